@@ -1,0 +1,53 @@
+"""Attention capture for JAX models, and self-contained HTML reports from it."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what a type checker and an editor see
+    from attnreport._errors import AttnReportError as AttnReportError
+    from attnreport.capture import capture_attention as capture_attention
+    from attnreport.outputs import write_report as write_report
+    from attnreport.recording import AttentionMap as AttentionMap
+    from attnreport.recording import Recording as Recording
+    from attnreport.recording import TokenAxis as TokenAxis
+    from attnreport.report import render_report as render_report
+    from attnreport.store import load_recording as load_recording
+    from attnreport.store import save_recording as save_recording
+
+# What Python sees: a name costs its module's import only when it is first used, so that
+# `attnreport --help` and a report made from a saved recording never pay for JAX.
+_HOME = {
+    "AttentionMap": "attnreport.recording",
+    "AttnReportError": "attnreport._errors",
+    "Recording": "attnreport.recording",
+    "TokenAxis": "attnreport.recording",
+    "capture_attention": "attnreport.capture",
+    "load_recording": "attnreport.store",
+    "render_report": "attnreport.report",
+    "save_recording": "attnreport.store",
+    "write_report": "attnreport.outputs",
+}
+
+__all__ = [
+    "AttentionMap",
+    "AttnReportError",
+    "Recording",
+    "TokenAxis",
+    "capture_attention",
+    "load_recording",
+    "render_report",
+    "save_recording",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'attnreport' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,20 @@
+"""The hinge: attention weights with what their positions mean. NumPy only."""
+
+from attnreport.recording.attention_map import KINDS as KINDS
+from attnreport.recording.attention_map import AttentionMap as AttentionMap
+from attnreport.recording.attention_map import Checks as Checks
+from attnreport.recording.attention_map import Kind as Kind
+from attnreport.recording.axes import AXIS_TYPES as AXIS_TYPES
+from attnreport.recording.axes import Axis as Axis
+from attnreport.recording.axes import ChannelAxis as ChannelAxis
+from attnreport.recording.axes import FrameAxis as FrameAxis
+from attnreport.recording.axes import GridAxis as GridAxis
+from attnreport.recording.axes import ItemAxis as ItemAxis
+from attnreport.recording.axes import StepAxis as StepAxis
+from attnreport.recording.axes import TokenAxis as TokenAxis
+from attnreport.recording.axes import special_positions as special_positions
+from attnreport.recording.from_arrays import recording_from_arrays as recording_from_arrays
+from attnreport.recording.recording import Example as Example
+from attnreport.recording.recording import Metric as Metric
+from attnreport.recording.recording import Recording as Recording
+from attnreport.recording.recording import Source as Source

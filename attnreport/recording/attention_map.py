@@ -1,0 +1,113 @@
+"""One attention operation on one example: weights, what its positions mean, and its checks."""
+
+import dataclasses
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from attnreport.recording.axes import Axis
+from attnreport.recording.validation import checked_mask, require_axes_fit
+
+Kind = Literal["self", "cross", "pooling", "gate"]
+KINDS: tuple[Kind, ...] = ("self", "cross", "pooling", "gate")
+
+
+class Weights(Protocol):
+    """An array `[head, query, key]` whose heads are read when they are asked for.
+
+    A NumPy array is one; so is an array of a recording on disk.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of `[head, query, key]`."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Number format of the stored weights."""
+        ...
+
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Checks:
+    """What was verified about a map, so that a reader knows how far to trust it.
+
+    Attributes:
+        row_sum_error: Largest distance of a row's sum from 1, over all rows that may attend;
+            None where rows need not sum to one (gates, `normalized=False`).
+        output_difference: Largest absolute difference between the model's output with and
+            without capture; None when there was no model to compare with.
+        deterministic: Whether two captured runs gave the same weights; None when it was not
+            tried.
+    """
+
+    row_sum_error: float | None = None
+    output_difference: float | None = None
+    deterministic: bool | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AttentionMap:
+    """The weights of one attention operation for one example.
+
+    Attributes:
+        name: Path of the module in the model, such as `decoder.attention`.
+        kind: What attends to what: `self`, `cross`, `pooling`, or `gate` (independent
+            strengths in [0, 1] that need not sum to one).
+        weights: Post-softmax weights; `weights[h, q]` is a distribution over keys.
+        query: What the positions that look mean.
+        key: What the positions that are looked at mean.
+        group: Which stack of layers the map belongs to, such as `encoder self-attention`.
+            Maps of one group are drawn together; their order is their layer number.
+        mask: True where a query may look at a key; None when nothing is known of a mask.
+        reference: True where a correct alignment links query and key; None without one.
+        logits: Pre-softmax scores, in the layout of `weights`.
+        normalized: Whether rows sum to one.
+        precision: Number format the model computed the weights in, such as `bfloat16`.
+        checks: What was verified about this map.
+    """
+
+    name: str
+    weights: Weights
+    query: Axis
+    key: Axis
+    kind: Kind = "self"
+    group: str = ""
+    mask: Bool[np.ndarray, "query key"] | Bool[np.ndarray, "head query key"] | None = None
+    reference: Bool[np.ndarray, "query key"] | None = None
+    logits: Weights | None = None
+    normalized: bool = True
+    precision: str = "float32"
+    checks: Checks = Checks()
+
+    def __post_init__(self) -> None:
+        require_axes_fit(self.weights.shape, len(self.query), len(self.key), self.name)
+        for field in ("mask", "reference"):
+            value = getattr(self, field)
+            if value is not None:
+                object.__setattr__(self, field, checked_mask(value, self.weights.shape, field))
+        if not self.group:
+            object.__setattr__(self, "group", f"{self.kind}-attention")
+
+    @property
+    def heads(self) -> int:
+        """Number of heads."""
+        return self.weights.shape[0]
+
+    def head(self, index: int) -> Float[np.ndarray, "query key"]:
+        """Weights of one head as float32, read from disk if they are there."""
+        return np.asarray(self.weights[index], dtype=np.float32)
+
+    def array(self) -> Float[np.ndarray, "head query key"]:
+        """Weights of all heads as float32, read from disk if they are there."""
+        return np.stack([self.head(index) for index in range(self.heads)])
+
+    def allowed(self) -> Bool[np.ndarray, "head query key"] | Bool[np.ndarray, "1 query key"]:
+        """Where a query may look at a key; all True when no mask is known."""
+        if self.mask is None:
+            return np.ones((1, len(self.query), len(self.key)), dtype=bool)
+        return self.mask if self.mask.ndim == 3 else self.mask[np.newaxis]

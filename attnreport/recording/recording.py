@@ -1,0 +1,195 @@
+"""The hinge: everything before it makes a Recording, everything after it reads one."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from attnreport._errors import InvalidAttentionError
+from attnreport.recording.attention_map import AttentionMap, Checks, Kind
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One input, what the model made of it, and every attention it used on the way.
+
+    Attributes:
+        name: Short label, unique in its recording, such as `test 17`.
+        maps: Attention maps in forward order.
+        input: The text that went in; empty when it is not text.
+        output: The text that came out.
+        target: The text that should have come out.
+        scores: Numbers about this example, such as `{"AER": 0.04}`.
+    """
+
+    name: str
+    maps: tuple[AttentionMap, ...]
+    input: str = ""
+    output: str = ""
+    target: str = ""
+    scores: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where the weights come from.
+
+    Attributes:
+        model: Name of the model.
+        framework: Library it is written in.
+        versions: Version of each library that computed the weights.
+        step: Training step of the checkpoint, if it is one.
+        data: What the examples are and where they come from, in a sentence.
+        created: When the weights were computed, as an ISO date; empty when unknown.
+        notes: Things a reader must know, a sentence each.
+    """
+
+    model: str = ""
+    framework: str = ""
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    step: int | None = None
+    data: str = ""
+    created: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """One number about the model or its attention, over a whole data set.
+
+    Attributes:
+        name: What it measures, such as `alignment error rate`.
+        value: The number.
+        detail: A sentence that says on what it was measured and what 0 and 1 mean.
+        percent: Whether to print it as a percentage.
+    """
+
+    name: str
+    value: float
+    detail: str = ""
+    percent: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """The attention of one model at one moment, on one or more examples.
+
+    It holds NumPy arrays and text only, so it outlives the process, the device and the framework
+    that made it. Examples may differ in lengths, maps in numbers of heads.
+
+    Attributes:
+        examples: What went in and what attention it caused.
+        source: Where the weights come from.
+        metrics: Numbers over a whole data set, not only these examples.
+    """
+
+    examples: tuple[Example, ...]
+    source: Source = Source()
+    metrics: tuple[Metric, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.examples:
+            raise InvalidAttentionError(
+                "A recording needs at least one example, and got none. Give it the attention of "
+                "at least one input."
+            )
+        names = [example.name for example in self.examples]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InvalidAttentionError(
+                f"Two examples are called {twice[0]!r}. Give each example a name of its own."
+            )
+        for example in self.examples:
+            if not example.maps:
+                raise InvalidAttentionError(
+                    f"Example {example.name!r} has no attention map. Leave examples without "
+                    "attention out of the recording."
+                )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        weights: Any,
+        tokens: Any = None,
+        *,
+        key_tokens: Any = None,
+        kind: Kind | None = None,
+        group: str = "",
+        names: Sequence[str] | None = None,
+        mask: Any = None,
+        padding: Literal["right", "left"] = "right",
+        normalized: bool = True,
+        example_names: Sequence[str] | None = None,
+        source: Source | None = None,
+        checks: Checks | None = None,
+    ) -> "Recording":
+        """A recording of weights that are already at hand.
+
+        The arguments are those of `attnreport.recording.from_arrays.recording_from_arrays`.
+        """
+        from attnreport.recording.from_arrays import recording_from_arrays
+
+        return recording_from_arrays(
+            weights,
+            tokens,
+            key_tokens=key_tokens,
+            kind=kind,
+            group=group,
+            names=names,
+            mask=mask,
+            padding=padding,
+            normalized=normalized,
+            example_names=example_names,
+            source=source,
+            checks=checks,
+        )
+
+    @classmethod
+    def join_groups(cls, recordings: Sequence["Recording"]) -> "Recording":
+        """One recording with the maps of several, example by example.
+
+        Use it to put the encoder's, the decoder's and the cross-attention of the same examples
+        into one report. Texts, scores, source and metrics come from the first that has them.
+
+        Raises:
+            InvalidAttentionError: The recordings have different numbers of examples.
+        """
+        counts = [len(recording.examples) for recording in recordings]
+        if len(set(counts)) != 1:
+            raise InvalidAttentionError(
+                f"Recordings of {counts} examples cannot be joined example by example. Record "
+                "the same examples in each."
+            )
+        first = recordings[0]
+        examples = tuple(
+            dataclasses.replace(column[0], maps=tuple(m for part in column for m in part.maps))
+            for column in zip(*(recording.examples for recording in recordings), strict=True)
+        )
+        return dataclasses.replace(first, examples=examples)
+
+    @classmethod
+    def join_examples(cls, recordings: Sequence["Recording"]) -> "Recording":
+        """One recording with the examples of several, renamed where their names collide.
+
+        Source and metrics come from the first.
+        """
+        taken: set[str] = set()
+        examples = []
+        for example in (example for recording in recordings for example in recording.examples):
+            name, count = example.name, 2
+            while name in taken:
+                name, count = f"{example.name} ({count})", count + 1
+            taken.add(name)
+            examples.append(dataclasses.replace(example, name=name))
+        if not recordings:
+            return cls(())
+        return dataclasses.replace(recordings[0], examples=tuple(examples))
+
+    def save(self, target: "str | PathLike[str]") -> None:
+        """Writes the recording as Zarr; see `attnreport.save_recording`."""
+        import importlib
+
+        # The store lies below the recording, so it is looked up by name only when it is used.
+        importlib.import_module("attnreport.store").save_recording(self, target)
