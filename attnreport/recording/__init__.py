@@ -4,6 +4,7 @@ from attnreport.recording.attention_map import KINDS as KINDS
 from attnreport.recording.attention_map import AttentionMap as AttentionMap
 from attnreport.recording.attention_map import Checks as Checks
 from attnreport.recording.attention_map import Kind as Kind
+from attnreport.recording.attention_map import Weights as Weights
 from attnreport.recording.axes import AXIS_TYPES as AXIS_TYPES
 from attnreport.recording.axes import Axis as Axis
 from attnreport.recording.axes import ChannelAxis as ChannelAxis

@@ -1,13 +1,21 @@
 """One attention operation on one example: weights, what its positions mean, and its checks."""
 
 import dataclasses
+import functools
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from attnreport._errors import InvalidAttentionError
+from attnreport.recording.arrays import PRECISIONS, as_numpy
 from attnreport.recording.axes import Axis
-from attnreport.recording.validation import checked_mask, require_axes_fit
+from attnreport.recording.validation import (
+    checked_mask,
+    checked_reference,
+    require_axes_fit,
+    require_logits_fit,
+)
 
 Kind = Literal["self", "cross", "pooling", "gate"]
 KINDS: tuple[Kind, ...] = ("self", "cross", "pooling", "gate")
@@ -85,13 +93,24 @@ class AttentionMap:
     checks: Checks = Checks()
 
     def __post_init__(self) -> None:
-        require_axes_fit(self.weights.shape, len(self.query), len(self.key), self.name)
-        for field in ("mask", "reference"):
-            value = getattr(self, field)
-            if value is not None:
-                object.__setattr__(self, field, checked_mask(value, self.weights.shape, field))
+        place = f"attention map {self.name!r}"
+        if self.kind not in KINDS:
+            raise InvalidAttentionError(
+                f"The kind of {place} is {self.kind!r}. Choose one of {', '.join(KINDS)}."
+            )
+        set_field = functools.partial(object.__setattr__, self)
+        set_field("weights", _held(self.weights, "weights"))
+        shape = self.weights.shape
+        require_axes_fit(shape, len(self.query), len(self.key), place)
+        if self.mask is not None:
+            set_field("mask", checked_mask(self.mask, shape, "mask"))
+        if self.reference is not None:
+            set_field("reference", checked_reference(self.reference, shape))
+        if self.logits is not None:
+            set_field("logits", _held(self.logits, "logits"))
+            require_logits_fit(self.logits.shape, shape, place)
         if not self.group:
-            object.__setattr__(self, "group", f"{self.kind}-attention")
+            set_field("group", f"{self.kind}-attention")
 
     @property
     def heads(self) -> int:
@@ -111,3 +130,18 @@ class AttentionMap:
         if self.mask is None:
             return np.ones((1, len(self.query), len(self.key)), dtype=bool)
         return self.mask if self.mask.ndim == 3 else self.mask[np.newaxis]
+
+
+def _held(array: Any, noun: str) -> Weights:
+    """The array as it is if it reads its heads on demand, and otherwise in NumPy.
+
+    So a recording outlives the library and the device that its weights come from.
+    """
+    if isinstance(array, np.ndarray) or not hasattr(array, "dtype") or hasattr(array, "__array__"):
+        return as_numpy(array, noun)[0]
+    if np.dtype(array.dtype).name not in PRECISIONS:
+        raise InvalidAttentionError(
+            f"The {noun} are of type {array.dtype}; attention {noun} are float16, bfloat16, "
+            "float32 or float64."
+        )
+    return array

@@ -1,6 +1,7 @@
 """What the positions of an attention map mean: words, patches of a picture, frames, channels."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -25,7 +26,9 @@ class TokenAxis:
     words: tuple[int | None, ...] = ()
 
     def __post_init__(self) -> None:
-        _require_positions(len(self.tokens), "tokens")
+        object.__setattr__(self, "tokens", _texts(self.tokens, "tokens"))
+        object.__setattr__(self, "special", tuple(self.special))
+        object.__setattr__(self, "words", tuple(self.words))
         _require_inside(self.special, len(self.tokens))
         if self.words and len(self.words) != len(self.tokens):
             raise InvalidAttentionError(
@@ -59,7 +62,8 @@ class GridAxis:
     leading: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _require_positions(self.height * self.width, "grid cells")
+        _require_positions(min(self.height, self.width), "grid cells")
+        object.__setattr__(self, "leading", tuple(self.leading))
 
     def __len__(self) -> int:
         return len(self.leading) + self.height * self.width
@@ -87,9 +91,10 @@ class FrameAxis:
 
     def __post_init__(self) -> None:
         _require_positions(self.count, "frames")
-        if not self.seconds_per_frame > 0:
+        if not 0 < self.seconds_per_frame < math.inf:
             raise InvalidAttentionError(
-                f"A frame axis has {self.seconds_per_frame} seconds per frame; it must be positive."
+                f"A frame axis has {self.seconds_per_frame} seconds per frame; it must be a "
+                "positive number."
             )
 
     def __len__(self) -> int:
@@ -114,7 +119,7 @@ class ItemAxis:
     items: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        _require_positions(len(self.items), "items")
+        object.__setattr__(self, "items", _texts(self.items, "items"))
 
     def __len__(self) -> int:
         return len(self.items)
@@ -162,7 +167,7 @@ class StepAxis:
     outputs: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        _require_positions(len(self.outputs), "steps")
+        object.__setattr__(self, "outputs", _texts(self.outputs, "steps"))
 
     def __len__(self) -> int:
         return len(self.outputs)
@@ -192,6 +197,24 @@ def special_positions(axis: Axis) -> tuple[int, ...]:
     if isinstance(axis, GridAxis):
         return tuple(range(len(axis.leading)))
     return ()
+
+
+def _texts(labels: Sequence[str], noun: str) -> tuple[str, ...]:
+    """The labels as a tuple of strings, at least one."""
+    if isinstance(labels, str):
+        raise InvalidAttentionError(
+            f"The {noun} of an axis are one text, {labels[:40]!r}. Give a list with one text per "
+            "position."
+        )
+    found = tuple(labels)
+    _require_positions(len(found), noun)
+    wrong = [label for label in found if not isinstance(label, str)]
+    if wrong:
+        raise InvalidAttentionError(
+            f"The {noun} of an axis hold {wrong[0]!r}, which is not text. Give one string per "
+            "position."
+        )
+    return found
 
 
 def _require_positions(count: int, noun: str) -> None:

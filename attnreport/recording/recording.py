@@ -1,6 +1,7 @@
 """The hinge: everything before it makes a Recording, everything after it reads one."""
 
 import dataclasses
+import importlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +31,9 @@ class Example:
     output: str = ""
     target: str = ""
     scores: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "maps", tuple(self.maps))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +94,8 @@ class Recording:
     metrics: tuple[Metric, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "examples", tuple(self.examples))
+        object.__setattr__(self, "metrics", tuple(self.metrics))
         if not self.examples:
             raise InvalidAttentionError(
                 "A recording needs at least one example, and got none. Give it the attention of "
@@ -119,6 +125,8 @@ class Recording:
         group: str = "",
         names: Sequence[str] | None = None,
         mask: Any = None,
+        reference: Any = None,
+        logits: Any = None,
         padding: Literal["right", "left"] = "right",
         normalized: bool = True,
         example_names: Sequence[str] | None = None,
@@ -139,6 +147,8 @@ class Recording:
             group=group,
             names=names,
             mask=mask,
+            reference=reference,
+            logits=logits,
             padding=padding,
             normalized=normalized,
             example_names=example_names,
@@ -151,7 +161,8 @@ class Recording:
         """One recording with the maps of several, example by example.
 
         Use it to put the encoder's, the decoder's and the cross-attention of the same examples
-        into one report. Texts, scores, source and metrics come from the first that has them.
+        into one report, or layers that look at different lengths. Texts, source and metrics come
+        from the first that has them; scores are merged, and the first wins.
 
         Raises:
             InvalidAttentionError: The recordings have different numbers of examples.
@@ -162,18 +173,18 @@ class Recording:
                 f"Recordings of {counts} examples cannot be joined example by example. Record "
                 "the same examples in each."
             )
-        first = recordings[0]
-        examples = tuple(
-            dataclasses.replace(column[0], maps=tuple(m for part in column for m in part.maps))
-            for column in zip(*(recording.examples for recording in recordings), strict=True)
+        columns = zip(*(recording.examples for recording in recordings), strict=True)
+        return cls(
+            tuple(_joined(column) for column in columns),
+            source=next((r.source for r in recordings if r.source != Source()), Source()),
+            metrics=next((r.metrics for r in recordings if r.metrics), ()),
         )
-        return dataclasses.replace(first, examples=examples)
 
     @classmethod
     def join_examples(cls, recordings: Sequence["Recording"]) -> "Recording":
         """One recording with the examples of several, renamed where their names collide.
 
-        Source and metrics come from the first.
+        Source and metrics come from the first that has them.
         """
         taken: set[str] = set()
         examples = []
@@ -183,13 +194,35 @@ class Recording:
                 name, count = f"{example.name} ({count})", count + 1
             taken.add(name)
             examples.append(dataclasses.replace(example, name=name))
-        if not recordings:
-            return cls(())
-        return dataclasses.replace(recordings[0], examples=tuple(examples))
+        return cls(
+            tuple(examples),
+            source=next((r.source for r in recordings if r.source != Source()), Source()),
+            metrics=next((r.metrics for r in recordings if r.metrics), ()),
+        )
 
     def save(self, target: "str | PathLike[str]") -> None:
-        """Writes the recording as Zarr; see `attnreport.save_recording`."""
-        import importlib
+        """Writes the recording as Zarr; see `attnreport.save_recording`.
 
+        Args:
+            target: A folder, or a URL such as `gs://bucket/run.attn`.
+
+        Raises:
+            RecordingFileError: It could not be written; what was there before is still there.
+        """
         # The store lies below the recording, so it is looked up by name only when it is used.
         importlib.import_module("attnreport.store").save_recording(self, target)
+
+
+def _joined(examples: Sequence[Example]) -> Example:
+    """One example with the maps of several recordings of it."""
+    scores: dict[str, float] = {}
+    for example in reversed(examples):
+        scores.update(example.scores)
+    return Example(
+        name=examples[0].name,
+        maps=tuple(attention for example in examples for attention in example.maps),
+        input=next((example.input for example in examples if example.input), ""),
+        output=next((example.output for example in examples if example.output), ""),
+        target=next((example.target for example in examples if example.target), ""),
+        scores=scores,
+    )

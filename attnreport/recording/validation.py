@@ -1,9 +1,12 @@
 """Refuses arrays that cannot be attention weights, and says where and how to mend them."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float
 
 from attnreport._errors import InvalidAttentionError
+from attnreport.recording.arrays import as_boolean
 
 # Largest distance of a row's sum from 1 that rounding explains, by the format the softmax was
 # computed in. A softmax in bfloat16 rounds its sum and its quotients to 8 bits.
@@ -18,110 +21,206 @@ def require_axes_fit(shape: tuple[int, ...], queries: int, keys: int, place: str
     """
     if len(shape) != 3:
         raise InvalidAttentionError(
-            f"The weights of {place!r} have shape {shape}. One attention map needs three axes: "
+            f"The weights of {place} have shape {shape}. One attention map needs three axes: "
             "[head, query, key]."
         )
     if 0 in shape:
         raise InvalidAttentionError(
-            f"The weights of {place!r} have shape {shape} = head, query, key, and an axis of "
+            f"The weights of {place} have shape {shape} = head, query, key, and an axis of "
             "length 0. Leave empty sequences out of the recording."
         )
     for axis, size, labels in (("query", shape[1], queries), ("key", shape[2], keys)):
         if size != labels:
             raise InvalidAttentionError(
-                f"The {axis} axis of {place!r} has {size} positions but {labels} labels "
-                f"(weights: {shape} = head, query, key). Did the tokenizer add or drop special "
-                "tokens after the capture?"
+                f"The {axis} axis of {place} has {size} positions but {labels} labels (weights: "
+                f"{shape} = head, query, key). Give one label per position; did the tokenizer "
+                "add or drop special tokens after the capture?"
             )
 
 
-def checked_mask(mask: np.ndarray, shape: tuple[int, ...], field: str) -> Bool[np.ndarray, "..."]:
+def checked_mask(mask: Any, shape: tuple[int, ...], field: str) -> Bool[np.ndarray, "..."]:
     """The mask as a boolean array of shape `[query, key]` or `[head, query, key]`.
 
     Raises:
-        InvalidAttentionError: Its shape fits neither.
+        InvalidAttentionError: Its shape fits neither, or it holds something other than booleans.
     """
-    array = np.asarray(mask, dtype=bool)
+    array = as_boolean(mask, field)
     if array.shape not in (shape, shape[1:]):
         raise InvalidAttentionError(
             f"A {field} has shape {array.shape}, but the weights have shape {shape} = head, query, "
-            f"key. A {field} has shape [query, key] = {shape[1:]}, and is True where attention "
-            f"{'may' if field == 'mask' else 'should'} go."
+            f"key. Give it as [query, key] = {shape[1:]} or [head, query, key] = {shape}, True "
+            "where a query may look at a key."
         )
     return array
 
 
-def require_finite(weights: Float[np.ndarray, "head query key"], place: str) -> None:
-    """Raises if a weight is NaN or infinite, naming the first such cell.
+def checked_reference(reference: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "query key"]:
+    """The reference alignment as a boolean array of shape `[query, key]`.
 
     Raises:
-        InvalidAttentionError: A weight is not a finite number.
+        InvalidAttentionError: It has another shape, or holds something other than booleans.
     """
-    finite = np.isfinite(weights)
-    if not finite.all():
-        head, query, key = (int(i) for i in np.unravel_index(finite.argmin(), weights.shape))
+    array = as_boolean(reference, "reference")
+    if array.shape != shape[1:]:
         raise InvalidAttentionError(
-            f"{place}, head {head}, query {query}, key {key} is {weights[head, query, key]}, and "
-            f"{int((~finite).sum()):,} of {weights.size:,} weights are not finite. A row whose "
-            "keys are all masked gives NaN in a plain softmax; give such rows weight 0, and look "
-            "for overflow if there are others."
+            f"A reference has shape {array.shape}, but the weights have shape {shape} = head, "
+            f"query, key. Give it as [query, key] = {shape[1:]}, True where query and key belong "
+            "together."
+        )
+    return array
+
+
+def require_logits_fit(logits: tuple[int, ...], weights: tuple[int, ...], place: str) -> None:
+    """Raises unless logits and weights have the same shape.
+
+    Raises:
+        InvalidAttentionError: The shapes differ.
+    """
+    if logits != weights:
+        raise InvalidAttentionError(
+            f"The logits of {place} have shape {logits} and its weights {weights}. Give the score "
+            "before the softmax of each weight, in the same layout."
         )
 
 
-def require_in_unit_interval(
-    weights: Float[np.ndarray, "head query key"], place: str, precision: str
-) -> None:
-    """Raises if a weight lies outside [0, 1], as logits do.
+def require_logits(logits: Float[np.ndarray, "head query key"], place: str) -> None:
+    """Raises unless every logit is a number or minus infinity, as masked keys have.
 
     Raises:
-        InvalidAttentionError: A weight is negative or larger than one beyond rounding.
+        InvalidAttentionError: A logit is NaN or plus infinity.
     """
-    slack = ROW_SUM_TOLERANCE.get(precision, 1e-3)
-    low, high = float(weights.min()), float(weights.max())
-    if low < -slack or high > 1 + slack:
-        cell = weights.argmin() if low < -slack else weights.argmax()
-        head, query, key = (int(i) for i in np.unravel_index(cell, weights.shape))
-        raise InvalidAttentionError(
-            f"{place}, head {head}, query {query}, key {key} is "
-            f"{float(weights[head, query, key]):.4g}. Attention weights lie between 0 and 1: pass "
-            "them after the softmax or sigmoid, not the logits."
-        )
+    for index, head in enumerate(logits):
+        if not head.max() < np.inf:  # NaN compares false, so it is caught too
+            query, key = _first(~(head < np.inf))
+            raise InvalidAttentionError(
+                f"The logit of {place}, head {index}, query {query}, key {key} is "
+                f"{head[query, key]}. Logits are numbers, or -inf where a key is masked; look for "
+                "overflow in the model."
+            )
+
+
+def require_attention(
+    weights: Float[np.ndarray, "head query key"],
+    place: str,
+    *,
+    precision: str = "float32",
+    mask: Bool[np.ndarray, "..."] | None = None,
+    normalized: bool = True,
+    advice: str = "",
+) -> float | None:
+    """The largest distance of a row's sum from 1; None where rows need not sum to one.
+
+    Args:
+        weights: What to check.
+        place: Where the weights come from, such as `layer 'encoder.0'`.
+        precision: Number format that the softmax was computed in; it decides the tolerance.
+        mask: True where a query may look at a key, `[query, key]` or `[head, query, key]`.
+        normalized: Whether rows are meant to sum to one.
+        advice: What to do about a row that does not, if the caller knows better than this
+            function.
+
+    Raises:
+        InvalidAttentionError: A weight is not finite, not in [0, 1] or not where the mask allows
+            it, or a row does not sum to one. The message names the cell.
+    """
+    tolerance = ROW_SUM_TOLERANCE.get(precision, 1e-3)
+    worst = 0.0
+    # One head at a time stays in the processor's cache, and a copy of it is small.
+    for index, head in enumerate(weights):
+        values = head.astype(np.promote_types(head.dtype, np.float32), copy=False)
+        where = f"{place}, head {index}"
+        _require_unit_interval(values, where, tolerance)
+        allowed = None if mask is None else mask if mask.ndim == 2 else mask[index]
+        if allowed is not None:
+            _require_inside_mask(values, allowed, where, tolerance)
+        if normalized:
+            error, query, total = row_sum_error(values, allowed)
+            if error > tolerance:
+                raise _row_error(values, where, query, total, precision, advice)
+            worst = max(worst, error)
+    return worst if normalized else None
 
 
 def row_sum_error(
-    weights: Float[np.ndarray, "head query key"], allowed: Bool[np.ndarray, "..."] | None
-) -> tuple[float, tuple[int, int], float]:
-    """Largest distance of a row's sum from 1, its `(head, query)`, and that sum.
+    head: Float[np.ndarray, "query key"], allowed: Bool[np.ndarray, "query key"] | None = None
+) -> tuple[float, int, float]:
+    """Largest distance of a row's sum from 1, the row's query, and its sum.
 
-    A row whose keys are all masked must sum to 0 instead.
+    A row whose keys are all masked says nothing, and softmax implementations fill it with zeros
+    or with uniform weights: there a sum of 0 is as good as 1. Anywhere else 0 is an error.
     """
-    sums = weights.sum(axis=-1, dtype=np.float64)
-    expected = np.ones_like(sums)
+    sums = head.sum(axis=-1, dtype=np.float64)
+    distance = np.abs(sums - 1)
     if allowed is not None:
-        expected = np.broadcast_to(allowed.any(axis=-1), sums.shape).astype(np.float64)
-    distance = np.abs(sums - expected)
-    head, query = (int(i) for i in np.unravel_index(distance.argmax(), distance.shape))
-    return float(distance[head, query]), (head, query), float(sums[head, query])
+        closed = ~allowed.any(axis=-1)
+        distance[closed] = np.minimum(distance[closed], np.abs(sums[closed]))
+    query = int(distance.argmax())
+    return float(distance[query]), query, float(sums[query])
 
 
-def require_rows_sum_to_one(
-    weights: Float[np.ndarray, "head query key"],
-    place: str,
-    precision: str,
-    allowed: Bool[np.ndarray, "..."] | None = None,
-) -> float:
-    """The largest distance of a row's sum from 1.
-
-    Raises:
-        InvalidAttentionError: It is larger than rounding in `precision` explains.
-    """
-    error, (head, query), total = row_sum_error(weights, allowed)
-    tolerance = ROW_SUM_TOLERANCE.get(precision, 1e-3)
-    if error > tolerance:
+def _require_unit_interval(
+    head: Float[np.ndarray, "query key"], where: str, tolerance: float
+) -> None:
+    low, high = float(head.min()), float(head.max())
+    if -tolerance <= low and high <= 1 + tolerance:  # false for NaN
+        return
+    finite = np.isfinite(head)
+    if not finite.all():
+        query, key = _first(~finite)
         raise InvalidAttentionError(
-            f"{place}, head {head}, query {query} sums to {total:.4g} over its keys; attention "
-            f"weights sum to 1 (within {tolerance:g} for {precision}). Pass post-softmax weights "
-            "captured with dropout off, with the key axis last; if rows are not meant to sum to "
-            "one, say `normalized=False`."
+            f"The weight of {where}, query {query}, key {key} is {head[query, key]}, and "
+            f"{int((~finite).sum()):,} of the head's {head.size:,} weights are not finite. A row "
+            "whose keys are all masked gives NaN in a plain softmax: give such rows weight 0 and "
+            "pass the mask, or look for overflow."
         )
-    return error
+    query, key = _first((head < -tolerance) | (head > 1 + tolerance))
+    raise InvalidAttentionError(
+        f"The weight of {where}, query {query}, key {key} is {head[query, key]:.4g}. Attention "
+        "weights lie between 0 and 1: pass them after the softmax or sigmoid, not the logits."
+    )
+
+
+def _require_inside_mask(
+    head: Float[np.ndarray, "query key"],
+    allowed: Bool[np.ndarray, "query key"],
+    where: str,
+    tolerance: float,
+) -> None:
+    open_rows = allowed.any(axis=-1, keepdims=True)
+    leaked = np.where(open_rows & ~allowed, head, 0)
+    if leaked.max() > tolerance:
+        query, key = _first(leaked > tolerance)
+        raise InvalidAttentionError(
+            f"The weight of {where}, query {query}, key {key} is {head[query, key]:.4g}, but the "
+            "mask says that this query may not look at this key. A mask is True where it may; "
+            "pass `~mask` if yours is True where it may not."
+        )
+
+
+def _row_error(
+    head: Float[np.ndarray, "query key"],
+    where: str,
+    query: int,
+    total: float,
+    precision: str,
+    advice: str,
+) -> InvalidAttentionError:
+    tolerance = ROW_SUM_TOLERANCE.get(precision, 1e-3)
+    columns = head.sum(axis=-2, dtype=np.float64)
+    if not advice and np.abs(columns - 1).max() <= tolerance:
+        advice = "The columns do sum to 1: put the key axis last, `weights.swapaxes(-1, -2)`."
+    elif not advice and not head[query].any():
+        advice = "If all keys of this query are masked, pass the `mask` that says so."
+    advice = advice or (
+        "Pass post-softmax weights captured with dropout off; if rows are not meant to sum to "
+        "one, say `normalized=False`."
+    )
+    return InvalidAttentionError(
+        f"The weights of {where}, query {query} sum to {total:.4g} over its keys, and must sum to "
+        f"1 (within {tolerance:g} for {precision}). {advice}"
+    )
+
+
+def _first(found: Bool[np.ndarray, "query key"]) -> tuple[int, int]:
+    query, key = np.unravel_index(int(found.argmax()), found.shape)
+    return int(query), int(key)

@@ -1,0 +1,274 @@
+"""What is worth knowing about a group of heads, in plain sentences with a numeral first."""
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from attnreport.analysis.heads import HeadStatistics, group_statistics
+from attnreport.analysis.jumps import longest_jump
+from attnreport.analysis.patterns import DOMINANT, SHARP
+from attnreport.analysis.starting import clearest_head, right_links
+from attnreport.analysis.words import display_text
+from attnreport.recording import AttentionMap, Axis, Metric, TokenAxis
+
+# Longer token texts are cut in a sentence, which a reader takes in at a glance.
+_LONGEST_QUOTE = 24
+# So many heads are named in a sentence; more are counted.
+_MOST_NAMES = 4
+# A link is told from this share of a token's attention on.
+_TELLING_LINK = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One sentence about the attention: `value` and `text` read together.
+
+    Texts contain tokens as they are, so whoever writes them into HTML escapes them.
+
+    Attributes:
+        value: The numeral or the name that is printed large, such as `30 of 72`.
+        text: The rest of the sentence, without a full stop.
+        head: Group, layer and head that the sentence is about, if it is about one.
+        cell: Query and key that the sentence is about, if it is about one weight.
+        detail: A second sentence for small print; empty if there is none.
+    """
+
+    value: str
+    text: str
+    head: tuple[str, int, int] | None = None
+    cell: tuple[int, int] | None = None
+    detail: str = ""
+
+
+def findings(
+    maps: Sequence[AttentionMap],
+    statistics: Sequence[HeadStatistics] | None = None,
+    *,
+    metrics: Sequence[Metric] = (),
+    limit: int = 4,
+) -> list[Finding]:
+    """The most telling sentences about one group of maps of one example, best first.
+
+    Layers and heads count from 0. Percentages are rounded to whole numbers.
+
+    Args:
+        maps: The maps of one group, in the order of their layers.
+        statistics: What `group_statistics` says about them, if it is at hand.
+        metrics: Numbers over a whole data set that are about this group; at most two are told.
+        limit: How many sentences at most.
+    """
+    heads = group_statistics(maps) if statistics is None else list(statistics)
+    told = [_metric(metric) for metric in metrics if math.isfinite(metric.value)][:2]
+    choosing = [head for head in heads if head.pattern != "no choice"]
+    if not choosing:
+        told.append(Finding("0 bits", "of entropy: no row looks at more than one position"))
+        return told[:limit]
+    group = _Group(maps, heads, choosing)
+    candidates = (
+        group.alignment(),
+        group.jump(),
+        group.sink(),
+        group.sharpest(),
+        group.link(),
+        group.neighbors(),
+        group.broad(),
+    )
+    return (told + [finding for finding in candidates if finding])[:limit]
+
+
+def _metric(metric: Metric) -> Finding:
+    value = f"{100 * metric.value:.3g}%" if metric.percent else f"{metric.value:.3g}"
+    return Finding(value, metric.name, detail=metric.detail)
+
+
+class _Group:
+    """The sentences about one group. Each is None where it would not be true or not be news."""
+
+    def __init__(
+        self,
+        maps: Sequence[AttentionMap],
+        heads: Sequence[HeadStatistics],
+        choosing: Sequence[HeadStatistics],
+    ):
+        self.maps = maps
+        self.heads = heads
+        self.choosing = choosing
+        self.total = len(heads)
+
+    def alignment(self) -> Finding | None:
+        """How many words look at the word they translate."""
+        best = self.heads[clearest_head(self.maps, self.heads)]
+        attention = self.maps[best.layer]
+        right, count = right_links(attention, best.head)
+        if count == 0 or attention.kind != "cross":
+            return None
+        text = "word looks at the word it translates"
+        if count > 1:
+            text = "words look at the word they translate"
+        if self.total > 1:
+            text += f" in {_name(best)}, the head that does it best"
+        return Finding(f"{right} of {count}", text, self._address(best))
+
+    def jump(self) -> Finding | None:
+        """Which word looks furthest from where the word before it looked."""
+        best = self.heads[clearest_head(self.maps, self.heads)]
+        if best.distance is not None or best.normalized_entropy > SHARP:
+            return None
+        attention = self.maps[best.layer]
+        jump = longest_jump(attention.head(best.head), attention)
+        if jump is None:
+            return None
+        size = abs(jump.length)
+        steps = f"{size} {_noun(attention.key, size)} {'back' if jump.length < 0 else 'ahead'}"
+        text = (
+            f"is the longest jump: {_quote(attention.query, jump.query_before)} looks at "
+            f"{_quote(attention.key, jump.key_before)}, then {_quote(attention.query, jump.query)} "
+            f"looks at {_quote(attention.key, jump.key)}"
+        )
+        return Finding(steps, text, self._address(best), (jump.query, jump.key))
+
+    def sink(self) -> Finding | None:
+        """How many heads look mostly at one and the same position."""
+        keys = Counter(head.top_key for head in self.choosing if head.top_share >= DOMINANT)
+        if not keys:
+            return None
+        key, count = min(keys.items(), key=lambda item: (-item[1], item[0]))
+        drawn = [h for h in self.choosing if h.top_key == key and h.top_share >= DOMINANT]
+        axis = self.maps[drawn[0].layer].key
+        place = _quote(axis, key)
+        if count == 1:
+            share = _percent(drawn[0].top_share)
+            if self.total == 1:
+                return Finding(share, f"of all attention goes to {place}", self._address(drawn[0]))
+            text = f"puts {share} of its attention on {place}"
+            return Finding(_name(drawn[0]), text, self._address(drawn[0]))
+        text = (
+            f"heads put at least {_percent(DOMINANT)} of their attention on {place}, more than on "
+            f"any other {_noun(axis, 1)}"
+        )
+        return Finding(f"{count} of {self.total}", text)
+
+    def sharpest(self) -> Finding:
+        """Which head has the lowest entropy."""
+        sharpest = min(self.choosing, key=lambda head: head.entropy)
+        if self.total == 1:
+            most = sharpest.entropy / sharpest.normalized_entropy if sharpest.entropy else None
+            text = "is the mean entropy of a row"
+            if most:
+                text += f"; looking everywhere equally would be {most:.2f} bits"
+            return Finding(f"{sharpest.entropy:.2f} bits", text, self._address(sharpest))
+        text = f"is the sharpest head: entropy {sharpest.entropy:.2f} bits"
+        share = _pattern_share(sharpest)
+        if share is not None:
+            text += f" ({sharpest.pattern}, {_percent(share)})"
+        return Finding(_name(sharpest), text, self._address(sharpest))
+
+    def link(self) -> Finding | None:
+        """The strongest weight across the text, in self-attention."""
+        linked = [(head.link.weight, head) for head in self.choosing if head.link]
+        if not linked or self.choosing[0].distance is None:
+            return None
+        weight, head = max(linked, key=lambda pair: pair[0])
+        if weight < _TELLING_LINK or head.link is None:
+            return None
+        attention = self.maps[head.layer]
+        nouns = "words" if isinstance(attention.key, TokenAxis) else _noun(attention.key, 2)
+        text = (
+            f"of the attention of {_quote(attention.query, head.link.query)} goes to "
+            f"{_quote(attention.key, head.link.key)} in {_name(head)}, the strongest link between "
+            f"{nouns} that are apart"
+        )
+        return Finding(
+            _percent(weight), text, self._address(head), (head.link.query, head.link.key)
+        )
+
+    def neighbors(self) -> Finding | None:
+        """How many heads look mostly at the position before or after."""
+        found = [h for h in self.choosing if h.pattern in ("previous token", "next token")]
+        if not found or self.total == 1:
+            return None
+        before = any(head.pattern == "previous token" for head in found)
+        after = any(head.pattern == "next token" for head in found)
+        side = (
+            "just before or after"
+            if before and after
+            else "just before"
+            if before
+            else "just after"
+        )
+        noun = _noun(self.maps[0].key, 1)
+        if len(found) == 1:
+            share = _percent(_pattern_share(found[0]) or 0)
+            text = f"looks mostly at the {noun} {side} ({share})"
+            return Finding(_name(found[0]), text, self._address(found[0]))
+        text = f"heads look mostly at the {noun} {side}: {_names(found)}"
+        return Finding(f"{len(found)} of {self.total}", text)
+
+    def broad(self) -> Finding | None:
+        """How many heads spread their attention over nearly everything."""
+        found = [head for head in self.choosing if head.pattern == "broad"]
+        if not found or self.total == 1:
+            return None
+        if len(found) == 1:
+            text = f"spreads its attention broadly: entropy {found[0].entropy:.2f} bits"
+            return Finding(_name(found[0]), text, self._address(found[0]))
+        text = "heads spread their attention broadly"
+        layer, count = Counter(head.layer for head in found).most_common(1)[0]
+        if len(self.maps) > 1 and 2 * count > len(found):
+            text += f", {'all' if count == len(found) else 'most'} of them in layer {layer}"
+        return Finding(f"{len(found)} of {self.total}", text)
+
+    def _address(self, head: HeadStatistics) -> tuple[str, int, int]:
+        return self.maps[head.layer].group, head.layer, head.head
+
+
+def _pattern_share(head: HeadStatistics) -> float | None:
+    """How much attention follows the head's pattern, where the pattern is a place."""
+    return {
+        "previous token": head.previous,
+        "next token": head.next,
+        "itself": head.itself,
+        "first token": head.first,
+        "last token": head.last,
+        "special tokens": head.special,
+        "one token": head.top_share,
+    }.get(head.pattern)
+
+
+def _name(head: HeadStatistics) -> str:
+    return f"L{head.layer} H{head.head}"
+
+
+def _names(heads: Sequence[HeadStatistics]) -> str:
+    names = ", ".join(_name(head) for head in heads[:_MOST_NAMES])
+    more = len(heads) - _MOST_NAMES
+    return f"{names} and {more} more" if more > 0 else names
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}%"
+
+
+def _quote(axis: Axis, position: int) -> str:
+    """The text at `position`, in quotes unless it is a marker; with its place if not unique."""
+    label = axis.labels[position]
+    if not isinstance(axis, TokenAxis):
+        return label
+    text = display_text(label)
+    if len(text) > _LONGEST_QUOTE:
+        text = text[: _LONGEST_QUOTE - 1] + "…"
+    quoted = text if position in axis.special else f"“{text}”"
+    return f"{quoted} (position {position})" if axis.tokens.count(label) > 1 else quoted
+
+
+def _noun(axis: Axis, count: int) -> str:
+    noun = {
+        "tokens": "token",
+        "grid": "cell",
+        "frames": "frame",
+        "items": "item",
+        "channels": "channel",
+        "steps": "step",
+    }[axis.kind]
+    return noun if count == 1 else f"{noun}s"

@@ -1,0 +1,110 @@
+"""Tokens as people read them: visible, and grouped into the words they were cut from."""
+
+import unicodedata
+
+from attnreport.recording import Axis, TokenAxis, special_positions
+
+# How tokenizers write the space before a word: byte-level BPE (GPT-2), SentencePiece, or as it is.
+_SPACES = ("Ġ", "▁", " ")
+# How byte-level BPE writes a line feed and a tab.
+_BYTE_NEWLINE, _BYTE_TAB = "Ċ", "ĉ"
+# How WordPiece (BERT) marks a piece that continues a word.
+_CONTINUATION = "##"
+
+_PICTURES = {chr(code): chr(0x2400 + code) for code in range(0x20)} | {"\x7f": "␡"}
+_PICTURES |= {"\n": "⏎", "\r": "⏎", "\t": "⇥", "\u2028": "⏎", "\u2029": "⏎"}
+_INVISIBLE = ("Cf", "Mn", "Me")  # Unicode categories: format characters, combining marks
+
+_CLOSING = frozenset(".,;:!?)]}%…»”’")
+_OPENING = frozenset("([{«„“‘$€£#@")
+_JOINING = frozenset("-‐‑/'_")
+
+
+def display_text(token: str) -> str:
+    """`token` as a reader can see it.
+
+    Marks that a tokenizer adds (`##`, `Ġ`, `▁`) are taken off. An empty token shows as ∅, white
+    space as ␠, ⏎ or ⇥, a control character as its picture, and a token of nothing but invisible
+    characters as their code points.
+    """
+    if token == "":
+        return "∅"
+    text = token.replace(_BYTE_NEWLINE, "\n").replace(_BYTE_TAB, "\t")
+    for mark in (_CONTINUATION, *_SPACES):
+        if text.startswith(mark) and text.strip() not in ("", _CONTINUATION):
+            text = text.removeprefix(mark) or " "
+            break
+    blank = text.isspace()
+    shown = "".join(_visible(character, blank) for character in text)
+    if all(unicodedata.category(character) in _INVISIBLE for character in shown):
+        return " ".join(f"U+{ord(character):04X}" for character in shown)
+    return shown
+
+
+def _visible(character: str, blank: bool) -> str:
+    if character in _PICTURES:
+        return _PICTURES[character]
+    if character.isspace():
+        return "␠" if blank else " "
+    # Lone surrogates have no place in UTF-8, in which every page is written.
+    return "�" if unicodedata.category(character) in ("Cc", "Cs") else character
+
+
+def display_labels(axis: Axis) -> tuple[str, ...]:
+    """A visible text for every position of `axis`."""
+    if isinstance(axis, TokenAxis):
+        return tuple(display_text(token) for token in axis.tokens)
+    return tuple(label or "∅" for label in axis.labels)
+
+
+def word_spans(axis: Axis) -> list[list[int]]:
+    """Positions of `axis`, grouped as they are written without a space between them.
+
+    Pieces of a word lie together, and so do punctuation and the word it touches. Special tokens
+    and line breaks stand alone. Where the axis does not say what belongs together, the marks of
+    the usual tokenizers do (`##`, `Ġ`, `▁`, a leading space). Positions that are not tokens stand
+    alone.
+    """
+    if not isinstance(axis, TokenAxis):
+        return [[position] for position in range(len(axis))]
+    spaced = any(token.startswith(_SPACES) for token in axis.tokens)
+    alone = set(special_positions(axis))
+    alone |= {i for i, token in enumerate(axis.tokens) if token.strip("\r\n" + _BYTE_NEWLINE) == ""}
+    spans: list[list[int]] = []
+    for position in range(len(axis)):
+        together = position > 0 and not alone & {position - 1, position}
+        if together and _touches(axis, position, spaced):
+            spans[-1].append(position)
+        else:
+            spans.append([position])
+    return spans
+
+
+def _touches(axis: TokenAxis, position: int, spaced: bool) -> bool:
+    """Whether no space was written between `position` and the token before it."""
+    before, token = axis.tokens[position - 1], axis.tokens[position]
+    word = axis.words[position] if axis.words else None
+    if word is not None and word == axis.words[position - 1]:
+        return True
+    if spaced:
+        return not token.startswith(_SPACES)
+    if token.startswith(_CONTINUATION) and token != _CONTINUATION:
+        return True
+    if token in _CLOSING or before in _OPENING or (_is_wide(before) and _is_wide(token)):
+        return True
+    if token in _JOINING:
+        return _joins(axis.tokens, position)
+    return before in _JOINING and _joins(axis.tokens, position - 1)
+
+
+def _joins(tokens: tuple[str, ...], position: int) -> bool:
+    """Whether a hyphen or an apostrophe stands between letters, as in `quick-witted`."""
+    inside = 0 < position < len(tokens) - 1
+    return inside and tokens[position - 1][-1:].isalnum() and tokens[position + 1][:1].isalnum()
+
+
+def _is_wide(token: str) -> bool:
+    """Whether `token` is of a script that is written without spaces, such as Chinese."""
+    return all(unicodedata.east_asian_width(character) in "WF" for character in token) and any(
+        character.isalpha() for character in token
+    )

@@ -1,0 +1,9 @@
+"""Numbers to Altair charts. No weight is written into a chart: rows come from `attn:` addresses."""
+
+from attnreport.charts.entropy import entropy_chart as entropy_chart
+from attnreport.charts.heatmap import heatmap_chart as heatmap_chart
+from attnreport.charts.heatmap import row_chart as row_chart
+from attnreport.charts.lines import lines_chart as lines_chart
+from attnreport.charts.overview import overview_chart as overview_chart
+from attnreport.charts.pair import pair_chart as pair_chart
+from attnreport.charts.scatter import scatter_chart as scatter_chart

@@ -1,0 +1,182 @@
+"""The weights of one head as a picture over labeled axes, and one row of it as bars."""
+
+import altair as alt
+
+from attnreport.charts.theme import expr, one_row, themed, unit_scale, with_parameters
+
+# Room for token labels left of the heatmap and of the bars below it, so that their columns meet.
+LABEL_WIDTH = 84
+
+
+def heatmap_chart() -> alt.LayerChart:
+    """One head: queries downwards, keys across, crosshair on the chosen pair, color legend.
+
+    Rectangles mark where a reference alignment says attention should go, if there is one.
+    """
+    x, y = unit_scale("keys"), unit_scale("queries", downwards=True)
+    picture = (
+        alt.Chart(one_row())
+        .transform_calculate(
+            url="'attn:head/' + stack + '/' + layer + '/' + head + '/' + exponent + '/' + ceiling"
+            " + '/' + (hidden ? 1 : 0) + '/' + (dark ? 'dark' : 'light')",
+            x0="0",
+            x1="keys",
+            y0="0",
+            y1="queries",
+        )
+        .mark_image(aspect=False, smooth=False, aria=False)
+        .encode(
+            x=alt.X("x0:Q", scale=x, axis=_key_axis()),
+            x2="x1:Q",
+            y=alt.Y("y0:Q", scale=y, axis=_query_axis()),
+            y2="y1:Q",
+            url="url:N",
+        )
+    )
+    row = _frame(x, y, "0", "keys", "q", "q + 1", strokeWidth=1.2)
+    column = _frame(
+        x, y, "k", "k + 1", "0", "queries", strokeWidth=1, strokeDash=[3, 2], strokeOpacity=0.75
+    )
+    chart = alt.layer(picture, _reference_marks(x, y), row, column, _legend())
+    return themed(
+        with_parameters(
+            chart.properties(width=520, height=520),
+            *("stack", "layer", "head", "q", "k", "queries", "keys"),
+            *("queryLabels", "keyLabels", "queryTicks", "keyTicks"),
+            *("exponent", "ceiling", "hidden"),
+        )
+    )
+
+
+def row_chart() -> alt.LayerChart:
+    """The chosen query's weights as bars, on the same horizontal axis as the heatmap."""
+    bars = (
+        alt.Chart(alt.UrlData("attn:row/{stack}/{layer}/{head}/{q}/{hidden}"))
+        .transform_calculate(left="datum.k + 0.12", right="datum.k + 0.88", zero="0")
+        .mark_rect(aria=False, cornerRadiusTopLeft=1.5, cornerRadiusTopRight=1.5)
+        .encode(
+            x=alt.X("left:Q", scale=unit_scale("keys"), axis=None),
+            x2="right:Q",
+            y=alt.Y(
+                "w:Q",
+                axis=alt.Axis(
+                    title=None,
+                    tickCount=3,
+                    format="~g",
+                    minExtent=LABEL_WIDTH,
+                    maxExtent=LABEL_WIDTH,
+                ),
+                scale=alt.Scale(nice=True, zero=True),
+            ),
+            y2="zero:Q",
+            color=alt.condition(
+                "datum.k == k", alt.value(expr("accent")), alt.value(expr("muted"))
+            ),
+            tooltip="tip:N",
+        )
+    )
+    return themed(
+        with_parameters(
+            alt.layer(bars).properties(width=520, height=84),
+            *("stack", "layer", "head", "q", "k", "keys", "hidden"),
+        )
+    )
+
+
+def _key_axis() -> alt.Axis:
+    return alt.Axis(
+        values=expr("keyTicks"),
+        # Without a count as large as the ticks, Vega-Lite thins explicit values too.
+        tickCount=expr("keys + 1"),
+        labelExpr="keyLabels[floor(datum.value)]",
+        orient="top",
+        labelAngle=-60,
+        labelAlign="left",
+        labelBaseline="middle",
+        labelOverlap=False,
+        labelLimit=90,
+        labelFontSize=expr("max(7, min(12, width / length(keyTicks) * 0.86))"),
+        grid=False,
+        title=None,
+        **_emphasis("k"),
+    )
+
+
+def _query_axis() -> alt.Axis:
+    return alt.Axis(
+        values=expr("queryTicks"),
+        tickCount=expr("queries + 1"),
+        labelExpr="queryLabels[floor(datum.value)]",
+        labelOverlap=False,
+        labelLimit=LABEL_WIDTH - 4,
+        minExtent=LABEL_WIDTH,
+        maxExtent=LABEL_WIDTH,
+        labelFontSize=expr("max(7, min(12, height / length(queryTicks) * 0.86))"),
+        grid=False,
+        title=None,
+        **_emphasis("q"),
+    )
+
+
+def _emphasis(position: str) -> dict:
+    """Axis options that make the label of the chosen position bold and accented."""
+    test = f"floor(datum.value) == {position}"
+    return {
+        "labelFontWeight": {"condition": {"test": test, "value": "bold"}, "value": "normal"},
+        "labelColor": {"condition": {"test": test, "expr": "accent"}, "expr": "fg"},
+    }
+
+
+def _frame(
+    x: alt.Scale, y: alt.Scale, x0: str, x1: str, y0: str, y1: str, **mark: object
+) -> alt.Chart:
+    """An outlined box between two columns and two rows, given as expressions."""
+    return (
+        alt.Chart(one_row())
+        .transform_calculate(x0=x0, x1=x1, y0=y0, y1=y1)
+        .mark_rect(fillOpacity=0, aria=False, stroke=expr("accent"), **mark)
+        .encode(x=alt.X("x0:Q", scale=x), x2="x1:Q", y=alt.Y("y0:Q", scale=y), y2="y1:Q")
+    )
+
+
+def _reference_marks(x: alt.Scale, y: alt.Scale) -> alt.Chart:
+    """A dashed box in every cell that the reference alignment links."""
+    return (
+        alt.Chart(alt.UrlData("attn:reference/{stack}/{layer}"))
+        .transform_calculate(
+            x0="datum.k + 0.08", x1="datum.k + 0.92", y0="datum.q + 0.08", y1="datum.q + 0.92"
+        )
+        .mark_rect(fillOpacity=0, aria=False, stroke=expr("gold"), strokeWidth=1.6, cornerRadius=3)
+        .encode(x=alt.X("x0:Q", scale=x), x2="x1:Q", y=alt.Y("y0:Q", scale=y), y2="y1:Q")
+    )
+
+
+def _legend() -> alt.Chart:
+    """An invisible point whose color scale makes the legend that a picture cannot have."""
+    return (
+        alt.Chart(one_row())
+        .transform_calculate(w="0")
+        .mark_point(opacity=0, aria=False)
+        .encode(
+            color=alt.Color(
+                "w:Q",
+                scale=alt.Scale(
+                    type="pow",
+                    exponent=expr("exponent"),
+                    domain=[0, expr("ceiling")],
+                    scheme=expr("scheme"),
+                ),
+                legend=alt.Legend(
+                    title="attention weight",
+                    orient="bottom",
+                    direction="horizontal",
+                    titleOrient="left",
+                    gradientLength=220,
+                    gradientThickness=8,
+                    tickCount=5,
+                    format="~g",
+                    offset=10,
+                ),
+            )
+        )
+    )

@@ -1,0 +1,75 @@
+"""All heads of a stack, one small picture each."""
+
+import altair as alt
+
+from attnreport.charts.theme import (
+    expr,
+    one_row,
+    pick_head,
+    themed,
+    unit_scale,
+    with_parameters,
+)
+
+
+def overview_chart() -> alt.LayerChart:
+    """A grid of thumbnails, layers downwards and heads across; clicking one picks the head.
+
+    The thumbnails are one picture. A picture per head takes ten times as long to draw.
+    """
+    x, y = unit_scale("heads"), unit_scale("layers", downwards=True)
+    picture = (
+        alt.Chart(one_row())
+        .transform_calculate(
+            url="'attn:atlas/' + stack + '/' + (dark ? 'dark' : 'light')",
+            x0="0",
+            x1="heads",
+            y0="0",
+            y1="layers",
+        )
+        .mark_image(aspect=False, smooth=False, aria=False)
+        .encode(
+            x=alt.X("x0:Q", scale=x, axis=_counting_axis("heads", "head", orient="top")),
+            x2="x1:Q",
+            y=alt.Y("y0:Q", scale=y, axis=_counting_axis("layers", "layer", orient="left")),
+            y2="y1:Q",
+            url="url:N",
+        )
+    )
+    heads = alt.Chart(alt.UrlData("attn:heads/{stack}")).transform_calculate(
+        x1="datum.head + 1", y1="datum.layer + 1"
+    )
+    box = {
+        "x": alt.X("head:Q", scale=x),
+        "x2": "x1:Q",
+        "y": alt.Y("layer:Q", scale=y),
+        "y2": "y1:Q",
+    }
+    cells = (
+        heads.mark_rect(
+            fillOpacity=0, fill="#fff", stroke=expr("bg"), strokeWidth=3, cursor="pointer"
+        )
+        .encode(tooltip="tip:N", description="name:N", **box)
+        .add_params(pick_head())
+    )
+    chosen = (
+        heads.transform_filter("datum.layer == layer && datum.head == head")
+        .mark_rect(
+            fillOpacity=0, stroke=expr("accent"), strokeWidth=2.5, aria=False, cornerRadius=1
+        )
+        .encode(**box)
+    )
+    chart = alt.layer(picture, cells, chosen).properties(width=620, height=310)
+    return themed(with_parameters(chart, "stack", "layer", "head", "layers", "heads"))
+
+
+def _counting_axis(size: str, title: str, *, orient: str) -> alt.Axis:
+    """An axis that counts 0, 1, 2, … in the middle of each cell."""
+    return alt.Axis(
+        values=expr(f"sequence(0.5, {size}, {size} > 40 ? ceil({size} / 20) : 1)"),
+        tickCount=expr(f"{size} + 1"),
+        labelExpr="format(floor(datum.value), 'd')",
+        grid=False,
+        orient=orient,
+        title=title,
+    )

@@ -1,0 +1,57 @@
+"""One pair of positions across all heads: the same weight in every layer and head."""
+
+import altair as alt
+
+from attnreport.charts.theme import expr, pick_head, themed, with_parameters
+
+
+def pair_chart() -> alt.LayerChart:
+    """A grid of layers by heads, each cell the weight from the chosen query to the chosen key."""
+    cells = alt.Chart(alt.UrlData("attn:pair/{stack}/{q}/{k}/{hidden}"))
+    place = {
+        "x": alt.X("head:O", axis=alt.Axis(orient="top", labelAngle=0, title="head")),
+        "y": alt.Y("layer:O", axis=alt.Axis(title="layer")),
+    }
+    colored = (
+        cells.mark_rect(cornerRadius=2, stroke=expr("bg"), strokeWidth=2, cursor="pointer")
+        .encode(
+            color=alt.Color(
+                "w:Q",
+                scale=alt.Scale(
+                    type="pow", exponent=expr("exponent"), domain=[0, 1], scheme=expr("scheme")
+                ),
+                legend=None,
+            ),
+            description="name:N",
+            tooltip="tip:N",
+            **place,
+        )
+        .add_params(pick_head())
+    )
+    numbers = (
+        cells.transform_filter("datum.w >= 0.005 && width / heads >= 25 && height / layers >= 14")
+        .mark_text(fontSize=10, aria=False)
+        .encode(
+            text=alt.Text("w:Q", format=".2f"),
+            # Dark ink on pale cells and the other way round, in both modes.
+            color=alt.condition(
+                "(pow(datum.w, exponent) >= 0.52) != dark",
+                alt.value("#ffffff"),
+                alt.value("#14181f"),
+            ),
+            **place,
+        )
+    )
+    chosen = (
+        cells.transform_filter("datum.layer == layer && datum.head == head")
+        .mark_rect(fillOpacity=0, stroke=expr("accent"), strokeWidth=2, cornerRadius=2, aria=False)
+        .encode(**place)
+    )
+    chart = alt.layer(colored, numbers, chosen).properties(width=400, height=200)
+    return themed(
+        with_parameters(
+            chart,
+            *("stack", "layer", "head", "q", "k", "layers", "heads"),
+            *("exponent", "hidden"),
+        )
+    )

@@ -1,0 +1,104 @@
+"""What all charts share: parameters that the page sets, colors that follow it, axis styling."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+
+FONT = (
+    'ui-sans-serif, system-ui, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", '
+    '"Noto Sans CJK SC", sans-serif'
+)
+
+# Value of each parameter until the page sets it. Sizes, labels and choices are parameters, so one
+# compiled chart serves every example and every group of a report.
+PARAMETERS: Mapping[str, Any] = {
+    "stack": 0,
+    "layer": 0,
+    "head": 0,
+    "q": 0,
+    "k": 0,
+    "layers": 1,
+    "heads": 1,
+    "queries": 1,
+    "keys": 1,
+    "queryLabels": [],
+    "keyLabels": [],
+    "queryTicks": [0.5],
+    "keyTicks": [0.5],
+    "exponent": 0.5,
+    "ceiling": 1,
+    "hidden": False,
+    "dark": False,
+    "bg": "#ffffff",
+    "fg": "#1d2127",
+    "muted": "#656d79",
+    "rule": "#e4e5e1",
+    "accent": "#c8400c",
+    "gold": "#b8860b",
+    "scheme": "attnlight",
+}
+SKIN = ("dark", "bg", "fg", "muted", "rule", "accent", "gold", "scheme")
+
+expr = alt.ExprRef
+
+
+def with_parameters(chart: alt.LayerChart, *names: str) -> alt.LayerChart:
+    """The chart with the named parameters and those of the skin, for the page to set."""
+    return chart.add_params(
+        *(alt.param(name=name, value=PARAMETERS[name]) for name in (*names, *SKIN))
+    )
+
+
+def themed(chart: alt.LayerChart, **axis: Any) -> alt.LayerChart:
+    """The chart in the page's colors and type, without ticks and domain lines on its axes."""
+    axis_style = {
+        "labelColor": expr("muted"),
+        "titleColor": expr("muted"),
+        "gridColor": expr("rule"),
+        "domainColor": expr("rule"),
+        "tickColor": expr("rule"),
+        "labelFont": FONT,
+        "titleFont": FONT,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+        "ticks": False,
+        "domain": False,
+        "labelPadding": 6,
+        **axis,
+    }
+    # `configure` replaces what earlier `configure_*` calls set, so it comes first.
+    return (
+        chart.configure(background="transparent", font=FONT, padding=2)
+        .configure_view(stroke=None)
+        .configure_axis(**axis_style)
+        .configure_legend(
+            labelColor=expr("muted"),
+            titleColor=expr("muted"),
+            labelFont=FONT,
+            titleFont=FONT,
+            labelFontSize=11,
+            titleFontSize=11,
+            titleFontWeight="normal",
+            symbolStrokeColor=expr("muted"),
+        )
+    )
+
+
+def one_row() -> alt.InlineData:
+    """Data of a layer that draws a single mark."""
+    return alt.InlineData(values=[{}])
+
+
+def unit_scale(size: str, *, downwards: bool = False) -> alt.Scale:
+    """A linear scale from 0 to the parameter `size`, one unit per position."""
+    domain = [expr(size), 0] if downwards else [0, expr(size)]
+    return alt.Scale(domain=domain, nice=False, zero=False)
+
+
+def pick_head() -> alt.Parameter:
+    """A click on a mark with `layer` and `head` chooses that head; the page listens for `pick`."""
+    return alt.selection_point(
+        name="pick", fields=["layer", "head"], on="click", empty=False, toggle=False, clear=False
+    )

@@ -1,0 +1,95 @@
+"""Writes a report as one HTML file, whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from attnreport._errors import ReportError
+from attnreport.recording import Recording
+from attnreport.report import render_report
+from attnreport.report.packing import DEFAULT_BUDGET_MB, Encoding
+
+# Every report carries this near its start; see templates/report.html.jinja.
+_SIGNATURE = b'<meta name="generator" content="attnreport'
+_SIGNATURE_WITHIN = 2048
+
+
+def write_report(
+    recording: Recording,
+    path: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    title: str | None = None,
+    precision: Encoding | None = None,
+    budget_mb: float = DEFAULT_BUDGET_MB,
+) -> Path:
+    """Writes the report and returns its path.
+
+    An earlier report at the path is replaced; the old one stays until the new one is complete.
+
+    Args:
+        recording: What to show.
+        path: Where to write.
+        force: Also replace a file that is not a report of attnreport.
+        title: See `attnreport.render_report`, as for the rest.
+        precision: How to store the weights.
+        budget_mb: Size the page should stay below.
+
+    Raises:
+        ReportError: The path cannot be written, holds a foreign file, or the recording is too
+            large for the budget.
+    """
+    target = Path(path)
+    require_writable(target, force=force)
+    page = render_report(recording, title=title, precision=precision, budget_mb=budget_mb)
+    _replace(target, page.encode("utf-8"))
+    return target
+
+
+def require_writable(path: Path, *, force: bool = False) -> None:
+    """Raises early what writing a report to the path would raise late.
+
+    Raises:
+        ReportError: The folder is missing or read-only, the path is a folder, or it holds a file
+            that is not a report of attnreport and `force` is false.
+    """
+    if path.is_dir():
+        raise ReportError(f"{path} is a folder. Give the name of a file, such as report.html.")
+    folder = path.parent
+    if not folder.is_dir():
+        raise ReportError(
+            f"There is no folder {folder} to write {path.name} into. Create it first."
+        )
+    if not os.access(folder, os.W_OK):
+        raise ReportError(f"The folder {folder} is not writable. Choose another one.")
+    if path.exists() and not force and not _is_report(path):
+        raise ReportError(
+            f"{path} exists and is not an attnreport report. Choose another name, or replace it "
+            "with --force (`force=True`)."
+        )
+
+
+def _is_report(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(_SIGNATURE_WITHIN)
+    return not start or _SIGNATURE in start
+
+
+def _replace(target: Path, content: bytes) -> None:
+    """Writes beside the target first, so that a crash or a full disk leaves the old file."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # A temporary file is private; a report should be as readable as any file of its owner.
+        umask = os.umask(0)
+        os.umask(umask)
+        part.chmod(0o666 & ~umask)
+        part.replace(target)
+    except OSError as error:
+        raise ReportError(f"{target} could not be written: {error.strerror or error}.") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,224 @@
+"""Fills the template's context: every sentence, number and table of the page."""
+
+from collections.abc import Sequence
+
+from attnreport.analysis import PATTERNS, Finding, display_text, findings
+from attnreport.recording import AttentionMap, Example, Metric, Recording
+from attnreport.report.assets import Assets
+from attnreport.report.context import (
+    CheckRow,
+    ExampleCard,
+    FindingText,
+    HeadRow,
+    MetricText,
+    ReportContext,
+)
+from attnreport.report.environment import json_script
+from attnreport.report.head_facts import head_facts
+from attnreport.report.packing import ENCODINGS, Encoding
+from attnreport.report.page_data import Block, PageData
+from attnreport.report.specs import occurring_patterns
+from attnreport.report.stacks import Stack
+
+_LONGEST_TITLE = 160
+
+
+def build_context(
+    recording: Recording,
+    stacks: Sequence[Stack],
+    data: PageData,
+    encoding: Encoding,
+    *,
+    first: int,
+    title: str | None,
+    charts: tuple[str, ...],
+    assets: Assets,
+    version: str,
+) -> ReportContext:
+    """The context of a report that opens on stack number `first`."""
+    opened = stacks[first]
+    single = recording.examples[0] if len(recording.examples) == 1 else None
+    atlases = [Block(f"atlas{i}", atlas.text) for i, atlas in enumerate(data.atlases)]
+    return ReportContext(
+        title=_clipped(title or _default_title(recording)),
+        model=recording.source.model,
+        facts=_facts(recording, stacks, encoding),
+        findings=_findings(recording, opened, data, first),
+        examples=() if single else _cards(recording, stacks),
+        output=single.output if single else "",
+        patterns=tuple((name, PATTERNS[name]) for name in occurring_patterns(data.statistics)),
+        metrics=tuple(_metric(metric) for metric in recording.metrics),
+        head_columns=tuple(name for name, _ in head_facts(data.statistics[first][0], opened.key)),
+        head_rows=tuple(
+            HeadRow(
+                numbers.layer,
+                numbers.head,
+                numbers.pattern,
+                tuple(value for _, value in head_facts(numbers, opened.key)),
+            )
+            for numbers in data.statistics[first]
+        ),
+        charts=charts,
+        first_label=display_text(opened.key.labels[0]),
+        checks=_checks(stacks),
+        made=_made(recording, stacks, encoding),
+        notes=recording.source.notes,
+        version=version,
+        assets=assets,
+        manifest=json_script(data.manifest, element_id="manifest"),
+        first_stack=first,
+        first_atlas=atlases[first].text,
+        atlases=tuple(block for index, block in enumerate(atlases) if index != first),
+        blocks=data.blocks,
+    )
+
+
+def _default_title(recording: Recording) -> str:
+    first = recording.examples[0]
+    if len(recording.examples) > 1 and recording.source.model:
+        return recording.source.model
+    return first.input or recording.source.model or first.name
+
+
+def _clipped(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1].rstrip() + "…"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 head`, `2 heads`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _facts(
+    recording: Recording, stacks: Sequence[Stack], encoding: Encoding
+) -> tuple[tuple[str, str], ...]:
+    facts = []
+    if recording.source.model:
+        facts.append((recording.source.model, ""))
+    if len(recording.examples) > 1:
+        facts.append((f"{len(recording.examples)}", "examples"))
+    of_first = [stack for stack in stacks if stack.example == 0]
+    facts += [_stack_fact(stack, named=len(of_first) > 1) for stack in of_first]
+    weights = sum(stack.weights for stack in stacks)
+    facts.append((f"{weights:,}", f"weights, {ENCODINGS[encoding].label}"))
+    errors = [m.checks.row_sum_error for s in stacks for m in s.maps]
+    known = [error for error in errors if error is not None]
+    if known:
+        facts.append(("", f"every row sums to 1 (largest difference {_small(max(known))})"))
+    if recording.source.created:
+        facts.append(("", recording.source.created))
+    return tuple(facts)
+
+
+def _stack_fact(stack: Stack, *, named: bool) -> tuple[str, str]:
+    heads = sorted({attention.heads for attention in stack.maps})
+    each = str(heads[0]) if len(heads) == 1 else f"{heads[0]} to {heads[-1]}"
+    strong = f"{stack.label}: " if named else ""
+    strong += f"{counted(len(stack.maps), 'layer')} × {each} {'head' if each == '1' else 'heads'}"
+    if stack.is_self:
+        return strong, f"over {counted(len(stack.query), _noun(stack.query.kind))}"
+    return strong, f"from {len(stack.query)} to {counted(len(stack.key), _noun(stack.key.kind))}"
+
+
+def _noun(kind: str) -> str:
+    return {"tokens": "token", "grid": "patch", "frames": "frame"}.get(kind, kind.rstrip("s"))
+
+
+def _findings(
+    recording: Recording, stack: Stack, data: PageData, first: int
+) -> tuple[FindingText, ...]:
+    found = findings(stack.maps, data.statistics[first], metrics=recording.metrics)
+    group = data.manifest["examples"][stack.example]["stacks"].index(first)
+    prefix = (f"e{stack.example}" if stack.example else "") + (f"g{group}" if group else "")
+    return tuple(FindingText(f.value, f.text, f.detail, _link(f, prefix)) for f in found)
+
+
+def _link(finding: Finding, prefix: str) -> str:
+    if finding.head is None:
+        return ""
+    _, layer, head = finding.head
+    cell = f"q{finding.cell[0]}k{finding.cell[1]}" if finding.cell else ""
+    return f"#{prefix}L{layer}H{head}{cell}"
+
+
+def _cards(recording: Recording, stacks: Sequence[Stack]) -> tuple[ExampleCard, ...]:
+    return tuple(
+        _card(index, example, next(i for i, s in enumerate(stacks) if s.example == index))
+        for index, example in enumerate(recording.examples)
+    )
+
+
+def _card(index: int, example: Example, stack: int) -> ExampleCard:
+    differs = example.target and example.target != example.output
+    return ExampleCard(
+        index=index,
+        name=example.name,
+        stack=stack,
+        input=example.input or example.name,
+        output=example.output,
+        target=example.target if differs else "",
+        scores=tuple((name, f"{value:.2f}") for name, value in example.scores.items()),
+    )
+
+
+def _metric(metric: Metric) -> MetricText:
+    value = f"{metric.value:.1%}" if metric.percent else f"{metric.value:,.4g}"
+    return MetricText(metric.name, value, metric.detail)
+
+
+def _checks(stacks: Sequence[Stack]) -> tuple[CheckRow, ...]:
+    """The worst values of each attention operation over all examples."""
+    operations: dict[tuple[str, str], list[AttentionMap]] = {}
+    for stack in stacks:
+        for attention in stack.maps:
+            operations.setdefault((attention.name, stack.label), []).append(attention)
+    return tuple(_check(name, group, maps) for (name, group), maps in operations.items())
+
+
+def _check(name: str, group: str, maps: list[AttentionMap]) -> CheckRow:
+    queries = sorted({len(m.query) for m in maps})
+    keys = sorted({len(m.key) for m in maps})
+    repeated = [m.checks.deterministic for m in maps if m.checks.deterministic is not None]
+    return CheckRow(
+        name=name,
+        group=group,
+        shape=f"{maps[0].heads} × {_range(queries)} × {_range(keys)}",
+        precision=", ".join(sorted({m.precision for m in maps})),
+        row_sum_error=_worst([m.checks.row_sum_error for m in maps]),
+        output_difference=_worst([m.checks.output_difference for m in maps]),
+        deterministic="not tried" if not repeated else "yes" if all(repeated) else "no",
+    )
+
+
+def _range(numbers: list[int]) -> str:
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}–{numbers[-1]}"
+
+
+def _worst(errors: list[float | None]) -> str:
+    known = [error for error in errors if error is not None]
+    return _small(max(known)) if known else "not measured"
+
+
+def _small(number: float) -> str:
+    return "0" if number == 0 else f"{number:.0e}"
+
+
+def _made(
+    recording: Recording, stacks: Sequence[Stack], encoding: Encoding
+) -> tuple[tuple[str, str], ...]:
+    source = recording.source
+    versions = ", ".join(f"{name} {number}" for name, number in source.versions.items())
+    precision = ", ".join(sorted({m.precision for s in stacks for m in s.maps}))
+    rows = (
+        ("Model", source.model),
+        ("Framework", source.framework),
+        ("Versions", versions),
+        ("Training step", "" if source.step is None else f"{source.step:,}"),
+        ("Data", source.data),
+        ("Computed in", precision),
+        ("Stored as", ENCODINGS[encoding].label),
+        ("Largest error", ENCODINGS[encoding].error_text),
+        ("Charts", "written with Altair, compiled to Vega when the report was made"),
+    )
+    return tuple((term, text) for term, text in rows if text)

@@ -1,0 +1,156 @@
+"""What the report template receives: one documented dataclass, all text, ready to place."""
+
+import dataclasses
+
+from markupsafe import Markup
+
+from attnreport.report.assets import Assets
+from attnreport.report.page_data import Block
+
+
+@dataclasses.dataclass(frozen=True)
+class FindingText:
+    """One finding at the top of the page.
+
+    Attributes:
+        value: Its big numeral or name.
+        text: The sentence that follows it.
+        detail: A second, smaller sentence; may be empty.
+        link: Address of the place in the page that shows it; may be empty.
+    """
+
+    value: str
+    text: str
+    detail: str
+    link: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ExampleCard:
+    """One example in the list of examples.
+
+    Attributes:
+        index: Its number.
+        name: Its label.
+        stack: The stack whose thumbnails stand for it.
+        input: What went in.
+        output: What came out; may be empty.
+        target: What should have come out, where that differs from the output; may be empty.
+        scores: Name and value of each score.
+    """
+
+    index: int
+    name: str
+    stack: int
+    input: str
+    output: str
+    target: str
+    scores: tuple[tuple[str, str], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class HeadRow:
+    """One head in the table of heads.
+
+    Attributes:
+        layer: Its layer.
+        head: Its number in the layer.
+        pattern: What it mostly does.
+        values: A text for each column of statistics.
+    """
+
+    layer: int
+    head: int
+    pattern: str
+    values: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckRow:
+    """One attention operation in the table of checks.
+
+    Attributes:
+        name: Module path.
+        group: The stack it belongs to.
+        shape: Heads, queries and keys, in words.
+        precision: Number format the weights were computed in.
+        row_sum_error: Largest distance of a row's sum from 1.
+        output_difference: Largest difference of the model's output with and without capture.
+        deterministic: Whether a second run gave the same weights.
+    """
+
+    name: str
+    group: str
+    shape: str
+    precision: str
+    row_sum_error: str
+    output_difference: str
+    deterministic: str
+
+
+@dataclasses.dataclass(frozen=True)
+class MetricText:
+    """One number over a whole data set.
+
+    Attributes:
+        name: What it measures.
+        value: The number, formatted.
+        detail: What it was measured on and what it means.
+    """
+
+    name: str
+    value: str
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportContext:
+    """Everything the template `report.html.jinja` may use.
+
+    Attributes:
+        title: What the report is about.
+        model: Name of the model; may be empty.
+        facts: Short facts under the title, a strong part and the rest of each.
+        findings: What stands out, in words.
+        examples: The examples, when there is more than one; else empty.
+        output: What came out of a single example; may be empty.
+        patterns: Name and meaning of each pattern that occurs.
+        metrics: Numbers over a whole data set.
+        head_columns: Headings of the statistics in the table of heads.
+        head_rows: The heads of the stack that the page opens on.
+        charts: Names of the charts that the page has a place for.
+        first_label: Label of the first key of the stack that the page opens on.
+        checks: What was verified, map by map.
+        made: Term and description of how the report was made.
+        notes: Things a reader must know, a sentence each.
+        version: Version of attnreport.
+        assets: Style, scripts and policy.
+        manifest: What the scripts read first, as an inert element.
+        first_stack: Number of the stack that the page opens on.
+        first_atlas: Its thumbnails, a PNG in base64.
+        atlases: The other stacks' thumbnails.
+        blocks: Weights and masks.
+    """
+
+    title: str
+    model: str
+    facts: tuple[tuple[str, str], ...]
+    findings: tuple[FindingText, ...]
+    examples: tuple[ExampleCard, ...]
+    output: str
+    patterns: tuple[tuple[str, str], ...]
+    metrics: tuple[MetricText, ...]
+    head_columns: tuple[str, ...]
+    head_rows: tuple[HeadRow, ...]
+    charts: tuple[str, ...]
+    first_label: str
+    checks: tuple[CheckRow, ...]
+    made: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    version: str
+    assets: Assets
+    manifest: Markup
+    first_stack: int
+    first_atlas: str
+    atlases: tuple[Block, ...]
+    blocks: tuple[Block, ...]

@@ -1,0 +1,22 @@
+"""The statistics of a head in words and numbers, the same in tooltips, captions and tables."""
+
+from attnreport.analysis import HeadStatistics, display_text
+from attnreport.recording import Axis
+
+
+def head_facts(statistics: HeadStatistics, key: Axis) -> list[tuple[str, str]]:
+    """Name and value of each statistic that makes sense for this head, most telling first."""
+    facts = [("entropy", f"{statistics.entropy:.2f} bits")]
+    shares = [
+        ("previous", statistics.previous),
+        ("next", statistics.next),
+        ("itself", statistics.itself),
+        ("special", statistics.special),
+        ("in order", statistics.in_order),
+    ]
+    if statistics.distance is not None:
+        facts.append(("distance", f"{statistics.distance:.1f}"))
+    facts += [(name, f"{share:.0%}") for name, share in shares if share is not None]
+    strongest = display_text(key.labels[statistics.top_key])
+    facts.append(("most looked at", f"{strongest} ({statistics.top_share:.0%})"))
+    return facts

@@ -1,0 +1,180 @@
+"""What the page's scripts read: the manifest, and the blocks of weights, masks and thumbnails.
+
+The manifest is documented where it is read, in `templates/page/types.d.ts`.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from attnreport.analysis import HeadStatistics, group_statistics, starting_point, word_spans
+from attnreport.recording import AttentionMap, Axis, Recording, special_positions
+from attnreport.report.atlas import Atlas, build_atlas, thumbnail
+from attnreport.report.head_facts import head_facts
+from attnreport.report.packing import Encoding, heads_per_block, pack_bits, pack_heads
+from attnreport.report.palette import DARK, LIGHT
+from attnreport.report.stacks import Stack
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """A piece of data in the page.
+
+    Attributes:
+        id: Its element's id.
+        text: The packed bytes in base64.
+    """
+
+    id: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PageData:
+    """Everything that the page's scripts read.
+
+    Attributes:
+        manifest: What the report is about, small enough to be read before anything is drawn.
+        atlases: The thumbnails of each stack.
+        blocks: Weights and masks; the block that is looked at first comes first.
+        statistics: Statistics of every head, stack by stack.
+    """
+
+    manifest: dict[str, Any]
+    atlases: tuple[Atlas, ...]
+    blocks: tuple[Block, ...]
+    statistics: tuple[tuple[HeadStatistics, ...], ...]
+
+
+def build_page_data(
+    recording: Recording, stacks: Sequence[Stack], encoding: Encoding, *, first: int
+) -> PageData:
+    """Packs the recording for the page, which opens on stack number `first`."""
+    blocks: list[Block] = []
+    entries, atlases, statistics = [], [], []
+    weight_blocks = 0
+    for index, stack in enumerate(stacks):
+        numbers = group_statistics(stack.maps)
+        masks, mask_blocks = _pack_masks(stack.maps, index)
+        per_block = heads_per_block(stack.cells, encoding)
+        thumbnails, packed = _pack_weights(stack.maps, encoding, per_block)
+        atlas = build_atlas(thumbnails)
+        layer, head, query, key = starting_point(stack.maps, numbers)
+        entries.append(
+            {
+                "example": stack.example,
+                "group": stack.label,
+                "kind": stack.maps[0].kind,
+                "heads": [attention.heads for attention in stack.maps],
+                "names": [attention.name for attention in stack.maps],
+                "query": _axis(stack.query),
+                "key": None if stack.is_self else _axis(stack.key),
+                "firstBlock": weight_blocks,
+                "headsPerBlock": per_block,
+                "atlas": {"id": f"atlas{index}", "width": atlas.width, "height": atlas.height},
+                "masks": masks,
+                "reference": [_links(attention) for attention in stack.maps],
+                "start": {"layer": layer, "head": head, "q": query, "k": key},
+                "statistics": [_statistics(number, stack) for number in numbers],
+            }
+        )
+        blocks.extend(Block(f"b{weight_blocks + i}", text) for i, text in enumerate(packed))
+        weight_blocks += len(packed)
+        blocks.extend(mask_blocks)
+        atlases.append(atlas)
+        statistics.append(tuple(numbers))
+    manifest = {
+        "encoding": encoding,
+        "examples": [
+            {
+                "name": example.name,
+                "stacks": [i for i, stack in enumerate(stacks) if stack.example == number],
+            }
+            for number, example in enumerate(recording.examples)
+        ],
+        "stacks": entries,
+        "ramps": {"light": LIGHT, "dark": DARK},
+        "start": {"stack": first, **entries[first]["start"]},
+    }
+    ordered = _first_block_first(blocks, stacks[first], entries[first])
+    return PageData(manifest, tuple(atlases), tuple(ordered), tuple(statistics))
+
+
+def _pack_weights(
+    maps: Sequence[AttentionMap], encoding: Encoding, per_block: int
+) -> tuple[list[list[np.ndarray]], list[str]]:
+    """Thumbnails by layer, and blocks of `per_block` heads; each head is read once."""
+    thumbnails: list[list[np.ndarray]] = []
+    packed: list[str] = []
+    waiting: list[np.ndarray] = []
+    for attention in maps:
+        thumbnails.append([])
+        for index in range(attention.heads):
+            weights = attention.head(index)
+            thumbnails[-1].append(thumbnail(weights))
+            waiting.append(weights)
+            if len(waiting) == per_block:
+                packed.append(pack_heads(waiting, encoding))
+                waiting = []
+    if waiting:
+        packed.append(pack_heads(waiting, encoding))
+    return thumbnails, packed
+
+
+def _pack_masks(
+    maps: Sequence[AttentionMap], stack: int
+) -> tuple[list[dict[str, Any] | None], list[Block]]:
+    """For each layer where to find its mask; layers with equal masks share a block."""
+    found: dict[bytes, dict[str, Any]] = {}
+    blocks: list[Block] = []
+    entries: list[dict[str, Any] | None] = []
+    for attention in maps:
+        allowed = attention.allowed()
+        if allowed.all():
+            entries.append(None)
+            continue
+        bits = np.packbits(allowed).tobytes()
+        if bits not in found:
+            found[bits] = {"id": f"m{stack}-{len(found)}", "heads": allowed.shape[0]}
+            blocks.append(Block(found[bits]["id"], pack_bits(allowed)))
+        entries.append(found[bits])
+    return entries, blocks
+
+
+def _first_block_first(blocks: list[Block], stack: Stack, entry: dict[str, Any]) -> Iterator[Block]:
+    """The blocks, led by those that the page needs to draw what it opens on."""
+    layer, head = entry["start"]["layer"], entry["start"]["head"]
+    flat = sum(attention.heads for attention in stack.maps[:layer]) + head
+    wanted = {f"b{entry['firstBlock'] + flat // entry['headsPerBlock']}"}
+    if entry["masks"][layer]:
+        wanted.add(entry["masks"][layer]["id"])
+    yield from (block for block in blocks if block.id in wanted)
+    yield from (block for block in blocks if block.id not in wanted)
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    return {
+        "kind": axis.kind,
+        "labels": axis.labels,
+        "special": special_positions(axis),
+        "words": word_spans(axis),
+    }
+
+
+def _links(attention: AttentionMap) -> list[list[int]] | None:
+    if attention.reference is None:
+        return None
+    return np.argwhere(attention.reference).tolist()
+
+
+def _statistics(numbers: HeadStatistics, stack: Stack) -> dict[str, Any]:
+    x = numbers.distance if stack.is_self else numbers.top_share
+    return {
+        "entropy": round(numbers.entropy, 4),
+        "pattern": numbers.pattern,
+        "x": round(x or 0.0, 4),
+        "facts": head_facts(numbers, stack.key),
+        "peak": round(numbers.peak, 6),
+    }

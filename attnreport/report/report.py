@@ -1,0 +1,75 @@
+"""Turns a recording into one self-contained HTML page."""
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from attnreport.recording import Recording
+from attnreport.report.assets import build_assets
+from attnreport.report.build import build_context
+from attnreport.report.environment import template_environment
+from attnreport.report.packing import DEFAULT_BUDGET_MB, Encoding, choose_encoding
+from attnreport.report.page_data import build_page_data
+from attnreport.report.specs import charts_for, compiled
+from attnreport.report.stacks import Stack, stacks_of
+
+
+def render_report(
+    recording: Recording,
+    *,
+    title: str | None = None,
+    precision: Encoding | None = None,
+    budget_mb: float = DEFAULT_BUDGET_MB,
+    templates: Path | None = None,
+) -> str:
+    """The report as one HTML page that opens offline and asks the network for nothing.
+
+    The same recording gives the same page, byte for byte.
+
+    Args:
+        recording: What to show.
+        title: Heading of the page; by default the text of a single example, or the model's name.
+        precision: How to store the weights: `float32` (exact), `u16` or `u8` (square-root steps);
+            by default the most exact that fits the budget.
+        budget_mb: Size the page should stay below, in megabytes.
+        templates: Folder whose templates replace the built-in ones of the same name.
+
+    Raises:
+        ReportError: The recording is too large for the budget.
+        InvalidAttentionError: A weight cannot be attention.
+    """
+    stacks = stacks_of(recording)
+    encoding = precision or choose_encoding(
+        sum(stack.weights for stack in stacks), budget_mb=budget_mb
+    )
+    first = _first_stack(stacks)
+    data = build_page_data(recording, stacks, encoding, first=first)
+    charts = charts_for(stacks, data.statistics)
+    context = build_context(
+        recording,
+        stacks,
+        data,
+        encoding,
+        first=first,
+        title=title,
+        charts=tuple(charts),
+        assets=build_assets(compiled(charts)),
+        version=_version(),
+    )
+    template = template_environment(templates).get_template("report.html.jinja")
+    return template.render(report=context)
+
+
+def _first_stack(stacks: list[Stack]) -> int:
+    """The stack to open on: of the first example, one with a reference if there is one."""
+    of_first = [index for index, stack in enumerate(stacks) if stack.example == 0]
+    for index in of_first:
+        if any(attention.reference is not None for attention in stacks[index].maps):
+            return index
+    return of_first[0]
+
+
+def _version() -> str:
+    try:
+        return version("attnreport")
+    except PackageNotFoundError:  # a checkout that is not installed
+        return "uninstalled"

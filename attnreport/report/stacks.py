@@ -1,0 +1,73 @@
+"""Groups the maps of a recording into stacks: layers that share their positions and a picture."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from attnreport.recording import AttentionMap, Axis, Recording
+
+
+@dataclasses.dataclass(frozen=True)
+class Stack:
+    """The layers of one attention group of one example.
+
+    Attributes:
+        example: Number of the example in its recording.
+        label: Name of the group, unique within the example.
+        maps: One map per layer, in forward order. They may differ in their numbers of heads.
+    """
+
+    example: int
+    label: str
+    maps: tuple[AttentionMap, ...]
+
+    @property
+    def query(self) -> Axis:
+        """What the positions that look mean."""
+        return self.maps[0].query
+
+    @property
+    def key(self) -> Axis:
+        """What the positions that are looked at mean."""
+        return self.maps[0].key
+
+    @property
+    def is_self(self) -> bool:
+        """Whether queries and keys are the same positions."""
+        return self.maps[0].kind == "self" and self.query == self.key
+
+    @property
+    def heads(self) -> int:
+        """Number of heads in all layers together."""
+        return sum(attention.heads for attention in self.maps)
+
+    @property
+    def cells(self) -> int:
+        """Number of weights of one head."""
+        return len(self.query) * len(self.key)
+
+    @property
+    def weights(self) -> int:
+        """Number of weights in all heads."""
+        return self.heads * self.cells
+
+
+def stacks_of(recording: Recording) -> list[Stack]:
+    """The stacks of all examples, example by example."""
+    return [
+        stack
+        for index, example in enumerate(recording.examples)
+        for stack in _stacks_of_maps(index, example.maps)
+    ]
+
+
+def _stacks_of_maps(example: int, maps: tuple[AttentionMap, ...]) -> Iterator[Stack]:
+    together: dict[tuple[str, str, Axis, Axis], list[AttentionMap]] = {}
+    for attention in maps:
+        place = (attention.group, attention.kind, attention.query, attention.key)
+        together.setdefault(place, []).append(attention)
+    taken: dict[str, int] = {}
+    for (group, *_), members in together.items():
+        taken[group] = taken.get(group, 0) + 1
+        # A group whose layers see different lengths needs one picture per length.
+        label = group if taken[group] == 1 else f"{group} ({taken[group]})"
+        yield Stack(example, label, tuple(members))

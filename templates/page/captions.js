@@ -1,0 +1,116 @@
+/** The words around the charts. */
+
+import { find, findAll, show } from "./dom.js";
+import { plain, weightText } from "./format.js";
+import { keyAxis, manifest, stackAt, statisticsOf } from "./manifest.js";
+import { label } from "./rows.js";
+import { colorStrips } from "./strip.js";
+import { headNow } from "./weights.js";
+
+/**
+ * @param {Readonly<import("./types").State>} state
+ * @param {boolean} aloud whether a screen reader should hear of it
+ */
+export function caption(state, aloud) {
+  const stack = stackAt(state.stack);
+  const head = headNow(state.stack, state.layer, state.head);
+  if (!head) return;
+  const query = label(stack.query, state.q);
+  const key = label(keyAxis(stack), state.k);
+  const weight = weightText(head.shown(state.q, state.k, state.hidden));
+  show("query", query);
+  show("key", key);
+  show("weight", weight);
+  show("layer", String(state.layer));
+  show("head", String(state.head));
+  show("module", stack.names[state.layer]);
+  captionReference(stack, state);
+  captionHead(stack, state);
+  captionAxes(stack);
+  colorStrips(state, head);
+  if (aloud) {
+    const { pattern } = statisticsOf(stack, state.layer, state.head);
+    find("#live").textContent =
+      `Layer ${state.layer}, head ${state.head}, ${pattern}. ${query} to ${key}: ${weight}.`;
+  }
+}
+
+/**
+ * @param {import("./types").Stack} stack
+ * @param {Readonly<import("./types").State>} state
+ */
+function captionHead(stack, state) {
+  const { pattern, facts } = statisticsOf(stack, state.layer, state.head);
+  show("pattern", pattern);
+  const place = find("#statistics");
+  place.replaceChildren(
+    ...facts.flatMap(([name, value], index) => {
+      const bold = document.createElement("b");
+      bold.textContent = value;
+      return [index ? ` · ${name} ` : `${name} `, bold];
+    }),
+  );
+}
+
+/**
+ * @param {import("./types").Stack} stack
+ * @param {Readonly<import("./types").State>} state
+ */
+function captionReference(stack, state) {
+  const links = stack.reference[state.layer];
+  let text = "";
+  if (links) {
+    const keys = links.filter(([q]) => q === state.q).map(([, k]) => k);
+    const names = keys.map((k) => `“${label(keyAxis(stack), k)}”`).join(" and ");
+    if (keys.includes(state.k)) text = "The reference alignment links the two.";
+    else if (keys.length) text = `The reference alignment links it to ${names}.`;
+    else text = "The reference alignment links it to nothing.";
+  }
+  show("reference", text);
+}
+
+/** @type {import("./types").Stack | null} */
+let captioned = null;
+
+/**
+ * What depends on the stack only.
+ * @param {import("./types").Stack} stack
+ */
+function captionAxes(stack) {
+  if (captioned === stack) return;
+  captioned = stack;
+  show("example", manifest.examples[stack.example].name);
+  show("group", stack.group);
+  const keys = keyAxis(stack);
+  show("broadest", Math.log2(keys.labels.length).toFixed(2));
+  const special = keys.special.map((position) => plain(keys.labels[position]));
+  show("first-special", special[0] ?? plain(keys.labels[0]));
+  for (const place of findAll("[data-when]"))
+    place.hidden = !holds(place.dataset.when ?? "", stack);
+}
+
+/**
+ * Parts of the page that make sense for some stacks only.
+ * @param {string} condition
+ * @param {import("./types").Stack} stack
+ */
+function holds(condition, stack) {
+  switch (condition) {
+    case "many-heads":
+      return stack.statistics.length > 1;
+    case "one-head":
+      return stack.statistics.length === 1;
+    case "two-axes":
+      return stack.key !== null;
+    case "one-axis":
+      return stack.key === null;
+    case "special":
+      return keyAxis(stack).special.length > 0;
+    case "reference":
+      return stack.reference.some((links) => links !== null);
+    case "mask":
+      return stack.masks.some((mask) => mask !== null);
+    default:
+      throw new Error(`The template asks for an unknown condition, ${condition}.`);
+  }
+}

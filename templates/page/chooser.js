@@ -1,0 +1,77 @@
+/** Choosing an example and an attention group. */
+
+import { element, find, findAll } from "./dom.js";
+import { manifest, stackAt } from "./manifest.js";
+import { loadAtlas } from "./atlas.js";
+import { mode } from "./palette.js";
+import { paintThumbnail } from "./pictures.js";
+import { choose, chosenState } from "./state.js";
+
+export function listenToChoosers() {
+  for (const card of findAll("[data-example]")) {
+    card.addEventListener("click", (event) => {
+      event.preventDefault();
+      chooseExample(Number(card.dataset.example));
+    });
+  }
+  find("#groups").addEventListener("change", (event) => {
+    choose({ stack: Number(/** @type {HTMLInputElement} */ (event.target).value) });
+  });
+}
+
+/**
+ * Goes to the same group of another example.
+ * @param {number} example
+ */
+function chooseExample(example) {
+  const now = stackAt(chosenState().stack);
+  const stacks = manifest.examples[example].stacks;
+  const same = stacks.find((index) => stackAt(index).group === now.group);
+  choose({ stack: same ?? stacks[0] });
+}
+
+let listed = -1;
+
+/** Marks the chosen example and lists its groups. */
+export function showChoice() {
+  const { stack: index } = chosenState();
+  const { example } = stackAt(index);
+  for (const card of findAll("[data-example]")) {
+    if (Number(card.dataset.example) === example) card.setAttribute("aria-current", "true");
+    else card.removeAttribute("aria-current");
+  }
+  const stacks = manifest.examples[example].stacks;
+  const place = find("#groups");
+  place.hidden = stacks.length < 2;
+  if (listed !== example) {
+    listed = example;
+    place.replaceChildren(...stacks.map((stack) => groupButton(stack)));
+  }
+  for (const input of place.querySelectorAll("input"))
+    input.checked = Number(input.value) === index;
+}
+
+/** @param {number} stack */
+function groupButton(stack) {
+  const input = element("input", { type: "radio", name: "group", value: stack });
+  return element("label", {}, input, stackAt(stack).group);
+}
+
+/** Paints the small picture on each example's card, as it comes into view. */
+export function paintCards() {
+  const painter = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (!entry.isIntersecting) continue;
+      painter.unobserve(entry.target);
+      void paintCard(/** @type {HTMLCanvasElement} */ (entry.target));
+    }
+  });
+  for (const canvas of findAll("canvas[data-stack]")) painter.observe(canvas);
+}
+
+/** @param {HTMLCanvasElement} canvas */
+async function paintCard(canvas) {
+  const stack = Number(canvas.dataset.stack);
+  await loadAtlas(stack);
+  paintThumbnail(canvas, stack, mode());
+}

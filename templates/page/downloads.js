@@ -1,0 +1,87 @@
+/** Take it away: the heatmap as a picture, its weights as a table. */
+
+import { find } from "./dom.js";
+import { keyAxis, stackAt } from "./manifest.js";
+import { PAPER } from "./signals.js";
+import { chosenState } from "./state.js";
+import { chartNamed } from "./views.js";
+import { loadHead } from "./weights.js";
+
+const PNG_SCALE = 3;
+/** Long enough for any browser to have started the download. */
+const RELEASE_MS = 10_000;
+
+export function listenToDownloads() {
+  find("#save-png").addEventListener("click", () => void onPaper(savePng));
+  find("#save-svg").addEventListener("click", () => void onPaper(saveSvg));
+  find("#save-csv").addEventListener("click", () => void saveCsv());
+}
+
+/**
+ * @param {Blob} blob
+ * @param {string} extension
+ */
+function save(blob, extension) {
+  const { stack: index, layer, head } = chosenState();
+  const { example, group } = stackAt(index);
+  const stem = `attention-example${example}-${group.replace(/\W+/g, "-")}-L${layer}-H${head}`;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = `${stem}.${extension}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), RELEASE_MS);
+}
+
+/**
+ * Draws the heatmap in colors for paper, whatever the page looks like.
+ * @param {(view: vega.View) => Promise<void>} draw
+ */
+async function onPaper(draw) {
+  const chart = chartNamed("heatmap");
+  if (!chart) return;
+  const { view, told } = chart;
+  const before = { ...told };
+  const paint = async (
+    /** @type {import("./signals.js").Signals} */ colors,
+    /** @type {string} */ background,
+  ) => {
+    for (const name of Object.keys(PAPER)) view.signal(name, colors[name]);
+    await view.background(background).runAsync();
+  };
+  await paint(PAPER, "#ffffff");
+  try {
+    await draw(view);
+  } finally {
+    await paint(before, "transparent");
+  }
+}
+
+/** @param {vega.View} view */
+async function savePng(view) {
+  const canvas = await view.toCanvas(PNG_SCALE);
+  /** @type {Blob | null} */
+  const blob = await new Promise((resolve) => canvas.toBlob(resolve));
+  if (blob) save(blob, "png");
+}
+
+/** @param {vega.View} view */
+async function saveSvg(view) {
+  save(new Blob([await view.toSVG()], { type: "image/svg+xml" }), "svg");
+}
+
+async function saveCsv() {
+  const { stack: index, layer, head: headIndex } = chosenState();
+  const stack = stackAt(index);
+  const head = await loadHead(index, layer, headIndex);
+  const keys = keyAxis(stack).labels;
+  const lines = [["query\\key", ...keys].map(csvField).join(",")];
+  stack.query.labels.forEach((token, query) => {
+    const weights = keys.map((_, key) => Number(head.at(query, key).toPrecision(9)));
+    lines.push([csvField(token), ...weights].join(","));
+  });
+  // The mark in front tells spreadsheet programs that the text is UTF-8.
+  save(new Blob(["\ufeff", lines.join("\r\n"), "\r\n"], { type: "text/csv" }), "csv");
+}
+
+/** @param {string} text */
+export const csvField = (text) => `"${text.replace(/"/g, '""')}"`;

@@ -1,0 +1,181 @@
+/** Which charts a page has, how large they are, and when they are drawn. */
+
+import { keyAxis, manifest, mostHeads, stackAt } from "./manifest.js";
+import { listenToHeatmap } from "./pointer.js";
+import { signalsOf } from "./signals.js";
+import { choose, shownState } from "./state.js";
+import { chartNamed, mount } from "./views.js";
+
+/** @typedef {import("./signals.js").Signals} Signals */
+
+/** Room beside a plot for its axis labels, in pixels. */
+const TOKEN_LABELS = 100;
+const COUNT_LABELS = 44;
+
+/** Up to so many weights, charts below the fold are drawn at once too. */
+const SMALL = 4e6;
+
+const stackNow = () => stackAt(shownState().stack);
+
+/** @param {number} value @param {number} low @param {number} high */
+const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
+
+/**
+ * The width and height of the heatmap's plot: square cells, unless one side is very long.
+ * @param {number} width
+ */
+function heatmapSize(width) {
+  const queries = stackNow().query.labels.length;
+  const keys = keyAxis(stackNow()).labels.length;
+  const plot = clamp(width - TOKEN_LABELS, 180, Math.min(600, Math.max(260, keys * 54)));
+  return { width: plot, height: clamp((plot * queries) / keys, Math.min(queries * 16, 320), 900) };
+}
+
+/** @param {number} width @param {number} most */
+function gridSize(width, most) {
+  const { heads } = stackNow();
+  const plot = clamp(width - COUNT_LABELS, 180, most);
+  const cell = Math.min(plot / mostHeads(stackNow()), 120);
+  return { width: plot, height: clamp(cell * heads.length, 60, 1200) };
+}
+
+/** @param {number} width */
+function linesSize(width) {
+  const heatmap = chartNamed("heatmap");
+  const below = width > innerWidth * 0.6;
+  const rows = Math.max(stackNow().query.labels.length, keyAxis(stackNow()).labels.length);
+  const beside = heatmap ? heatmap.view.height() : 520;
+  return {
+    width: clamp(width - 200, 80, 240),
+    height: below && rows <= 72 ? Math.max(rows * 17, 160) : Math.max(beside, 160),
+  };
+}
+
+/** @param {number} width */
+function entropySize(width) {
+  const queries = stackNow().query.labels.length;
+  return {
+    width: clamp(width - TOKEN_LABELS - 16, 120, 420),
+    height: clamp(queries * 18, 60, 420),
+  };
+}
+
+/** @type {Record<string, { size: import("./views.js").Sizing, renderer?: "svg", late?: boolean }>} */
+const CHARTS = {
+  overview: { size: (width) => gridSize(width, 760) },
+  heatmap: { size: heatmapSize },
+  row: { size: (width) => ({ width: heatmapSize(width).width }) },
+  lines: { size: linesSize },
+  "scatter-distance": { size: scatterSize, renderer: "svg" },
+  "scatter-confidence": { size: scatterSize, renderer: "svg" },
+  pair: { size: (width) => gridSize(width, 560), renderer: "svg", late: true },
+  entropy: { size: entropySize, late: true },
+};
+
+/** @param {number} width */
+function scatterSize(width) {
+  return { width: clamp(width - 56, 160, 460), height: 250 };
+}
+
+/**
+ * Draws the picture of all heads before anything else: it needs no data block.
+ * @param {Signals} signals
+ * @param {Record<string, number>} marks
+ */
+export async function overviewFirst(signals, marks) {
+  await mountIfFits("overview", signals);
+  marks.overview = performance.now();
+}
+
+/**
+ * Draws every chart that fits the chosen stack and is not there yet.
+ * @param {Signals} signals
+ * @param {Record<string, number>} [marks]
+ */
+export async function mountFitting(signals, marks = {}) {
+  const large = manifest.stacks.reduce((sum, stack) => sum + cells(stack), 0) > SMALL;
+  for (const [name, { late }] of Object.entries(CHARTS)) {
+    if (late && large) mountWhenNear(name);
+    else await mountIfFits(name, signals);
+    marks[name] ??= performance.now();
+  }
+  align();
+}
+
+/** @param {import("./types").Stack} stack */
+const cells = (stack) =>
+  stack.statistics.length * stack.query.labels.length * keyAxis(stack).labels.length;
+
+/** @param {string} name */
+const placeOf = (name) => document.getElementById(`chart-${name}`);
+
+/**
+ * @param {string} name
+ * @param {Signals} signals
+ */
+async function mountIfFits(name, signals) {
+  const place = placeOf(name);
+  if (!place || place.clientWidth === 0 || chartNamed(name)) return;
+  const { size, renderer } = CHARTS[name];
+  const chart = await mount(name, signals, { size, renderer });
+  place.style.minHeight = "0";
+  listen(chart);
+}
+
+/** @type {Set<string>} */
+const waiting = new Set();
+
+/** @param {string} name */
+function mountWhenNear(name) {
+  const place = placeOf(name);
+  if (!place || waiting.has(name) || chartNamed(name)) return;
+  waiting.add(name);
+  const watcher = new IntersectionObserver(
+    async ([entry]) => {
+      if (!entry.isIntersecting || place.clientWidth === 0) return;
+      watcher.disconnect();
+      waiting.delete(name);
+      await mountIfFits(name, signalsOf(shownState()));
+    },
+    { rootMargin: "300px" },
+  );
+  watcher.observe(place);
+}
+
+/** @param {import("./views.js").Chart} chart */
+function listen(chart) {
+  if (chart.listensTo.has("pick")) {
+    chart.view.addSignalListener("pick", (_name, picked) => {
+      if (picked?.layer) choose({ layer: picked.layer[0], head: picked.head[0] });
+    });
+  }
+  if (chart.name === "heatmap") listenToHeatmap(chart);
+  if (chart.name === "lines") {
+    chart.view.addEventListener("click", (_event, item) => {
+      const datum = item?.datum;
+      const position = datum && Number(datum.position);
+      if (!Number.isInteger(position)) return;
+      choose(Number(datum?.x0) === 1 ? { k: Number(position) } : { q: Number(position) });
+    });
+  }
+}
+
+/** Puts the rows of the lines beside the rows of the heatmap. */
+function align() {
+  const heatmap = chartNamed("heatmap");
+  const lines = chartNamed("lines");
+  if (!heatmap || !lines) return;
+  const fit = () => {
+    const beside =
+      lines.place.getBoundingClientRect().left > heatmap.place.getBoundingClientRect().left + 40;
+    const gap = heatmap.view.origin()[1] - lines.view.origin()[1];
+    lines.place.style.paddingTop = beside ? `${Math.max(0, gap)}px` : "0";
+  };
+  fit();
+  if (!aligned) {
+    aligned = true;
+    new ResizeObserver(fit).observe(heatmap.place);
+  }
+}
+
+let aligned = false;

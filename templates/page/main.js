@@ -1,0 +1,158 @@
+/** Starts the page: draws what is looked at first, then follows every change. */
+
+import { loadAtlas } from "./atlas.js";
+import { caption } from "./captions.js";
+import { listenToChoosers, paintCards, showChoice } from "./chooser.js";
+import { find, findAll, note } from "./dom.js";
+import { listenToDownloads } from "./downloads.js";
+import { listenToKeys } from "./keys.js";
+import { mountFitting, overviewFirst } from "./layout.js";
+import { followLinks } from "./link.js";
+import { manifest, stackAt } from "./manifest.js";
+import { loadMask } from "./masks.js";
+import { onModeChange } from "./palette.js";
+import { signalsOf } from "./signals.js";
+import { choose, chosenState, isHovering, onChange, shownState } from "./state.js";
+import { listenToStrips } from "./strip.js";
+import { listenToTables, listHeads } from "./tables.js";
+import { refit, tellAll, tellHidden } from "./views.js";
+import { headNow, loadHead } from "./weights.js";
+
+/** Moments of the start, in milliseconds since the page was opened. @type {Record<string, number>} */
+const marks = { script: performance.now() };
+
+let following = Promise.resolve();
+let behind = false;
+let busy = false;
+let shownStack = -1;
+
+/** Brings the page up to date; changes that come meanwhile are caught up with in one go. */
+function follow() {
+  behind = true;
+  if (!busy) following = catchUp();
+  return following;
+}
+
+async function catchUp() {
+  busy = true;
+  while (behind) {
+    behind = false;
+    const state = { ...shownState() };
+    try {
+      await update(state);
+    } catch (error) {
+      console.error(error);
+      note(`Layer ${state.layer}, head ${state.head} could not be read: ${messageOf(error)}.`);
+    }
+  }
+  busy = false;
+}
+
+/** @param {import("./types").State} state */
+async function update(state) {
+  const started = performance.now();
+  await prepare(state);
+  caption(state, !isHovering());
+  const elsewhere = state.stack !== shownStack;
+  shownStack = state.stack;
+  await tellAll(signalsOf(state));
+  if (elsewhere) {
+    await refit();
+    await mountFitting(signalsOf(state));
+  }
+  if (!isHovering()) {
+    showChoice();
+    listHeads();
+    showSettings();
+  }
+  marks.update = performance.now() - started;
+}
+
+/**
+ * Decodes what the views of a state need at once.
+ * @param {import("./types").State} state
+ */
+async function prepare({ stack, layer, head }) {
+  await Promise.all([loadHead(stack, layer, head), loadMask(stack, layer), loadAtlas(stack)]);
+}
+
+function showSettings() {
+  const { hidden, exponent } = chosenState();
+  /** @type {HTMLInputElement} */ (find("#hidden")).checked = hidden;
+  /** @type {HTMLSelectElement} */ (find("#exponent")).value = String(exponent);
+}
+
+function listenToSettings() {
+  find("#hidden").addEventListener("change", (event) =>
+    choose({ hidden: /** @type {HTMLInputElement} */ (event.target).checked }),
+  );
+  find("#exponent").addEventListener("change", (event) =>
+    choose({ exponent: Number(/** @type {HTMLSelectElement} */ (event.target).value) }),
+  );
+}
+
+/** @param {unknown} error */
+const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
+async function start() {
+  followLinks();
+  const state = { ...chosenState() };
+  await loadAtlas(state.stack);
+  await overviewFirst(signalsOf(state), marks);
+  await prepare(state);
+  marks.decoded = performance.now();
+  caption(state, false);
+  await mountFitting(signalsOf(state), marks);
+  marks.all = performance.now();
+  onChange(() => void follow());
+  await follow();
+  listen();
+  document.documentElement.dataset.ready = "true";
+}
+
+function listen() {
+  listenToChoosers();
+  listenToDownloads();
+  listenToKeys();
+  listenToSettings();
+  listenToStrips(() => void follow());
+  listenToTables();
+  paintCards();
+  onModeChange(() => {
+    paintCards();
+    void follow();
+  });
+  addEventListener("beforeprint", () => {
+    for (const fold of findAll("details")) /** @type {HTMLDetailsElement} */ (fold).open = true;
+    void tellHidden();
+  });
+}
+
+/** For tests and for curious readers: what the page knows, as numbers. */
+Object.assign(window, {
+  attnreport: {
+    manifest,
+    marks,
+    idle: () => following,
+    state: () => ({ ...chosenState() }),
+    choose,
+    /** The weight as stored in the page. */
+    weight: async (
+      /** @type {number} */ stack,
+      /** @type {number} */ layer,
+      /** @type {number} */ head,
+    ) => {
+      const decoded = await loadHead(stack, layer, head);
+      return Array.from({ length: decoded.queries }, (_, q) =>
+        Array.from({ length: decoded.keys }, (_, k) => decoded.at(q, k)),
+      );
+    },
+    decoded: () => headNow(chosenState().stack, chosenState().layer, chosenState().head) !== null,
+    stack: () => stackAt(chosenState().stack),
+  },
+});
+
+start().catch((error) => {
+  console.error(error);
+  note(`The charts of this report could not be drawn: ${messageOf(error)}.`);
+});

@@ -1,0 +1,51 @@
+/** What this report is about: read once, shared by all modules. */
+
+import { find } from "./dom.js";
+
+/** @type {import("./types").Manifest} */
+export const manifest = JSON.parse(find("#manifest").textContent ?? "");
+
+/** @param {number} index */
+export const stackAt = (index) => manifest.stacks[index];
+
+/** @param {import("./types").Stack} stack */
+export const keyAxis = (stack) => stack.key ?? stack.query;
+
+/** @param {import("./types").Stack} stack */
+export const isSelf = (stack) => stack.key === null;
+
+/** @param {import("./types").Stack} stack */
+export const mostHeads = (stack) => Math.max(...stack.heads);
+
+/** @param {import("./types").Stack} stack */
+export const headCount = (stack) => stack.heads.reduce((sum, count) => sum + count, 0);
+
+/**
+ * Place of a head when all heads of the stack stand in one row, layer by layer.
+ * @param {import("./types").Stack} stack
+ * @param {number} layer
+ * @param {number} head
+ */
+export function flatIndex(stack, layer, head) {
+  let index = head;
+  for (let above = 0; above < layer; above++) index += stack.heads[above];
+  return index;
+}
+
+/**
+ * @param {import("./types").Stack} stack
+ * @param {number} layer
+ * @param {number} head
+ */
+export const statisticsOf = (stack, layer, head) => stack.statistics[flatIndex(stack, layer, head)];
+
+/**
+ * Every head of the stack, layer by layer.
+ * @param {import("./types").Stack} stack
+ * @returns {{ layer: number, head: number }[]}
+ */
+export function headsOf(stack) {
+  return stack.heads.flatMap((count, layer) =>
+    Array.from({ length: count }, (_, head) => ({ layer, head })),
+  );
+}

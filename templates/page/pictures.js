@@ -1,0 +1,105 @@
+/** Pictures that image marks show: weights as pixels, without a chart mark per cell. */
+
+import { atlasNow } from "./atlas.js";
+import { stackAt } from "./manifest.js";
+import { maskNow } from "./masks.js";
+import { maskedPixel, pixelsOf } from "./palette.js";
+import { headNow } from "./weights.js";
+
+const KEPT = 24;
+
+/** @type {Map<string, HTMLCanvasElement>} */
+const drawn = new Map();
+
+/**
+ * The picture at an `attn:` address. Empty until its data are decoded.
+ * @param {string} address
+ */
+export function attnImage(address) {
+  const known = drawn.get(address);
+  if (known) return known;
+  const [kind, ...rest] = address.slice("attn:".length).split("/");
+  const picture = kind === "atlas" ? atlasPicture(rest) : headPicture(rest);
+  if (!picture) return paint(1, 1, () => {});
+  drawn.set(address, picture);
+  if (drawn.size > KEPT) drawn.delete(/** @type {string} */ (drawn.keys().next().value));
+  return picture;
+}
+
+/** @param {string[]} address */
+function atlasPicture([stackIndex, mode]) {
+  const steps = atlasNow(Number(stackIndex));
+  if (!steps) return null;
+  const { width, height } = stackAt(Number(stackIndex)).atlas;
+  const colors = pixelsOf(/** @type {import("./palette.js").Mode} */ (mode));
+  return paint(width, height, (pixels) => {
+    for (let i = 0; i < pixels.length; i++) pixels[i] = colors[steps[i]];
+  });
+}
+
+/** @param {string[]} address */
+function headPicture([stackIndex, layer, headIndex, exponent, ceiling, hidden, modeName]) {
+  const head = headNow(Number(stackIndex), Number(layer), Number(headIndex));
+  if (!head) return null;
+  const mode = /** @type {import("./palette.js").Mode} */ (modeName);
+  const colorOf = colorScale(mode, Number(exponent), Number(ceiling));
+  const allowed = maskNow(Number(stackIndex), Number(layer), Number(headIndex));
+  const forbidden = maskedPixel(mode);
+  return paint(head.keys, head.queries, (pixels) => {
+    for (let query = 0; query < head.queries; query++) {
+      for (let key = 0; key < head.keys; key++) {
+        const cell = query * head.keys + key;
+        const masked = allowed !== null && !allowed(query, key);
+        pixels[cell] = masked ? forbidden : colorOf(head.shown(query, key, hidden === "1"));
+      }
+    }
+  });
+}
+
+/** Steps of the table that turns weights into colors; finer than the 256 colors at the pale end. */
+const TABLE = 4096;
+
+/**
+ * @param {import("./palette.js").Mode} mode
+ * @param {number} exponent
+ * @param {number} ceiling
+ * @returns {(weight: number) => number}
+ */
+function colorScale(mode, exponent, ceiling) {
+  const colors = pixelsOf(mode);
+  // The table runs over the square root of the weight, where both scales are smooth.
+  const table = Uint32Array.from({ length: TABLE + 1 }, (_, step) => {
+    const share = Math.min(1, (step / TABLE) ** 2 / ceiling);
+    return colors[Math.round(255 * share ** exponent)];
+  });
+  return (weight) => table[Math.round(TABLE * Math.sqrt(Math.min(1, weight)))];
+}
+
+/**
+ * @param {number} width
+ * @param {number} height
+ * @param {(pixels: Uint32Array) => void} fill
+ */
+function paint(width, height, fill) {
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const image = context.createImageData(width, height);
+  fill(new Uint32Array(image.data.buffer));
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/**
+ * The thumbnails of one stack drawn into a canvas of the page.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} stackIndex
+ * @param {import("./palette.js").Mode} mode
+ */
+export function paintThumbnail(canvas, stackIndex, mode) {
+  const picture = attnImage(`attn:atlas/${stackIndex}/${mode}`);
+  canvas.width = picture.width;
+  canvas.height = picture.height;
+  canvas.getContext("2d")?.drawImage(picture, 0, 0);
+}

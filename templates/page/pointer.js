@@ -1,0 +1,99 @@
+/** Pointer and arrow keys over the heatmap. */
+
+import { visible, tip, weightText } from "./format.js";
+import { keyAxis, manifest, stackAt } from "./manifest.js";
+import { maskNow } from "./masks.js";
+import { label } from "./rows.js";
+import { choose, chosenState, hover, shownState } from "./state.js";
+import { hideTip, showTip } from "./tooltip.js";
+import { errorBound, headNow } from "./weights.js";
+
+/** @typedef {{ q: number, k: number }} Cell */
+
+/** @type {Record<string, [number, number]>} */
+const ARROWS = {
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+};
+
+/** @param {import("./views.js").Chart} chart */
+export function listenToHeatmap(chart) {
+  let frame = 0;
+  /** @type {PointerEvent} */
+  let last;
+  chart.place.addEventListener("pointermove", (event) => {
+    last = event;
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      const cell = cellAt(chart, last);
+      if (!cell) return leave();
+      hover(cell);
+      showTip(describe(cell), last.clientX, last.clientY);
+    });
+  });
+  chart.place.addEventListener("pointerleave", () => {
+    cancelAnimationFrame(frame);
+    frame = 0;
+    leave();
+  });
+  chart.place.addEventListener("click", (event) => {
+    const cell = cellAt(chart, event);
+    if (cell) choose(cell);
+  });
+  chart.place.addEventListener("keydown", (event) => {
+    const arrow = ARROWS[event.key];
+    if (!arrow || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const step = event.shiftKey ? 10 : 1;
+    const { q, k } = chosenState();
+    choose({ q: q + step * arrow[0], k: k + step * arrow[1] });
+  });
+}
+
+function leave() {
+  hover(null);
+  hideTip();
+}
+
+/**
+ * @param {import("./views.js").Chart} chart
+ * @param {MouseEvent} event
+ * @returns {Cell | null}
+ */
+function cellAt({ view, place }, event) {
+  const drawing = place.querySelector("canvas, svg")?.getBoundingClientRect();
+  if (!drawing) return null;
+  const [left, top] = view.origin();
+  // A chart shrunk by the style sheet is drawn smaller than Vega knows.
+  const k = Math.floor(view.scale("x").invert(event.clientX - drawing.left - left));
+  const q = Math.floor(view.scale("y").invert(event.clientY - drawing.top - top));
+  const stack = stackAt(shownState().stack);
+  const inside =
+    q >= 0 && k >= 0 && q < stack.query.labels.length && k < keyAxis(stack).labels.length;
+  return inside ? { q, k } : null;
+}
+
+/** @param {Cell} cell */
+function describe({ q, k }) {
+  const state = shownState();
+  const stack = stackAt(state.stack);
+  const head = headNow(state.stack, state.layer, state.head);
+  if (!head) return "";
+  const weight = head.shown(q, k, state.hidden);
+  const allowed = maskNow(state.stack, state.layer, state.head);
+  const exact =
+    manifest.encoding === "float32"
+      ? String(Number(weight.toPrecision(8)))
+      : `± ${weightText(errorBound(weight))}`;
+  /** @type {import("./types").Fact[]} */
+  const facts = [
+    [`${label(stack.query, q)} → ${label(keyAxis(stack), k)}`, weightText(weight)],
+    [`query ${q}, key ${k}`, allowed && !allowed(q, k) ? "masked" : exact],
+  ];
+  const links = stack.reference[state.layer];
+  if (links?.some(([query, key]) => query === q && key === k)) facts.push(["reference", "linked"]);
+  return tip(facts.map(([name, value]) => [visible(name), value]));
+}

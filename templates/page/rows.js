@@ -1,0 +1,166 @@
+/** Answers to `attn:` addresses: the rows that charts draw. */
+
+import { plain, tip, visible, weightText } from "./format.js";
+import { headsOf, keyAxis, stackAt, statisticsOf } from "./manifest.js";
+import { loadHead } from "./weights.js";
+
+/** More lines than this cannot be told apart, and take long to draw. */
+const MOST_EDGES = 1500;
+/** Weaker lines would be invisible. */
+const FAINTEST_EDGE = 0.004;
+
+/**
+ * @typedef {object} Place what the address of rows about one head names
+ * @property {number} stack
+ * @property {number} layer
+ * @property {number} head
+ */
+
+/** @type {Record<string, (parts: string[]) => object[] | Promise<object[]>>} */
+const ANSWERS = {
+  heads: ([stack]) => headRows(Number(stack)),
+  row: ([stack, layer, head, q, hidden]) =>
+    weightRows(place(stack, layer, head), Number(q), hidden === "true"),
+  edges: ([stack, layer, head, hidden]) => edgeRows(place(stack, layer, head), hidden === "true"),
+  "edges-from": async ([stack, layer, head, q, hidden]) => {
+    const rows = await weightRows(place(stack, layer, head), Number(q), hidden === "true");
+    return rows.filter(({ w }) => w >= FAINTEST_EDGE).map(({ k, w }) => ({ q: Number(q), k, w }));
+  },
+  pair: ([stack, q, k, hidden]) => pairRows(Number(stack), Number(q), Number(k), hidden === "true"),
+  entropy: ([stack, layer, head, hidden]) =>
+    entropyRows(place(stack, layer, head), hidden === "true"),
+  reference: ([stack, layer]) =>
+    (stackAt(Number(stack)).reference[Number(layer)] ?? []).map(([q, k]) => ({ q, k })),
+  "query-labels": ([stack]) => labelRows(stackAt(Number(stack)).query),
+  "key-labels": ([stack]) => labelRows(keyAxis(stackAt(Number(stack)))),
+};
+
+/**
+ * @param {string} address
+ * @returns {Promise<object[]>}
+ */
+export async function rowsAt(address) {
+  if (!address.startsWith("attn:")) throw new Error(`this page fetches nothing: ${address}`);
+  const [kind, ...parts] = address.slice("attn:".length).split("/");
+  return ANSWERS[kind](parts);
+}
+
+/**
+ * @param {string} stack
+ * @param {string} layer
+ * @param {string} head
+ * @returns {Place}
+ */
+const place = (stack, layer, head) => ({
+  stack: Number(stack),
+  layer: Number(layer),
+  head: Number(head),
+});
+
+/** @param {number} stackIndex */
+function headRows(stackIndex) {
+  const stack = stackAt(stackIndex);
+  return headsOf(stack).map(({ layer, head }) => {
+    const { entropy, pattern, x, facts } = statisticsOf(stack, layer, head);
+    const name = `Layer ${layer}, head ${head}: ${pattern}`;
+    const lines = tip([[`layer ${layer} · head ${head}`, pattern], ...facts]);
+    return { layer, head, entropy, x, pattern, name, tip: lines };
+  });
+}
+
+/**
+ * @param {Place} where
+ * @param {number} q
+ * @param {boolean} hidden
+ */
+async function weightRows({ stack, layer, head }, q, hidden) {
+  const weights = await loadHead(stack, layer, head);
+  const from = label(stackAt(stack).query, q);
+  const keys = keyAxis(stackAt(stack));
+  return Array.from({ length: weights.keys }, (_, k) => {
+    const w = weights.shown(q, k, hidden);
+    return { k, w, tip: tip([[`${from} → ${label(keys, k)}`, weightText(w)]]) };
+  });
+}
+
+/**
+ * The strongest lines of a head.
+ * @param {Place} where
+ * @param {boolean} hidden
+ */
+async function edgeRows({ stack, layer, head }, hidden) {
+  const weights = await loadHead(stack, layer, head);
+  const faintest = weights.queries * weights.keys > 6000 ? 0.02 : FAINTEST_EDGE;
+  const rows = [];
+  for (let k = 0; k < weights.keys; k++) {
+    for (let q = 0; q < weights.queries; q++) {
+      const w = weights.shown(q, k, hidden);
+      if (w >= faintest) rows.push({ q, k, w });
+    }
+  }
+  if (rows.length > MOST_EDGES) {
+    rows.sort((a, b) => b.w - a.w);
+    rows.length = MOST_EDGES;
+  }
+  return rows;
+}
+
+/**
+ * @param {number} stackIndex
+ * @param {number} q
+ * @param {number} k
+ * @param {boolean} hidden
+ */
+async function pairRows(stackIndex, q, k, hidden) {
+  const stack = stackAt(stackIndex);
+  return Promise.all(
+    headsOf(stack).map(async ({ layer, head }) => {
+      const w = (await loadHead(stackIndex, layer, head)).shown(q, k, hidden);
+      const name = `Layer ${layer}, head ${head}: ${weightText(w)}`;
+      return { layer, head, w, name, tip: tip([[`layer ${layer} · head ${head}`, weightText(w)]]) };
+    }),
+  );
+}
+
+/**
+ * @param {Place} where
+ * @param {boolean} hidden
+ */
+async function entropyRows({ stack, layer, head }, hidden) {
+  const weights = await loadHead(stack, layer, head);
+  const queries = stackAt(stack).query;
+  const entropies = new Float32Array(weights.queries);
+  for (let k = 0; k < weights.keys; k++) {
+    for (let q = 0; q < weights.queries; q++) {
+      const w = weights.shown(q, k, hidden);
+      if (w > 0) entropies[q] -= w * Math.log2(w);
+    }
+  }
+  return Array.from(entropies, (bits, q) => ({
+    q,
+    entropy: Math.max(0, bits),
+    tip: tip([[label(queries, q), `${Math.max(0, bits).toFixed(2)} bits`]]),
+  }));
+}
+
+/** @param {import("./types").Axis} axis */
+function labelRows(axis) {
+  return axis.labels
+    .map((text, position) => ({ position, label: visible(text) }))
+    .filter(({ position }) => position % labelStep(axis) === 0);
+}
+
+/**
+ * Every how many positions there is room for a label.
+ * @param {import("./types").Axis} axis
+ */
+export function labelStep(axis) {
+  const count = axis.labels.length;
+  return count <= 72 ? 1 : Math.ceil(count / 40);
+}
+
+/**
+ * @param {import("./types").Axis} axis
+ * @param {number} position
+ */
+export const label = (axis, position) => plain(axis.labels[position]);

@@ -1,0 +1,69 @@
+/** What is being looked at: one small state that every view, caption and link follows. */
+
+import { keyAxis, manifest, stackAt } from "./manifest.js";
+
+/** @typedef {import("./types").State} State */
+
+/** @type {State} */
+const chosen = { ...manifest.start, exponent: 0.5, hidden: false };
+
+/** The pair under the pointer, shown while it stays there. @type {{ q: number, k: number } | null} */
+let hovered = null;
+
+/** @type {((kind: "chosen" | "hovered") => void)[]} */
+const listeners = [];
+
+/** The state as chosen, which links keep. @returns {Readonly<State>} */
+export const chosenState = () => chosen;
+
+/** The state as shown: the chosen one, with the pair under the pointer. @returns {Readonly<State>} */
+export const shownState = () => (hovered ? { ...chosen, ...hovered } : chosen);
+
+export const isHovering = () => hovered !== null;
+
+/** @param {(kind: "chosen" | "hovered") => void} listener */
+export function onChange(listener) {
+  listeners.push(listener);
+}
+
+/**
+ * Changes what is looked at. A change of stack without a place in it goes to where that stack is
+ * worth looking at first.
+ * @param {Partial<State>} change
+ */
+export function choose(change) {
+  const elsewhere = change.stack !== undefined && change.stack !== chosen.stack;
+  const start = elsewhere ? startOf(/** @type {number} */ (change.stack)) : {};
+  Object.assign(chosen, start, change);
+  clamp();
+  hovered = null;
+  for (const listener of listeners) listener("chosen");
+}
+
+/** @param {{ q: number, k: number } | null} cell */
+export function hover(cell) {
+  if (cell === hovered || (cell && cell.q === shownState().q && cell.k === shownState().k)) return;
+  hovered = cell;
+  for (const listener of listeners) listener("hovered");
+}
+
+/** @param {number} stack */
+function startOf(stack) {
+  const { layer, head, q, k } = stackAt(stack).start;
+  return { layer, head, q, k };
+}
+
+function clamp() {
+  chosen.stack = within(chosen.stack, manifest.stacks.length);
+  const stack = stackAt(chosen.stack);
+  chosen.layer = within(chosen.layer, stack.heads.length);
+  chosen.head = within(chosen.head, stack.heads[chosen.layer]);
+  chosen.q = within(chosen.q, stack.query.labels.length);
+  chosen.k = within(chosen.k, keyAxis(stack).labels.length);
+}
+
+/**
+ * @param {number} value
+ * @param {number} count
+ */
+const within = (value, count) => Math.max(0, Math.min(count - 1, Math.trunc(value) || 0));

@@ -1,0 +1,149 @@
+/** The text itself, each token as dark as the attention it gives or gets. */
+
+import { element, find, findAll } from "./dom.js";
+import { plain } from "./format.js";
+import { isSelf, keyAxis, stackAt } from "./manifest.js";
+import { chosenState, choose, shownState } from "./state.js";
+
+/** @typedef {"from" | "to"} Direction */
+
+/** @type {Direction} */
+let direction = "from";
+
+/** The stack whose text stands there. */
+let written = -1;
+
+/** @type {{ query: HTMLElement[], key: HTMLElement[] }} */
+let spans = { query: [], key: [] };
+
+/**
+ * Colors the tokens by the weights of the chosen query, or by those the chosen key gets.
+ * @param {Readonly<import("./types").State>} state
+ * @param {import("./weights.js").Head} head
+ */
+export function colorStrips(state, head) {
+  if (written !== state.stack) write(state.stack);
+  const stack = stackAt(state.stack);
+  const colored = direction === "from" ? spans.key : isSelf(stack) ? spans.key : spans.query;
+  // In self-attention the chosen query is the token that "to" asks about: one text, one choice.
+  const target = isSelf(stack) ? state.q : state.k;
+  const weights = colored.map((_, position) =>
+    direction === "from"
+      ? head.shown(state.q, position, state.hidden)
+      : head.shown(position, target, state.hidden),
+  );
+  const strongest = Math.max(1e-9, ...weights);
+  for (const span of [...spans.query, ...spans.key]) {
+    span.style.removeProperty("--w");
+    span.classList.remove("on");
+  }
+  colored.forEach((span, position) => {
+    const share = Math.sqrt(weights[position] / strongest);
+    span.style.setProperty("--w", `${(100 * share).toFixed(1)}%`);
+  });
+  const chosen = isSelf(stack)
+    ? spans.key[state.q]
+    : direction === "from"
+      ? spans.query[state.q]
+      : spans.key[state.k];
+  chosen?.classList.add("on");
+}
+
+/** @param {number} stackIndex */
+function write(stackIndex) {
+  const stack = stackAt(stackIndex);
+  written = stackIndex;
+  find("#strip-query").hidden = isSelf(stack);
+  spans = {
+    query: isSelf(stack) ? [] : writeAxis(find("#strip-query .strip"), stack.query),
+    key: writeAxis(find("#strip-key .strip"), keyAxis(stack)),
+  };
+}
+
+/**
+ * @param {HTMLElement} place
+ * @param {import("./types").Axis} axis
+ */
+function writeAxis(place, axis) {
+  const special = new Set(axis.special);
+  /** @type {HTMLElement[]} */
+  const tokens = [];
+  const words = axis.words.map((positions) => {
+    const inside = positions.map((position) => {
+      const token = element(
+        "span",
+        {
+          class: special.has(position) ? "tk sp" : "tk",
+          role: "button",
+          tabindex: position === 0 ? 0 : -1,
+          "data-position": position,
+        },
+        plain(axis.labels[position]),
+      );
+      tokens[position] = token;
+      return token;
+    });
+    return element("span", { class: "wd" }, ...inside);
+  });
+  place.replaceChildren(...words.flatMap((word) => [word, " "]));
+  return tokens;
+}
+
+/** @param {() => void} redraw */
+export function listenToStrips(redraw) {
+  for (const input of findAll("[name=direction]")) {
+    input.addEventListener("change", () => {
+      setDirection(/** @type {Direction} */ (/** @type {HTMLInputElement} */ (input).value));
+      redraw();
+    });
+  }
+  for (const which of /** @type {const} */ (["query", "key"])) {
+    const place = find(`#strip-${which}`);
+    place.addEventListener("click", (event) => {
+      const token = tokenOf(event.target);
+      if (token) chooseToken(which, Number(token.dataset.position));
+    });
+    place.addEventListener("keydown", (event) => walk(which, event));
+  }
+}
+
+/** @param {Direction} which */
+function setDirection(which) {
+  direction = which;
+  const input = find(`[name=direction][value=${which}]`);
+  /** @type {HTMLInputElement} */ (input).checked = true;
+}
+
+/** @param {EventTarget | null} target */
+const tokenOf = (target) =>
+  /** @type {HTMLElement | null} */ (target instanceof Element ? target.closest(".tk") : null);
+
+/**
+ * A token of the queries asks what it looks at, one of the keys what looks at it; in
+ * self-attention a token is both, and the direction stays.
+ * @param {"query" | "key"} which
+ * @param {number} position
+ */
+function chooseToken(which, position) {
+  if (isSelf(stackAt(chosenState().stack))) return choose({ q: position });
+  setDirection(which === "query" ? "from" : "to");
+  choose(which === "query" ? { q: position } : { k: position });
+}
+
+/**
+ * @param {"query" | "key"} which
+ * @param {KeyboardEvent} event
+ */
+function walk(which, event) {
+  const token = tokenOf(event.target);
+  const step = { ArrowRight: 1, ArrowLeft: -1, Enter: 0, " ": 0 }[event.key];
+  if (!token || step === undefined) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const row = isSelf(stackAt(shownState().stack)) ? spans.key : spans[which];
+  const next = row[(Number(token.dataset.position) + step + row.length) % row.length];
+  token.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+  chooseToken(which, Number(next.dataset.position));
+}

@@ -1,0 +1,72 @@
+/** Tables that sort by a click on their heading, and follow what is chosen. */
+
+import { element, find, findAll } from "./dom.js";
+import { headsOf, manifest, stackAt, statisticsOf } from "./manifest.js";
+import { choose, chosenState } from "./state.js";
+
+export function listenToTables() {
+  for (const table of findAll("table.sortable")) {
+    table.addEventListener("click", (event) => {
+      const target = event.target instanceof Element ? event.target : null;
+      const heading = target?.closest("th");
+      if (heading && target?.closest("button")) sortBy(table, heading);
+    });
+  }
+  find("#heads-table").addEventListener("click", (event) => {
+    const link = event.target instanceof Element ? event.target.closest("a") : null;
+    if (!link) return;
+    event.preventDefault();
+    const [layer, head] = (link.dataset.place ?? "").split(" ").map(Number);
+    choose({ layer, head });
+    find("#one").scrollIntoView();
+  });
+}
+
+/**
+ * @param {HTMLElement} table
+ * @param {HTMLTableCellElement} heading
+ */
+function sortBy(table, heading) {
+  const column = heading.cellIndex;
+  const ascending = heading.getAttribute("aria-sort") !== "ascending";
+  const body = find("tbody", table);
+  const rows = /** @type {HTMLTableRowElement[]} */ (findAll("tr", body));
+  const valueOf = (/** @type {HTMLTableRowElement} */ row) =>
+    row.cells[column].dataset.value ?? row.cells[column].textContent ?? "";
+  const sign = ascending ? 1 : -1;
+  rows.sort((a, b) => sign * compare(valueOf(a), valueOf(b)));
+  body.append(...rows);
+  for (const other of findAll("th", table)) other.removeAttribute("aria-sort");
+  heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+}
+
+/**
+ * Numbers by value, texts by letters.
+ * @param {string} a
+ * @param {string} b
+ */
+function compare(a, b) {
+  const difference = parseFloat(a) - parseFloat(b);
+  return Number.isNaN(difference) ? a.localeCompare(b) : difference;
+}
+
+let listed = manifest.start.stack;
+
+/** Lists the heads of the chosen stack; those of the first stack are in the page already. */
+export function listHeads() {
+  const { stack: index } = chosenState();
+  if (listed === index) return;
+  listed = index;
+  const stack = stackAt(index);
+  const columns = find("#heads-table thead tr").querySelectorAll("th").length;
+  const rows = headsOf(stack).map(({ layer, head }) => {
+    const { pattern, facts } = statisticsOf(stack, layer, head);
+    const link = element("a", { href: `#L${layer}H${head}`, "data-place": `${layer} ${head}` });
+    link.textContent = `L${layer} H${head}`;
+    const place = element("td", { "data-value": layer * 1000 + head }, link);
+    const values = facts.map(([, value]) => element("td", {}, value));
+    while (values.length < columns - 2) values.push(element("td", {}, "–"));
+    return element("tr", {}, place, element("td", { class: "l" }, pattern), ...values);
+  });
+  find("#heads-table tbody").replaceChildren(...rows);
+}

@@ -1,0 +1,73 @@
+/** What Python writes into the page and every module reads. See attnreport/report/manifest.py. */
+
+export interface Manifest {
+  encoding: "float32" | "u16" | "u8";
+  examples: Example[];
+  stacks: Stack[];
+  ramps: { light: string[]; dark: string[] };
+  start: { stack: number; layer: number; head: number; q: number; k: number };
+}
+
+export interface Example {
+  name: string;
+  /** Its stacks, one per attention group. */
+  stacks: number[];
+}
+
+/** The layers of one attention group of one example; all share query and key positions. */
+export interface Stack {
+  example: number;
+  group: string;
+  kind: "self" | "cross" | "pooling" | "gate";
+  /** Number of heads of each layer. */
+  heads: number[];
+  names: string[];
+  query: Axis;
+  /** Null when keys are the same positions as queries. */
+  key: Axis | null;
+  firstBlock: number;
+  headsPerBlock: number;
+  atlas: { id: string; width: number; height: number };
+  /** Per layer, its mask block, or null. `heads` is 1 when all heads share the mask. */
+  masks: ({ id: string; heads: number } | null)[];
+  /** Per layer, the pairs [query, key] that a reference alignment links, or null. */
+  reference: ([number, number][] | null)[];
+  /** Which scatter chart fits: heads of self-attention differ in distance, others in confidence. */
+  scatter: "scatter-distance" | "scatter-confidence";
+  /** Where to look first. */
+  start: { layer: number; head: number; q: number; k: number };
+  /** Statistics of each head, layer by layer. */
+  statistics: Statistics[];
+}
+
+export interface Axis {
+  kind: string;
+  labels: string[];
+  special: number[];
+  /** Positions of each word, in reading order. */
+  words: number[][];
+}
+
+export interface Statistics {
+  /** Mean over queries, in bits. */
+  entropy: number;
+  pattern: string;
+  x: number;
+  /** Facts in words and numbers, ready to show. */
+  facts: [string, string][];
+  /** Where the color scale of a long text ends. */
+  peak: number;
+}
+
+export interface State {
+  stack: number;
+  layer: number;
+  head: number;
+  q: number;
+  k: number;
+  exponent: number;
+  hidden: boolean;
+}
+
+/** One line of a tooltip: a label and its value. */
+export type Fact = [string, string];

@@ -1,0 +1,1 @@
+"""Everything `tools/test.py` needs before and while it runs the tests; standard library only."""
