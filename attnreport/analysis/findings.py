@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from attnreport.analysis.heads import HeadStatistics, group_statistics
 from attnreport.analysis.jumps import longest_jump
+from attnreport.analysis.links import agreed_link, later_maps
 from attnreport.analysis.patterns import DOMINANT, SHARP
 from attnreport.analysis.starting import clearest_head, right_links
 from attnreport.analysis.words import display_text
@@ -98,7 +99,7 @@ class _Group:
 
     def alignment(self) -> Finding | None:
         """How many words look at the word they translate."""
-        best = self.heads[clearest_head(self.maps, self.heads)]
+        best = clearest_head(self.maps, self.heads)
         attention = self.maps[best.layer]
         right, count = right_links(attention, best.head)
         if count == 0 or attention.kind != "cross":
@@ -112,7 +113,7 @@ class _Group:
 
     def jump(self) -> Finding | None:
         """Which word looks furthest from where the word before it looked."""
-        best = self.heads[clearest_head(self.maps, self.heads)]
+        best = clearest_head(self.maps, self.heads)
         if best.distance is not None or best.normalized_entropy > SHARP:
             return None
         attention = self.maps[best.layer]
@@ -165,23 +166,23 @@ class _Group:
         return Finding(_name(sharpest), text, self._address(sharpest))
 
     def link(self) -> Finding | None:
-        """The strongest weight across the text, in self-attention."""
-        linked = [(head.link.weight, head) for head in self.choosing if head.link]
-        if not linked or self.choosing[0].distance is None:
+        """Which two words the heads connect most, in self-attention."""
+        link = agreed_link(self.maps) if self.choosing[0].distance is not None else None
+        if link is None or link.weight < _TELLING_LINK:
             return None
-        weight, head = max(linked, key=lambda pair: pair[0])
-        if weight < _TELLING_LINK or head.link is None:
-            return None
-        attention = self.maps[head.layer]
-        nouns = "words" if isinstance(attention.key, TokenAxis) else _noun(attention.key, 2)
+        axis = self.maps[0].key
+        nouns = "words" if isinstance(axis, TokenAxis) else _noun(axis, 2)
+        later = len(later_maps(self.maps))
+        if later == len(self.maps):
+            connect = "this head connects" if self.total == 1 else "the heads connect"
+        else:
+            connect = "the last layer connects" if later == 1 else "the later layers connect"
         text = (
-            f"of the attention of {_quote(attention.query, head.link.query)} goes to "
-            f"{_quote(attention.key, head.link.key)} in {_name(head)}, the strongest link between "
-            f"{nouns} that are apart"
+            f"of the attention of {_quote(axis, link.query)} goes to {_quote(axis, link.key)} in "
+            f"L{link.layer} H{link.head}, the two {nouns}, neighbors aside, that {connect} most"
         )
-        return Finding(
-            _percent(weight), text, self._address(head), (head.link.query, head.link.key)
-        )
+        address = self.maps[link.layer].group, link.layer, link.head
+        return Finding(_percent(link.weight), text, address, (link.query, link.key))
 
     def neighbors(self) -> Finding | None:
         """How many heads look mostly at the position before or after."""

@@ -8,7 +8,6 @@ from jaxtyping import Float, Int
 
 from attnreport.analysis.distance import position_distances
 from attnreport.analysis.entropy import row_entropy
-from attnreport.analysis.links import Link, link_candidates, strongest_link
 from attnreport.analysis.patterns import Shares, pattern_name
 from attnreport.recording import AttentionMap, special_positions
 
@@ -38,8 +37,6 @@ class HeadStatistics:
         top_share: Mean weight of that key.
         in_order: Share of steps from row to row whose strongest key does not move back; None in
             self-attention and where there is no step.
-        link: Strongest weight between two content positions, in self-attention not near each
-            other; None if all are 0.
         peak: Smallest weight that at most one weight in a thousand exceeds, a good end for a
             color scale; in small maps the largest weight.
         pattern: What the head does most, a key of `attnreport.analysis.PATTERNS`.
@@ -60,7 +57,6 @@ class HeadStatistics:
     top_key: int = 0
     top_share: float = 0.0
     in_order: float | None = None
-    link: Link | None = None
     peak: float = 0.0
     pattern: str = "no choice"
 
@@ -84,7 +80,6 @@ class _Frame:
 
     special: list[int]
     distances: Float[np.ndarray, "query key"] | None  # None unless both axes are the same positions
-    candidates: Float[np.ndarray, "query key"]  # 1 where a weight may be a head's link
 
 
 def _map_statistics(layer: int, attention: AttentionMap) -> list[HeadStatistics]:
@@ -93,7 +88,6 @@ def _map_statistics(layer: int, attention: AttentionMap) -> list[HeadStatistics]
     frame = _Frame(
         special=list(special_positions(attention.key)),
         distances=position_distances(queries, keys) if same_positions else None,
-        candidates=link_candidates(attention, same_positions),
     )
     if attention.mask is None:
         choices = np.full((1, queries), keys)
@@ -135,7 +129,6 @@ def _head_statistics(
         special=_share(mean[frame.special].sum()),
         top_key=int(mean.argmax()),
         top_share=_share(mean.max()),
-        link=strongest_link(weights, frame.candidates),
         peak=_peak(weights),
         **_positions(weights, scale, strongest, frame.distances),
     )

@@ -65,10 +65,11 @@ class Shares:
 def pattern_name(shares: Shares) -> str:
     """The pattern that `shares` show most strongly: a key of `PATTERNS`, never `no choice`.
 
-    From `EVEN` of the highest entropy on a head is broad. Among places with a share of at least `DOMINANT` the largest wins, and of equals the first.
-    Special tokens together come after every single place. Cross-attention up to `SHARP` of the
-    highest entropy is in order from `IN_ORDER` on, else sharp. What is left is broad from `BROAD`
-    of the highest entropy, else mixed.
+    From `EVEN` of the highest entropy on a head is broad. Else, among places with a share of at
+    least `DOMINANT`, the largest wins, and of equals the first; special tokens together come after
+    every single place. Cross-attention up to `SHARP` of the highest entropy is in order from
+    `IN_ORDER` on, else sharp. What is left is broad from `BROAD` of the highest entropy, else
+    mixed.
     """
     if shares.entropy >= EVEN:
         return "broad"

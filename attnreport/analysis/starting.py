@@ -7,7 +7,7 @@ import numpy as np
 from attnreport.analysis.alignment import alignment_links
 from attnreport.analysis.heads import HeadStatistics
 from attnreport.analysis.jumps import longest_jump
-from attnreport.analysis.links import content_positions
+from attnreport.analysis.links import agreed_link, content_positions
 from attnreport.recording import AttentionMap
 
 
@@ -19,22 +19,19 @@ def right_links(attention: AttentionMap, head: int) -> tuple[int, int]:
     return int(right.any(axis=-1).sum()), int(attention.reference.any(axis=-1).sum())
 
 
-def clearest_head(maps: Sequence[AttentionMap], statistics: Sequence[HeadStatistics]) -> int:
-    """Index in `statistics` of the head that says most plainly what attention does.
+def clearest_head(
+    maps: Sequence[AttentionMap], statistics: Sequence[HeadStatistics]
+) -> HeadStatistics:
+    """The head that follows the reference alignment best, or without one the sharpest.
 
-    In cross-attention that is the head that follows the reference alignment best, and without a
-    reference the sharpest; in self-attention the head with the strongest link across the text.
-    Among equals it is the first.
+    Among equals it is the first. Heads without a choice come last.
     """
 
     def clarity(head: HeadStatistics) -> tuple[float, ...]:
-        if head.pattern == "no choice":
-            return (-1.0,)
-        if head.distance is not None:
-            return (head.link.weight if head.link else 0.0,)
-        return (*right_links(maps[head.layer], head.head)[:1], -head.normalized_entropy)
+        right, _ = right_links(maps[head.layer], head.head)
+        return (head.pattern != "no choice", right, -head.normalized_entropy)
 
-    return max(range(len(statistics)), key=lambda index: clarity(statistics[index]))
+    return max(statistics, key=clarity)
 
 
 def starting_point(
@@ -42,16 +39,22 @@ def starting_point(
 ) -> tuple[int, int, int, int]:
     """Layer, head, query and key that a report on one group of maps opens with.
 
+    Self-attention opens on the two words that the heads connect most. Cross-attention opens on
+    the longest jump of its clearest head. Where there is neither, the first row with content and
+    its largest weight are shown.
+
     Args:
         maps: The maps of the group, in the order of their layers.
         statistics: What `group_statistics` says about them.
     """
-    chosen = statistics[clearest_head(maps, statistics)]
+    if statistics[0].distance is not None:
+        link = agreed_link(maps)
+        if link:
+            return link.layer, link.head, link.query, link.key
+    chosen = clearest_head(maps, statistics)
     attention = maps[chosen.layer]
-    if chosen.distance is not None and chosen.link:
-        return chosen.layer, chosen.head, chosen.link.query, chosen.link.key
     weights = attention.head(chosen.head)
-    jump = None if chosen.distance is not None else longest_jump(weights, attention)
+    jump = longest_jump(weights, attention) if chosen.distance is None else None
     if jump:
         return chosen.layer, chosen.head, jump.query, jump.key
     content = np.flatnonzero(content_positions(attention.query))

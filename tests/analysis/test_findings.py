@@ -1,0 +1,279 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attnreport.analysis import Finding, findings
+from attnreport.recording import AttentionMap, ItemAxis, Metric, TokenAxis
+
+WORDS = ("[CLS]", "the", "antique", "manuscript", "because", "it", "was", "fragile", "[SEP]")
+SENTENCE = TokenAxis(WORDS, (0, 8))
+SIZE = len(WORDS)
+
+
+def stripe(key, weight=1.0):
+    head = np.full((SIZE, SIZE), (1 - weight) / (SIZE - 1))
+    head[:, key] = weight
+    return head
+
+
+def neighbor(offset):
+    return np.eye(SIZE)[np.clip(np.arange(SIZE) + offset, 0, SIZE - 1)]
+
+
+def layer(*heads, axis=SENTENCE, group="encoder", **fields):
+    weights = np.array(heads, dtype=np.float32)
+    return AttentionMap("layer", weights, axis, axis, group=group, **fields)
+
+
+def translation(keys, *, reference=None, noise=0.0, heads=1):
+    """Cross-attention of a German sentence whose rows look at the given English words."""
+    german = TokenAxis(("ich", "habe", "den", "fuchs", "gesehen", "</s>"), (5,))
+    english = TokenAxis(("i", "have", "seen", "the", "fox", "</s>"), (5,))
+    weights = np.eye(6, dtype=np.float32)[list(keys)] * (1 - noise) + noise / 6
+    weights = np.stack([weights] * heads)
+    return AttentionMap(
+        "decoder.attention",
+        weights,
+        german,
+        english,
+        "cross",
+        "cross-attention",
+        reference=None if reference is None else np.eye(6, dtype=bool)[list(reference)],
+    )
+
+
+def sentence(finding):
+    return f"{finding.value} {finding.text}"
+
+
+def sentences(maps, **options):
+    return [sentence(finding) for finding in findings(maps, **options)]
+
+
+UNIFORM = np.full((SIZE, SIZE), 1 / SIZE)
+
+
+def test_a_trained_encoder_in_four_sentences():
+    linked = UNIFORM * 0.36
+    linked[7] = 0.05 / 8
+    linked[7, 3] = 0.95
+    linked[:, 0] += 1 - linked.sum(axis=-1)
+    maps = [
+        layer(stripe(0, 0.9), stripe(0, 0.5), neighbor(-1)),
+        layer(neighbor(1), UNIFORM, UNIFORM),
+        layer(linked, UNIFORM, stripe(0, 0.41)),
+    ]
+    told = findings(maps, limit=9)
+    assert [sentence(finding) for finding in told] == [
+        "4 of 9 heads put at least 40% of their attention on [CLS], more than on any other token",
+        "L0 H2 is the sharpest head: entropy 0.00 bits (previous token, 100%)",
+        "95% of the attention of “fragile” goes to “manuscript” in L2 H0, the two words, neighbors "
+        "aside, that the later layers connect most",
+        "2 of 9 heads look mostly at the token just before or after: L0 H2, L1 H0",
+        "3 of 9 heads spread their attention broadly, most of them in layer 1",
+    ]
+    assert told[1].head == ("encoder", 0, 2)
+    assert (told[2].head, told[2].cell) == (("encoder", 2, 0), (7, 3))
+    assert findings(maps) == told[:4]
+
+
+def test_a_translation_in_sentences():
+    keys = [0, 1, 3, 4, 2, 5]
+    metrics = [
+        Metric("sentences exactly right", 0.973, "On 500 test sentences.", percent=True),
+        Metric("alignment error rate", 0.0412, "0 is perfect."),
+    ]
+    told = findings([translation(keys, reference=keys)], metrics=metrics, limit=9)
+    assert [sentence(finding) for finding in told] == [
+        "97.3% sentences exactly right",
+        "0.0412 alignment error rate",
+        "6 of 6 words look at the word they translate",
+        "2 tokens back is the longest jump: “fuchs” looks at “fox”, then “gesehen” looks at “seen”",
+        "0.00 bits is the mean entropy of a row; looking everywhere equally would be 2.58 bits",
+    ]
+    assert told[0].detail == "On 500 test sentences."
+    assert told[2].head == ("cross-attention", 0, 0)
+    assert told[3].cell == (4, 2)
+
+
+def test_a_jump_ahead():
+    assert (
+        "3 tokens ahead is the longest jump: “ich” looks at “i”, then “habe” looks at “the”"
+        in sentences([translation([0, 3, 3, 4, 4, 5])])
+    )
+
+
+def test_a_blurred_head_tells_no_jump():
+    assert not any(
+        "jump" in text for text in sentences([translation([4, 0, 3, 1, 2, 5], noise=0.9)])
+    )
+
+
+def test_the_best_head_is_named_where_there_are_several():
+    reference = [0, 1, 3, 4, 2, 5]
+    wrong = translation([1, 0, 0, 0, 0, 0], reference=reference)
+    right = translation([0, 1, 3, 4, 2, 0], reference=reference, heads=2)
+    assert (
+        "5 of 6 words look at the word they translate in L1 H0, the head that does it best"
+        in sentences([wrong, right])
+    )
+
+
+def test_one_word_is_singular():
+    word = TokenAxis(("fuchs",))
+    weights = np.array([[[0.9, 0.1]]], np.float32)
+    attention = AttentionMap(
+        "a", weights, word, TokenAxis(("fox", ".")), "cross", reference=np.array([[True, False]])
+    )
+    assert sentences([attention])[0] == "1 of 1 word looks at the word it translates"
+
+
+def test_one_head_is_told_as_one():
+    assert sentences([layer(stripe(0, 0.6))]) == [
+        "60% of all attention goes to [CLS]",
+        "2.17 bits is the mean entropy of a row; looking everywhere equally would be 3.17 bits",
+    ]
+
+
+def test_single_heads_of_several_are_named():
+    maps = [layer(stripe(3, 0.5), stripe(4, 0.3), neighbor(1))]
+    assert sentences(maps) == [
+        "L0 H0 puts 50% of its attention on “manuscript”",
+        "L0 H2 is the sharpest head: entropy 0.00 bits (next token, 100%)",
+        "50% of the attention of “the” goes to “manuscript” in L0 H0, the two words, "
+        "neighbors aside, that the heads connect most",
+        "L0 H2 looks mostly at the token just after (100%)",
+    ]
+
+
+def test_a_repeated_token_is_told_apart_by_its_position():
+    axis = TokenAxis(("a", ".", "b", "."))
+    head = np.tile([0.1, 0.1, 0.1, 0.7], (4, 1))
+    assert sentences([layer(head, axis=axis)])[0] == (
+        "70% of all attention goes to “.” (position 3)"
+    )
+
+
+def test_long_and_hostile_tokens_stay_text():
+    hostile = "</script><img src=x onerror=alert(1)>"
+    axis = TokenAxis((hostile, "\x00", ""))
+    for key, shown in ((0, "“</script><img src=x one…”"), (1, "“␀”"), (2, "“∅”")):
+        head = np.eye(3)[[key] * 3]
+        assert sentences([layer(head, axis=axis)])[0] == f"100% of all attention goes to {shown}"
+
+
+def test_other_positions_have_their_own_words():
+    axis = ItemAxis(("shoe", "sock", "hat", "coat", "bag"))
+    heads = [np.eye(5)[[1] * 5], np.eye(5)[[1] * 5], np.eye(5)[[0, 0, 1, 2, 3]]]
+    told = sentences([layer(*heads, axis=axis)])
+    assert told[0].endswith("on sock, more than on any other item")
+    assert (
+        "goes to sock in L0 H0, the two items, neighbors aside, that the heads connect" in told[2]
+    )
+    assert told[3] == "L0 H2 looks mostly at the item just before (100%)"
+
+
+@pytest.mark.parametrize(
+    "attention",
+    [
+        layer([[1]], axis=TokenAxis(("a",))),
+        layer(np.zeros((SIZE, SIZE)), mask=np.zeros((SIZE, SIZE), dtype=bool)),
+        layer(np.zeros((SIZE, SIZE)), normalized=False),
+        layer(np.eye(SIZE), mask=np.eye(SIZE, dtype=bool)),
+    ],
+)
+def test_without_a_choice_there_is_one_sentence(attention):
+    assert findings([attention]) == [
+        Finding("0 bits", "of entropy: no row looks at more than one position")
+    ]
+
+
+def test_metrics_without_a_value_are_left_out():
+    metrics = [Metric("loss", float("nan")), Metric("accuracy", 1.0, percent=True)]
+    assert sentences([layer(UNIFORM)], metrics=metrics) == [
+        "100% accuracy",
+        "3.17 bits is the mean entropy of a row; looking everywhere equally would be 3.17 bits",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("layers", "where"),
+    [
+        ([2, 0], ", all of them in layer 0"),
+        ([1, 2], ", most of them in layer 1"),
+        ([1, 1], ""),
+        ([2], ""),
+    ],
+)
+def test_broad_heads_are_placed_where_most_are(layers, where):
+    maps = [layer(*[UNIFORM] * count, neighbor(0)) for count in layers]
+    total = sum(layers)
+    expected = f"{total} of {total + len(layers)} heads spread their attention broadly{where}"
+    assert expected in sentences(maps, limit=9)
+
+
+def test_a_single_broad_head_is_named():
+    told = sentences([layer(UNIFORM, neighbor(0))], limit=9)
+    assert "L0 H0 spreads its attention broadly: entropy 3.17 bits" in told
+
+
+@pytest.mark.parametrize(
+    ("layers", "heads", "who"),
+    [
+        (1, 1, "this head connects"),
+        (1, 2, "the heads connect"),
+        (2, 1, "the last layer connects"),
+        (3, 1, "the later layers connect"),
+    ],
+)
+def test_the_link_says_who_makes_it(layers, heads, who):
+    linked = stripe(0, 0.9)
+    linked[7, 0], linked[7, 3] = 0, 0.9
+    told = sentences([layer(*[linked] * heads)] * layers)
+    assert (
+        "90% of the attention of “fragile” goes to “manuscript” in L0 H0, the two words, "
+        f"neighbors aside, that {who} most" in told
+    )
+
+
+def test_many_names_are_counted():
+    maps = [layer(*[neighbor(-1)] * 7)]
+    assert (
+        "7 of 7 heads look mostly at the token just before: L0 H0, L0 H1, L0 H2, L0 H3 and 3 more"
+        in (sentences(maps, limit=9))
+    )
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.lists(st.text(max_size=5), min_size=1, max_size=6),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["self", "cross", "pooling", "gate"]),
+)
+def test_any_group_is_told_in_one_to_four_sentences(layers, heads, tokens, seed, kind):
+    rng = np.random.default_rng(seed)
+    axis = TokenAxis(tuple(tokens), tuple(np.flatnonzero(rng.random(len(tokens)) < 0.3).tolist()))
+    maps = [
+        AttentionMap(
+            "layer",
+            rng.dirichlet(np.full(len(axis), 0.2), (heads, len(axis))).astype(np.float32),
+            axis,
+            axis,
+            kind=kind,
+            normalized=kind != "gate",
+        )
+        for _ in range(layers)
+    ]
+    told = findings(maps)
+    assert 1 <= len(told) <= 4
+    for finding in told:
+        assert finding.value
+        assert finding.text
+        assert not finding.text.endswith(".")
+        sentence(finding).encode()
+        if finding.cell is not None:
+            _, number, head = finding.head
+            assert maps[number].weights[head][finding.cell] > 0
