@@ -47,7 +47,7 @@ def overview_chart() -> alt.LayerChart:
     }
     cells = (
         heads.mark_rect(
-            fillOpacity=0, fill="#fff", stroke=expr("bg"), strokeWidth=3, cursor="pointer"
+            fillOpacity=0, fill="#fff", stroke=expr("bg"), strokeWidth=4, cursor="pointer"
         )
         .encode(tooltip="tip:N", description="name:N", **box)
         .add_params(pick_head())

@@ -106,7 +106,8 @@ def recording_from_arrays(
             )
             for name, layer_parts in zip(names, parts, strict=True)
         )
-        examples.append(Example(name=example_name, maps=maps, input=plain_text(maps[0].key)))
+        text = "" if keys[index] is None else plain_text(maps[0].key)
+        examples.append(Example(name=example_name, maps=maps, input=text))
     return Recording(tuple(examples), source=source or Source())
 
 

@@ -2,7 +2,8 @@
 
 import dataclasses
 import importlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from attnreport._errors import InvalidAttentionError
@@ -101,11 +102,10 @@ class Recording:
                 "A recording needs at least one example, and got none. Give it the attention of "
                 "at least one input."
             )
-        names = [example.name for example in self.examples]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        (name, times), *_ = Counter(each.name for each in self.examples).most_common(1)
+        if times > 1:
             raise InvalidAttentionError(
-                f"Two examples are called {twice[0]!r}. Give each example a name of its own."
+                f"{times} examples are called {name!r}. Give each example a name of its own."
             )
         for example in self.examples:
             if not example.maps:
@@ -199,6 +199,27 @@ class Recording:
             source=next((r.source for r in recordings if r.source != Source()), Source()),
             metrics=next((r.metrics for r in recordings if r.metrics), ()),
         )
+
+    def select(
+        self,
+        *,
+        examples: Iterable[str | int] | None = None,
+        groups: Iterable[str] | None = None,
+        layers: Iterable[int] | None = None,
+    ) -> "Recording":
+        """A recording with some of the examples and maps, in the order they have here.
+
+        Args:
+            examples: Names or numbers of the examples to keep; all if left out.
+            groups: Names of the groups to keep; all if left out.
+            layers: Numbers of the layers to keep in each group, counted from 0; all if left out.
+
+        Raises:
+            UnknownNameError: There is no such example, group or layer.
+        """
+        from attnreport.recording.selection import selected
+
+        return selected(self, examples=examples, groups=groups, layers=layers)
 
     def save(self, target: "str | PathLike[str]") -> None:
         """Writes the recording as Zarr; see `attnreport.save_recording`.

@@ -37,14 +37,16 @@ def build_context(
 ) -> ReportContext:
     """The context of a report that opens on stack number `first`."""
     opened = stacks[first]
+    heading = _clipped(title or _default_title(recording))
     single = recording.examples[0] if len(recording.examples) == 1 else None
     atlases = [Block(f"atlas{i}", atlas.text) for i, atlas in enumerate(data.atlases)]
     return ReportContext(
-        title=_clipped(title or _default_title(recording)),
+        title=heading,
         model=recording.source.model,
-        facts=_facts(recording, stacks, encoding),
+        facts=_facts(recording, stacks, encoding, heading),
         findings=_findings(recording, opened, data, first),
         examples=() if single else _cards(recording, stacks),
+        score_columns=tuple(dict.fromkeys(n for e in recording.examples for n in e.scores)),
         output=single.output if single else "",
         patterns=tuple((name, PATTERNS[name]) for name in occurring_patterns(data.statistics)),
         metrics=tuple(_metric(metric) for metric in recording.metrics),
@@ -91,10 +93,10 @@ def counted(number: int, noun: str) -> str:
 
 
 def _facts(
-    recording: Recording, stacks: Sequence[Stack], encoding: Encoding
+    recording: Recording, stacks: Sequence[Stack], encoding: Encoding, heading: str
 ) -> tuple[tuple[str, str], ...]:
     facts = []
-    if recording.source.model:
+    if recording.source.model and recording.source.model != heading:
         facts.append((recording.source.model, ""))
     if len(recording.examples) > 1:
         facts.append((f"{len(recording.examples)}", "examples"))

@@ -47,6 +47,10 @@ class ExampleCard:
     target: str
     scores: tuple[tuple[str, str], ...]
 
+    def score(self, name: str) -> str:
+        """The value of the named score; a dash where the example has none."""
+        return dict(self.scores).get(name, "–")
+
 
 @dataclasses.dataclass(frozen=True)
 class HeadRow:
@@ -113,6 +117,7 @@ class ReportContext:
         facts: Short facts under the title, a strong part and the rest of each.
         findings: What stands out, in words.
         examples: The examples, when there is more than one; else empty.
+        score_columns: Names of the scores that examples have.
         output: What came out of a single example; may be empty.
         patterns: Name and meaning of each pattern that occurs.
         metrics: Numbers over a whole data set.
@@ -137,6 +142,7 @@ class ReportContext:
     facts: tuple[tuple[str, str], ...]
     findings: tuple[FindingText, ...]
     examples: tuple[ExampleCard, ...]
+    score_columns: tuple[str, ...]
     output: str
     patterns: tuple[tuple[str, str], ...]
     metrics: tuple[MetricText, ...]

@@ -40,19 +40,25 @@ class EncodingFacts:
     error_text: str
 
 
-# A weight w is stored as the integer i nearest to steps * sqrt(w), so |i/steps - sqrt(w)| is at
-# most half a step h = 1/(2 steps), and |(i/steps)^2 - w| at most 2 h sqrt(w) + h^2.
+# A weight w is stored as the integer i nearest to steps * sqrt(w), found in float32, so
+# |i/steps - sqrt(w)| is at most h: half a step and a little rounding. So |(i/steps)^2 - w| is at
+# most 2 h sqrt(w) + h^2. The page states the same bound for every weight it shows.
+def _largest_error(steps: int) -> float:
+    root_error = 1 / (2 * steps) + 2**-22
+    return 2 * root_error + root_error**2
+
+
 ENCODINGS: dict[Encoding, EncodingFacts] = {
     "float32": EncodingFacts("exact float32", 0.0, "none: every weight is the captured float32"),
     "u16": EncodingFacts(
         "16-bit square-root steps",
-        1 / 65535 + 1 / (4 * 65535**2),
-        "at most √w / 65535: 0.000015 at w = 1, 0.0000005 at w = 0.001",
+        _largest_error(_STEPS["u16"]),
+        "about √w / 65535: at most 0.000016 at w = 1, 0.0000005 at w = 0.001",
     ),
     "u8": EncodingFacts(
         "8-bit square-root steps",
-        1 / 255 + 1 / (4 * 255**2),
-        "at most √w / 255: 0.004 at w = 1, 0.002 at w = 0.25, 0.00013 at w = 0.001",
+        _largest_error(_STEPS["u8"]),
+        "about √w / 255: at most 0.004 at w = 1, 0.002 at w = 0.25, 0.00013 at w = 0.001",
     ),
 }
 

@@ -41,8 +41,7 @@ export function showChoice() {
     else card.removeAttribute("aria-current");
   }
   const stacks = manifest.examples[example].stacks;
-  const place = find("#groups");
-  place.hidden = stacks.length < 2;
+  const place = find("#groups .segments");
   if (listed !== example) {
     listed = example;
     place.replaceChildren(...stacks.map((stack) => groupButton(stack)));

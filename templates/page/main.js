@@ -15,7 +15,7 @@ import { signalsOf } from "./signals.js";
 import { choose, chosenState, isHovering, onChange, shownState } from "./state.js";
 import { listenToStrips } from "./strip.js";
 import { listenToTables, listHeads } from "./tables.js";
-import { refit, tellAll, tellHidden } from "./views.js";
+import { tellHidden, tellVisible } from "./views.js";
 import { headNow, loadHead } from "./weights.js";
 
 /** Moments of the start, in milliseconds since the page was opened. @type {Record<string, number>} */
@@ -55,17 +55,16 @@ async function update(state) {
   caption(state, !isHovering());
   const elsewhere = state.stack !== shownStack;
   shownStack = state.stack;
-  await tellAll(signalsOf(state));
-  if (elsewhere) {
-    await refit();
-    await mountFitting(signalsOf(state));
-  }
+  await tellVisible(signalsOf(state));
   if (!isHovering()) {
     showChoice();
     listHeads();
     showSettings();
   }
   marks.update = performance.now() - started;
+  // A pointer on its way must not wait for charts that nobody sees.
+  if (!isHovering()) await tellHidden();
+  if (elsewhere) await mountFitting(signalsOf(state));
 }
 
 /**

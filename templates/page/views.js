@@ -15,6 +15,7 @@ import { showTip } from "./tooltip.js";
  * @property {Set<string>} listensTo
  * @property {Signals} told
  * @property {boolean} onScreen
+ * @property {Sizing} size
  */
 
 /** @typedef {(width: number) => { width: number, height?: number }} Sizing */
@@ -77,51 +78,52 @@ export async function mount(name, signals, { place: id = name, size, renderer = 
   /** @type {Set<string>} */
   const listensTo = new Set(spec.signals.map((/** @type {{ name: string }} */ s) => s.name));
   /** @type {Chart} */
-  const chart = { name, view, place, listensTo, told: { ...signals }, onScreen: true };
+  const chart = { name, view, place, listensTo, told: { ...signals }, onScreen: true, size };
   charts.set(name, chart);
   await view.runAsync();
-  followWidth(chart, size);
+  followWidth(chart);
   watcher.observe(place);
   return chart;
 }
 
-/**
- * @param {Chart} chart
- * @param {Sizing} size
- */
-function followWidth(chart, size) {
+/** @param {Chart} chart */
+function followWidth(chart) {
   let drawnAt = chart.place.clientWidth;
-  const fit = () => {
-    const { width, height } = size(chart.place.clientWidth);
-    drawnAt = chart.place.clientWidth;
-    chart.view.width(width);
-    if (height) chart.view.height(height);
-    return chart.view.resize().runAsync();
-  };
   new ResizeObserver(() => {
-    if (chart.place.clientWidth && Math.abs(chart.place.clientWidth - drawnAt) > 6) void fit();
+    const width = chart.place.clientWidth;
+    if (width === 0 || Math.abs(width - drawnAt) <= 6) return;
+    drawnAt = width;
+    fit(chart);
+    void chart.view.runAsync();
   }).observe(chart.place);
-  resizers.set(chart, fit);
 }
 
-/** @type {Map<Chart, () => Promise<unknown>>} */
-const resizers = new Map();
-
-/** Fits all charts to sizes that depend on what is shown. */
-export const refit = () => Promise.all([...resizers.values()].map((fit) => fit()));
+/**
+ * Sizes a chart for its place and for what it shows, at its next run.
+ * @param {Chart} chart
+ */
+function fit({ view, place, size }) {
+  if (place.clientWidth === 0) return;
+  const { width, height } = size(place.clientWidth);
+  view.width(width);
+  if (height) view.height(height);
+  // Labels of another text need other margins, which Vega measures again only when asked.
+  view.resize();
+}
 
 /**
- * Tells every chart on screen what changed; the others hear of it when they come into view.
+ * Tells the charts on screen what changed; the others hear of it from `tellHidden`, or when they
+ * come into view.
  * @param {Signals} signals
  */
-export async function tellAll(signals) {
+export async function tellVisible(signals) {
   latest = signals;
   await Promise.all(
     [...charts.values()].filter(({ onScreen }) => onScreen).map((chart) => tell(chart, signals)),
   );
 }
 
-/** Brings every chart up to date, also those out of sight: before printing. */
+/** Brings the charts out of sight up to date too. */
 export async function tellHidden() {
   const signals = latest;
   if (signals) await Promise.all([...charts.values()].map((chart) => tell(chart, signals)));
@@ -133,11 +135,13 @@ export async function tellHidden() {
  */
 export async function tell(chart, signals) {
   let changed = false;
+  const elsewhere = signals.stack !== chart.told.stack;
   for (const [name, value] of Object.entries(signals)) {
     if (!chart.listensTo.has(name) || chart.told[name] === value) continue;
     chart.told[name] = value;
     chart.view.signal(name, value);
     changed = true;
   }
+  if (elsewhere) fit(chart);
   if (changed) await chart.view.runAsync();
 }

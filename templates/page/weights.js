@@ -174,5 +174,7 @@ function numbers(raw, count) {
 export function errorBound(weight) {
   if (manifest.encoding === "float32") return 0;
   const steps = manifest.encoding === "u8" ? 255 : 65535;
-  return Math.sqrt(weight) / steps + 1 / (4 * steps * steps);
+  // The square root is at most half a step off, and a little for rounding; see packing.py.
+  const rootError = 1 / (2 * steps) + 2 ** -22;
+  return 2 * rootError * Math.sqrt(weight) + rootError ** 2;
 }
