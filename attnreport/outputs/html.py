@@ -53,20 +53,32 @@ def require_writable(path: Path, *, force: bool = False) -> None:
         ReportError: The folder is missing or read-only, the path is a folder, or it holds a file
             that is not a report of attnreport and `force` is false.
     """
+    try:
+        problem = _problem(path, force=force)
+    except OSError as error:
+        problem = f"{path} cannot be used: {error.strerror}. Choose another place."
+    if problem:
+        raise ReportError(problem)
+
+
+def _problem(path: Path, *, force: bool) -> str:
+    """Why no report can be written to the path; empty if one can."""
     if path.is_dir():
-        raise ReportError(f"{path} is a folder. Give the name of a file, such as report.html.")
+        return f"{path} is a folder. Give the name of a file, such as report.html."
     folder = path.parent
     if not folder.is_dir():
-        raise ReportError(
-            f"There is no folder {folder} to write {path.name} into. Create it first."
-        )
+        return f"There is no folder {folder} to write {path.name} into. Create it first."
     if not os.access(folder, os.W_OK):
-        raise ReportError(f"The folder {folder} is not writable. Choose another one.")
+        return f"The folder {folder} is not writable. Choose another one."
+    if path.exists() and not path.is_file():
+        # A device or a pipe would be replaced by a file, or be waited for without end.
+        return f"{path} is not a file that a report can replace. Choose another name."
     if path.exists() and not force and not _is_report(path):
-        raise ReportError(
+        return (
             f"{path} exists and is not an attnreport report. Choose another name, or replace it "
             "with --force (`force=True`)."
         )
+    return ""
 
 
 def _is_report(path: Path) -> bool:
@@ -77,9 +89,10 @@ def _is_report(path: Path) -> bool:
 
 def _replace(target: Path, content: bytes) -> None:
     """Writes beside the target first, so that a crash or a full disk leaves the old file."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    part = Path(name)
+    part = None
     try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".attnreport.", suffix=".part")
+        part = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
@@ -92,4 +105,5 @@ def _replace(target: Path, content: bytes) -> None:
     except OSError as error:
         raise ReportError(f"{target} could not be written: {error.strerror or error}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        if part:
+            part.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from attnreport.analysis import PATTERNS, Finding, display_text, findings
+from attnreport.analysis import PATTERNS, Finding, HeadStatistics, display_text, findings
 from attnreport.recording import AttentionMap, Example, Metric, Recording
 from attnreport.report.assets import Assets
 from attnreport.report.context import (
@@ -14,7 +14,7 @@ from attnreport.report.context import (
     ReportContext,
 )
 from attnreport.report.environment import json_script
-from attnreport.report.head_facts import head_facts
+from attnreport.report.head_facts import fact_names, head_facts
 from attnreport.report.packing import ENCODINGS, Encoding
 from attnreport.report.page_data import Block, PageData
 from attnreport.report.specs import occurring_patterns
@@ -40,9 +40,9 @@ def build_context(
     heading = _clipped(title or _default_title(recording))
     single = recording.examples[0] if len(recording.examples) == 1 else None
     atlases = [Block(f"atlas{i}", atlas.text) for i, atlas in enumerate(data.atlases)]
+    columns = fact_names([head_facts(head, opened.key) for head in data.statistics[first]])
     return ReportContext(
         title=heading,
-        model=recording.source.model,
         facts=_facts(recording, stacks, encoding, heading),
         findings=_findings(recording, opened, data, first),
         examples=() if single else _cards(recording, stacks),
@@ -50,16 +50,8 @@ def build_context(
         output=single.output if single else "",
         patterns=tuple((name, PATTERNS[name]) for name in occurring_patterns(data.statistics)),
         metrics=tuple(_metric(metric) for metric in recording.metrics),
-        head_columns=tuple(name for name, _ in head_facts(data.statistics[first][0], opened.key)),
-        head_rows=tuple(
-            HeadRow(
-                numbers.layer,
-                numbers.head,
-                numbers.pattern,
-                tuple(value for _, value in head_facts(numbers, opened.key)),
-            )
-            for numbers in data.statistics[first]
-        ),
+        head_columns=columns,
+        head_rows=_head_rows(data.statistics[first], opened, columns),
         charts=charts,
         first_label=display_text(opened.key.labels[0]),
         checks=_checks(stacks),
@@ -162,6 +154,17 @@ def _card(index: int, example: Example, stack: int) -> ExampleCard:
         target=example.target if differs else "",
         scores=tuple((name, f"{value:.2f}") for name, value in example.scores.items()),
     )
+
+
+def _head_rows(
+    statistics: Sequence[HeadStatistics], stack: Stack, columns: Sequence[str]
+) -> tuple[HeadRow, ...]:
+    rows = []
+    for head in statistics:
+        facts = dict(head_facts(head, stack.key))
+        values = tuple(facts.get(name, "–") for name in columns)
+        rows.append(HeadRow(head.layer, head.head, head.pattern, values))
+    return tuple(rows)
 
 
 def _metric(metric: Metric) -> MetricText:

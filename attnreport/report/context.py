@@ -113,7 +113,6 @@ class ReportContext:
 
     Attributes:
         title: What the report is about.
-        model: Name of the model; may be empty.
         facts: Short facts under the title, a strong part and the rest of each.
         findings: What stands out, in words.
         examples: The examples, when there is more than one; else empty.
@@ -138,7 +137,6 @@ class ReportContext:
     """
 
     title: str
-    model: str
     facts: tuple[tuple[str, str], ...]
     findings: tuple[FindingText, ...]
     examples: tuple[ExampleCard, ...]

@@ -1,5 +1,7 @@
 """The statistics of a head in words and numbers, the same in tooltips, captions and tables."""
 
+from collections.abc import Sequence
+
 from attnreport.analysis import HeadStatistics, display_text
 from attnreport.recording import Axis
 
@@ -20,3 +22,8 @@ def head_facts(statistics: HeadStatistics, key: Axis) -> list[tuple[str, str]]:
     strongest = display_text(key.labels[statistics.top_key])
     facts.append(("most looked at", f"{strongest} ({statistics.top_share:.0%})"))
     return facts
+
+
+def fact_names(heads: Sequence[Sequence[tuple[str, str]]]) -> tuple[str, ...]:
+    """Names of the facts of the head that has most; one whose rows are all masked has fewer."""
+    return tuple(name for name, _ in max(heads, key=len))

@@ -45,10 +45,13 @@ export function show(name, text) {
   for (const place of findAll(`[data-show="${name}"]`)) place.textContent = text;
 }
 
-/** @param {string} message */
+/**
+ * Says that something went wrong, until an empty message takes it back.
+ * @param {string} message
+ */
 export function note(message) {
   const place = find("#note");
-  place.hidden = false;
+  place.hidden = message === "";
   place.textContent = message;
 }
 

@@ -7,28 +7,55 @@ export function weightText(weight) {
   return weight >= 1e-4 ? weight.toPrecision(3) : weight.toExponential(1);
 }
 
-/** @type {Record<string, string>} */
-const VISIBLE = { "": "∅", "\n": "⏎", "\t": "⇥", " ": "␠", "\u0000": "␀", "\r": "␍" };
+/** How tokenizers mark the space before a word, or that there is none. */
+const MARKS = ["##", "Ġ", "▁", " "];
+
+/** Characters that cannot be seen, beside the other control characters of ASCII. */
+const PICTURES = new Map([
+  ["\n", "⏎"],
+  ["\r", "⏎"],
+  ["\t", "⇥"],
+  ["\u007f", "␡"],
+  ["\u2028", "⏎"],
+  ["\u2029", "⏎"],
+]);
 
 /**
- * A token whose every character can be seen.
+ * A token whose every character can be seen, as `display_text` in Python shows it.
  * @param {string} token
  */
 export function visible(token) {
-  if (token in VISIBLE) return VISIBLE[token];
-  // eslint-disable-next-line no-control-regex
-  return token.replace(/[\u0000-\u001f\u007f\u2028\u2029]/g, (character) =>
-    character in VISIBLE ? VISIBLE[character] : "␦",
-  );
+  if (token === "") return "∅";
+  const blank = token.trim() === "";
+  const shown = Array.from(token, (character) => visibleCharacter(character, blank)).join("");
+  if (!/^[\p{Cf}\p{Mn}\p{Me}]+$/u.test(shown)) return shown;
+  return Array.from(shown, (character) => `U+${hexOf(character).padStart(4, "0")}`).join(" ");
 }
+
+/**
+ * @param {string} character
+ * @param {boolean} blank whether the token holds nothing but white space
+ */
+function visibleCharacter(character, blank) {
+  const picture = PICTURES.get(character);
+  if (picture) return picture;
+  if (character < " ") return String.fromCharCode(0x2400 + character.charCodeAt(0));
+  if (/\s/.test(character)) return blank ? "␠" : " ";
+  return /[\p{Cc}\p{Cs}]/u.test(character) ? "\ufffd" : character;
+}
+
+/** @param {string} character */
+const hexOf = (character) => (character.codePointAt(0) ?? 0).toString(16).toUpperCase();
 
 /**
  * The text a token stands for, without the marks by which tokenizers show word boundaries.
  * @param {string} token
  */
 export function plain(token) {
-  const text = token.replace(/^##(?=.)/s, "").replace(/^[Ġ▁](?=.)/s, "");
-  return visible(text.replace(/Ċ/g, "\n"));
+  const text = token.replaceAll("Ċ", "\n").replaceAll("ĉ", "\t");
+  const mark = MARKS.find((candidate) => text.startsWith(candidate));
+  const nothingElse = ["", "##"].includes(text.trim());
+  return visible(mark && !nothingElse ? text.slice(mark.length) || " " : text);
 }
 
 /**

@@ -40,9 +40,9 @@ async function catchUp() {
     const state = { ...shownState() };
     try {
       await update(state);
+      note("");
     } catch (error) {
-      console.error(error);
-      note(`Layer ${state.layer}, head ${state.head} could not be read: ${messageOf(error)}.`);
+      complain(state, error);
     }
   }
   busy = false;
@@ -93,20 +93,36 @@ function listenToSettings() {
 /** @param {unknown} error */
 const messageOf = (error) => (error instanceof Error ? error.message : String(error));
 
+/**
+ * @param {Readonly<import("./types").State>} state
+ * @param {unknown} error
+ */
+function complain({ layer, head }, error) {
+  console.error(error);
+  note(`Layer ${layer}, head ${head} could not be read: ${messageOf(error)}.`);
+}
+
 async function start() {
   followLinks();
   const state = { ...chosenState() };
+  // Damage to the head that is looked at first must not take the others with it.
+  await drawFirst(state).catch((error) => complain(state, error));
+  onChange(() => void follow());
+  if (shownStack >= 0) await follow();
+  listen();
+  document.documentElement.dataset.ready = "true";
+}
+
+/** @param {Readonly<import("./types").State>} state */
+async function drawFirst(state) {
   await loadAtlas(state.stack);
   await overviewFirst(signalsOf(state), marks);
   await prepare(state);
   marks.decoded = performance.now();
   caption(state, false);
   await mountFitting(signalsOf(state), marks);
+  shownStack = state.stack;
   marks.all = performance.now();
-  onChange(() => void follow());
-  await follow();
-  listen();
-  document.documentElement.dataset.ready = "true";
 }
 
 function listen() {

@@ -112,14 +112,14 @@ async function edgeRows({ stack, layer, head }, hidden) {
  * @param {boolean} hidden
  */
 async function pairRows(stackIndex, q, k, hidden) {
-  const stack = stackAt(stackIndex);
-  return Promise.all(
-    headsOf(stack).map(async ({ layer, head }) => {
-      const w = (await loadHead(stackIndex, layer, head)).shown(q, k, hidden);
-      const name = `Layer ${layer}, head ${head}: ${weightText(w)}`;
-      return { layer, head, w, name, tip: tip([[`layer ${layer} · head ${head}`, weightText(w)]]) };
-    }),
-  );
+  const rows = headsOf(stackAt(stackIndex)).map(async ({ layer, head }) => {
+    const w = (await loadHead(stackIndex, layer, head)).shown(q, k, hidden);
+    const name = `Layer ${layer}, head ${head}: ${weightText(w)}`;
+    return { layer, head, w, name, tip: tip([[`layer ${layer} · head ${head}`, weightText(w)]]) };
+  });
+  // A damaged head is announced when it is chosen; here it leaves a gap and the others their cell.
+  const settled = await Promise.allSettled(rows);
+  return settled.flatMap((row) => (row.status === "fulfilled" ? [row.value] : []));
 }
 
 /**

@@ -58,15 +58,42 @@ export function listHeads() {
   if (listed === index) return;
   listed = index;
   const stack = stackAt(index);
-  const columns = find("#heads-table thead tr").querySelectorAll("th").length;
+  const columns = columnsOf(stack);
+  nameColumns(columns);
   const rows = headsOf(stack).map(({ layer, head }) => {
     const { pattern, facts } = statisticsOf(stack, layer, head);
     const link = element("a", { href: `#L${layer}H${head}`, "data-place": `${layer} ${head}` });
     link.textContent = `L${layer} H${head}`;
     const place = element("td", { "data-value": layer * 1000 + head }, link);
-    const values = facts.map(([, value]) => element("td", {}, value));
-    while (values.length < columns - 2) values.push(element("td", {}, "–"));
-    return element("tr", {}, place, element("td", { class: "l" }, pattern), ...values);
+    const values = new Map(facts);
+    return element(
+      "tr",
+      {},
+      place,
+      element("td", { class: "l" }, pattern),
+      ...columns.map((name) => element("td", {}, values.get(name) ?? "–")),
+    );
   });
   find("#heads-table tbody").replaceChildren(...rows);
+}
+
+/**
+ * What is known of a stack's heads; a head whose rows are all masked has fewer facts than others.
+ * @param {import("./types").Stack} stack
+ */
+function columnsOf({ statistics }) {
+  const most = Math.max(...statistics.map(({ facts }) => facts.length));
+  const fullest = statistics.find(({ facts }) => facts.length === most);
+  return (fullest?.facts ?? []).map(([name]) => name);
+}
+
+/** @param {string[]} names */
+function nameColumns(names) {
+  const row = find("#heads-table thead tr");
+  const [place, pattern] = findAll("th", row);
+  for (const heading of [place, pattern]) heading.removeAttribute("aria-sort");
+  const headings = names.map((name) =>
+    element("th", { scope: "col" }, element("button", { type: "button" }, name)),
+  );
+  row.replaceChildren(place, pattern, ...headings);
 }

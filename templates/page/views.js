@@ -74,7 +74,7 @@ export async function mount(name, signals, { place: id = name, size, renderer = 
     logLevel: vega.Warn,
   });
   view.tooltip((_handler, event, _item, value) => showTip(value, event.clientX, event.clientY));
-  view.initialize(place);
+  initialize(view, place);
   /** @type {Set<string>} */
   const listensTo = new Set(spec.signals.map((/** @type {{ name: string }} */ s) => s.name));
   /** @type {Chart} */
@@ -84,6 +84,21 @@ export async function mount(name, signals, { place: id = name, size, renderer = 
   followWidth(chart);
   watcher.observe(place);
   return chart;
+}
+
+/**
+ * Gives a view its place. Vega would describe each one as "Vega visualization"; what the template
+ * says about it is worth more.
+ * @param {vega.View} view
+ * @param {HTMLElement} place
+ */
+function initialize(view, place) {
+  const role = place.getAttribute("role");
+  const label = place.getAttribute("aria-label");
+  view.initialize(place);
+  place.removeAttribute("aria-roledescription");
+  if (role) place.setAttribute("role", role);
+  if (label) place.setAttribute("aria-label", label);
 }
 
 /** @param {Chart} chart */

@@ -1,12 +1,17 @@
 (async () => {
   "use strict";
+  document.documentElement.dataset.started = "true";
   try {
     const text = document.getElementById("library").textContent;
     const packed = Uint8Array.fromBase64
       ? Uint8Array.fromBase64(text)
       : Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const [specs, ...scripts] = (await new Response(stream).text()).split("\u0000");
+    const stream = new Blob([packed])
+      .stream()
+      .pipeThrough(new DecompressionStream("deflate"));
+    const [specs, ...scripts] = (await new Response(stream).text()).split(
+      "\u0000",
+    );
     document.getElementById("specs").textContent = specs;
     for (const code of scripts) {
       const script = document.createElement("script");
@@ -16,7 +21,9 @@
   } catch (error) {
     const note = document.getElementById("note");
     note.hidden = false;
-    note.textContent = "The charts of this report could not be opened: " + error.message +
+    note.textContent =
+      "The charts of this report could not be opened: " +
+      error.message +
       ". They need a browser from 2023 or later; the findings and tables below do not.";
   }
 })();
