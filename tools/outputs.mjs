@@ -27,6 +27,18 @@ export const BUNDLE = {
   write: false,
 };
 
+/**
+ * Escapes what esbuild leaves: it writes strings in ASCII, but regular expressions as they are.
+ *
+ * @param {string} code
+ */
+export function ascii(code) {
+  return code.replace(
+    /[^\0-\x7f]/g,
+    (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0"),
+  );
+}
+
 /** @param {string} text */
 export function sha256(text) {
   return createHash("sha256").update(text).digest("hex");

@@ -57,9 +57,10 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 def pytest_step(results: Path, arguments: Sequence[str], *, fast: bool) -> Step:
     """The pytest run, which leaves its counts in `results`."""
-    chosen = [*FAST] if fast else []
-    command = [python(), "-m", "pytest", "-q", f"--junitxml={results}", "-n", "2"]
-    return Step("tests", [*command, *chosen, *arguments])
+    # One file stays on one worker, so that what a file sets up once is set up once.
+    workers = ["-n", "2", "--dist", "loadfile"]
+    command = [python(), "-m", "pytest", "-q", f"--junitxml={results}", *workers]
+    return Step("tests", [*command, *(FAST if fast else ()), *arguments])
 
 
 def count(results: Path) -> Mapping[str, int]:

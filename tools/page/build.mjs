@@ -2,7 +2,7 @@
 import { build, context } from "esbuild";
 import { readFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
-import { BUNDLE, TEMPLATES, TOOLS, json, sha256, sizes, write } from "../outputs.mjs";
+import { BUNDLE, TEMPLATES, TOOLS, ascii, json, sha256, sizes, write } from "../outputs.mjs";
 
 /** @satisfies {import("esbuild").BuildOptions} */
 const OPTIONS = {
@@ -29,7 +29,7 @@ async function sourceHashes(inputs) {
 
 /** @param {import("esbuild").BuildResult<typeof OPTIONS>} result */
 async function outputsOf(result) {
-  const code = result.outputFiles[0].text;
+  const code = ascii(result.outputFiles[0].text);
   const sources = await sourceHashes(Object.keys(result.metafile.inputs));
   return {
     "static/page.js": code,

@@ -2,7 +2,7 @@
 import { build } from "esbuild";
 import { join } from "node:path";
 import { createContext, runInContext } from "node:vm";
-import { BUNDLE, TOOLS, json, sha256 } from "../outputs.mjs";
+import { BUNDLE, TOOLS, ascii, json, sha256 } from "../outputs.mjs";
 import { licenseTexts, packagesIn } from "./licenses.mjs";
 import { shrink } from "./shrink.mjs";
 
@@ -28,7 +28,7 @@ export async function buildVega() {
   const packages = await packagesIn(Object.keys(result.metafile.inputs), TOOLS);
   const licenses = licenseTexts(packages);
   // A report is a copy of this file in a stranger's hands, so the notices travel inside it.
-  const code = `/*!\n${licenses}*/\n${result.outputFiles[0].text}`;
+  const code = `/*!\n${licenses}*/\n${ascii(result.outputFiles[0].text)}`;
   const manifest = {
     sha256: sha256(code),
     packages: packages.flatMap(({ name, versions }) => versions.map((v) => `${name}@${v}`)),

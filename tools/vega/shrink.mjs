@@ -6,14 +6,17 @@
  */
 import { readFile } from "node:fs/promises";
 
-/** Maps: only vega-functions and the loader mention them, and only inside functions. */
-/** @type {Record<string, string[]>} */
+/**
+ * Maps: vega-functions and vega-loader mention these, but call them only for a map.
+ *
+ * @type {Record<string, string[]>}
+ */
 const ABSENT = {
   "d3-geo": ["geoArea", "geoBounds", "geoCentroid"],
   "topojson-client": ["feature", "mesh"],
 };
 
-/** The only color schemes that vega-scale takes from d3; the module also builds 37 others. */
+/** The only color schemes that vega-scale takes from d3, which offers many more. */
 const SCHEMES = [
   "schemeAccent",
   "schemeCategory10",
@@ -27,7 +30,7 @@ const SCHEMES = [
   "schemeSet3",
 ];
 
-/** Eighteen kilobytes of character ranges, which regular expressions now know by name. */
+/** Eleven kilobytes of character ranges, which regular expressions now know by name. */
 const IDENTIFIER_CLASSES = {
   RegexNonAsciiIdentifierStart: "/[\\p{ID_Start}]/u",
   RegexNonAsciiIdentifierPart: "/[\\p{ID_Continue}\\u200C\\u200D]/u",
