@@ -2,7 +2,7 @@
 
 import altair as alt
 
-from attnreport.charts.theme import expr, themed, unit_scale, with_parameters
+from attnreport.charts.theme import expr, layered, themed, unit_scale, with_parameters
 
 
 def entropy_chart() -> alt.LayerChart:
@@ -50,7 +50,7 @@ def entropy_chart() -> alt.LayerChart:
     )
     return themed(
         with_parameters(
-            alt.layer(bars).properties(width=300, height=300),
+            layered(bars, width=300, height=300),
             *("stack", "layer", "head", "q", "queries", "keys", "queryLabels", "queryTicks"),
             "hidden",
         )

@@ -1,8 +1,10 @@
 """The weights of one head as a picture over labeled axes, and one row of it as bars."""
 
+from typing import Any
+
 import altair as alt
 
-from attnreport.charts.theme import expr, one_row, themed, unit_scale, with_parameters
+from attnreport.charts.theme import expr, layered, one_row, themed, unit_scale, with_parameters
 
 # Room for token labels left of the heatmap and of the bars below it, so that their columns meet.
 LABEL_WIDTH = 84
@@ -37,10 +39,10 @@ def heatmap_chart() -> alt.LayerChart:
     column = _frame(
         x, y, "k", "k + 1", "0", "queries", strokeWidth=1, strokeDash=[3, 2], strokeOpacity=0.75
     )
-    chart = alt.layer(picture, _reference_marks(x, y), row, column, _legend())
+    chart = layered(picture, _reference_marks(x, y), row, column, _legend(), width=520, height=520)
     return themed(
         with_parameters(
-            chart.properties(width=520, height=520),
+            chart,
             *("stack", "layer", "head", "q", "k", "queries", "keys"),
             *("queryLabels", "keyLabels", "queryTicks", "keyTicks"),
             *("exponent", "ceiling", "hidden"),
@@ -77,7 +79,7 @@ def row_chart() -> alt.LayerChart:
     )
     return themed(
         with_parameters(
-            alt.layer(bars).properties(width=520, height=84),
+            layered(bars, width=520, height=84),
             *("stack", "layer", "head", "q", "k", "keys", "hidden"),
         )
     )
@@ -118,7 +120,7 @@ def _query_axis() -> alt.Axis:
     )
 
 
-def _emphasis(position: str) -> dict:
+def _emphasis(position: str) -> dict[str, Any]:
     """Axis options that make the label of the chosen position bold and accented."""
     test = f"floor(datum.value) == {position}"
     return {
@@ -128,7 +130,7 @@ def _emphasis(position: str) -> dict:
 
 
 def _frame(
-    x: alt.Scale, y: alt.Scale, x0: str, x1: str, y0: str, y1: str, **mark: object
+    x: alt.Scale, y: alt.Scale, x0: str, x1: str, y0: str, y1: str, **mark: Any
 ) -> alt.Chart:
     """An outlined box between two columns and two rows, given as expressions."""
     return (

@@ -1,8 +1,10 @@
 """Who looks at whom: a line from each query to the keys it attends to."""
 
+from typing import Any, Literal
+
 import altair as alt
 
-from attnreport.charts.theme import expr, themed, with_parameters
+from attnreport.charts.theme import expr, layered, themed, with_parameters
 
 _COLUMN = alt.Scale(domain=[0, 1], nice=False, zero=False)
 _DOWN = alt.Scale(domain=[1, 0], nice=False, zero=False)
@@ -28,7 +30,7 @@ def lines_chart() -> alt.LayerChart:
     )
     queries = _labels("attn:query-labels/{stack}", "queryTicks", "q", x="0", align="right", dx=-7)
     keys = _labels("attn:key-labels/{stack}", "keyTicks", "k", x="1", align="left", dx=7)
-    chart = alt.layer(quiet, loud, queries, keys).properties(width=150, height=520)
+    chart = layered(quiet, loud, queries, keys, width=150, height=520)
     return themed(
         with_parameters(
             chart,
@@ -38,7 +40,7 @@ def lines_chart() -> alt.LayerChart:
     )
 
 
-def _rules(address: str, **mark: object) -> alt.Chart:
+def _rules(address: str, **mark: Any) -> alt.Chart:
     return (
         alt.Chart(alt.UrlData(address))
         .transform_calculate(
@@ -61,7 +63,9 @@ def _rules(address: str, **mark: object) -> alt.Chart:
     )
 
 
-def _labels(address: str, ticks: str, chosen: str, *, x: str, align: str, dx: int) -> alt.Chart:
+def _labels(
+    address: str, ticks: str, chosen: str, *, x: str, align: Literal["left", "right"], dx: int
+) -> alt.Chart:
     size = "queries" if chosen == "q" else "keys"
     return (
         alt.Chart(alt.UrlData(address))

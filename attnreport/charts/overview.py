@@ -1,9 +1,12 @@
 """All heads of a stack, one small picture each."""
 
+from typing import Any, Literal
+
 import altair as alt
 
 from attnreport.charts.theme import (
     expr,
+    layered,
     one_row,
     pick_head,
     themed,
@@ -39,7 +42,7 @@ def overview_chart() -> alt.LayerChart:
     heads = alt.Chart(alt.UrlData("attn:heads/{stack}")).transform_calculate(
         x1="datum.head + 1", y1="datum.layer + 1"
     )
-    box = {
+    box: dict[str, Any] = {
         "x": alt.X("head:Q", scale=x),
         "x2": "x1:Q",
         "y": alt.Y("layer:Q", scale=y),
@@ -59,11 +62,11 @@ def overview_chart() -> alt.LayerChart:
         )
         .encode(**box)
     )
-    chart = alt.layer(picture, cells, chosen).properties(width=620, height=310)
+    chart = layered(picture, cells, chosen, width=620, height=310)
     return themed(with_parameters(chart, "stack", "layer", "head", "layers", "heads"))
 
 
-def _counting_axis(size: str, title: str, *, orient: str) -> alt.Axis:
+def _counting_axis(size: str, title: str, *, orient: Literal["left", "top"]) -> alt.Axis:
     """An axis that counts 0, 1, 2, … in the middle of each cell."""
     return alt.Axis(
         values=expr(f"sequence(0.5, {size}, {size} > 40 ? ceil({size} / 20) : 1)"),

@@ -1,14 +1,16 @@
 """One pair of positions across all heads: the same weight in every layer and head."""
 
+from typing import Any
+
 import altair as alt
 
-from attnreport.charts.theme import expr, pick_head, themed, with_parameters
+from attnreport.charts.theme import expr, layered, pick_head, themed, with_parameters
 
 
 def pair_chart() -> alt.LayerChart:
     """A grid of layers by heads, each cell the weight from the chosen query to the chosen key."""
     cells = alt.Chart(alt.UrlData("attn:pair/{stack}/{q}/{k}/{hidden}"))
-    place = {
+    place: dict[str, Any] = {
         "x": alt.X("head:O", axis=alt.Axis(orient="top", labelAngle=0, title="head")),
         "y": alt.Y("layer:O", axis=alt.Axis(title="layer")),
     }
@@ -47,7 +49,7 @@ def pair_chart() -> alt.LayerChart:
         .mark_rect(fillOpacity=0, stroke=expr("accent"), strokeWidth=2, cornerRadius=2, aria=False)
         .encode(**place)
     )
-    chart = alt.layer(colored, numbers, chosen).properties(width=400, height=200)
+    chart = layered(colored, numbers, chosen, width=400, height=200)
     return themed(
         with_parameters(
             chart,

@@ -1,10 +1,11 @@
 """All heads by two of their statistics."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 
-from attnreport.charts.theme import expr, pick_head, themed, with_parameters
+from attnreport.charts.theme import expr, layered, pick_head, themed, with_parameters
 
 # Okabe and Ito (2008) colors, which color-blind readers can tell apart, each with a shape of its
 # own. A pattern looks the same in every report.
@@ -34,7 +35,7 @@ def scatter_chart(patterns: Sequence[str], *, x_title: str) -> alt.LayerChart:
     heads = alt.Chart(alt.UrlData("attn:heads/{stack}"))
     colors = [_LOOKS[pattern][0] for pattern in patterns]
     shapes = [_LOOKS[pattern][1] for pattern in patterns]
-    place = {
+    place: dict[str, Any] = {
         "x": alt.X("x:Q", title=x_title, scale=alt.Scale(zero=True, nice=True)),
         "y": alt.Y(
             "entropy:Q",
@@ -74,5 +75,5 @@ def scatter_chart(patterns: Sequence[str], *, x_title: str) -> alt.LayerChart:
         .mark_point(size=230, strokeWidth=2, stroke=expr("accent"), aria=False)
         .encode(**place)
     )
-    chart = alt.layer(marks, chosen).properties(width=360, height=270)
+    chart = layered(marks, chosen, width=360, height=270)
     return themed(with_parameters(chart, "stack", "layer", "head"), domain=False)

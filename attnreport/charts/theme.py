@@ -43,6 +43,11 @@ SKIN = ("dark", "bg", "fg", "muted", "rule", "accent", "gold", "scheme")
 expr = alt.ExprRef
 
 
+def layered(*layers: alt.Chart, width: int, height: int) -> alt.LayerChart:
+    """The layers on top of each other, at a size that holds until the page sets its own."""
+    return alt.LayerChart(layer=list(layers), width=width, height=height)
+
+
 def with_parameters(chart: alt.LayerChart, *names: str) -> alt.LayerChart:
     """The chart with the named parameters and those of the skin, for the page to set."""
     return chart.add_params(

@@ -15,7 +15,7 @@ import { signalsOf } from "./signals.js";
 import { choose, chosenState, isHovering, onChange, shownState } from "./state.js";
 import { listenToStrips } from "./strip.js";
 import { listenToTables, listHeads } from "./tables.js";
-import { tellHidden, tellVisible } from "./views.js";
+import { chartNamed, tellHidden, tellVisible } from "./views.js";
 import { headNow, loadHead } from "./weights.js";
 
 /** Moments of the start, in milliseconds since the page was opened. @type {Record<string, number>} */
@@ -164,6 +164,7 @@ Object.assign(window, {
     },
     decoded: () => headNow(chosenState().stack, chosenState().layer, chosenState().head) !== null,
     stack: () => stackAt(chosenState().stack),
+    view: (/** @type {string} */ name) => chartNamed(name)?.view ?? null,
   },
 });
 

@@ -6,12 +6,8 @@
     const packed = Uint8Array.fromBase64
       ? Uint8Array.fromBase64(text)
       : Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-    const stream = new Blob([packed])
-      .stream()
-      .pipeThrough(new DecompressionStream("deflate"));
-    const [specs, ...scripts] = (await new Response(stream).text()).split(
-      "\u0000",
-    );
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const [specs, ...scripts] = (await new Response(stream).text()).split("\u0000");
     document.getElementById("specs").textContent = specs;
     for (const code of scripts) {
       const script = document.createElement("script");

@@ -1,0 +1,119 @@
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from attnreport.analysis import PATTERNS
+from attnreport.charts import scatter_chart
+from attnreport.charts.scatter import _LOOKS as LOOKS
+from attnreport.charts.theme import PARAMETERS, SKIN
+from tests.charts.every_chart import every_chart, spec_of
+
+NAMES = sorted(every_chart())
+# What Vega knows in every expression.
+BUILT_IN = {"datum", "width", "height", "LN2", "true", "false", "null"}
+# Properties whose text is an expression.
+EXPRESSIONS = ("expr", "calculate", "filter", "labelExpr", "test")
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from objects(item)
+
+
+def names_in(expression: str) -> set[str]:
+    """Variables of a Vega expression: no text, no property after a dot, no function."""
+    code = re.sub(r"'[^']*'|\"[^\"]*\"", "", expression)
+    return set(re.findall(r"(?<![\w.])[A-Za-z_]\w*\b(?!\s*\()", code)) - BUILT_IN
+
+
+def names_used(spec: dict[str, Any]) -> set[str]:
+    found = set()
+    for node in objects(spec):
+        for key in EXPRESSIONS:
+            if isinstance(node.get(key), str):
+                found |= names_in(node[key])
+        if str(node.get("url", "")).startswith("attn:"):
+            found |= set(re.findall(r"\{(\w+)\}", node["url"]))
+    return found
+
+
+def names_declared(spec: dict[str, Any]) -> set[str]:
+    return {parameter["name"] for parameter in spec["params"]}
+
+
+def test_variables_of_an_expression_are_told_from_text_properties_and_functions():
+    assert names_in("'attn:' + stack + f(datum.q + 1.5) == q && \"no\" != width") == {"stack", "q"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_weight_is_in_a_spec(name):
+    spec = spec_of(name)
+    values = [node["values"] for node in objects(spec) if isinstance(node.get("values"), list)]
+    assert all(value == [{}] for value in values)
+    assert all(rows == [{}] for rows in spec.get("datasets", {}).values())
+    addresses = [node["url"] for node in objects(spec) if isinstance(node.get("url"), str)]
+    assert all(address.startswith("attn:") for address in addresses)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_that_a_chart_uses_is_declared(name):
+    spec = spec_of(name)
+    assert names_used(spec) <= names_declared(spec)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_that_a_chart_declares_is_used(name):
+    spec = spec_of(name)
+    # Each one declared makes the page redraw the chart when it changes.
+    assert names_declared(spec) - set(SKIN) - {"pick"} <= names_used(spec)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_chart_follows_the_colors_of_the_page(name):
+    assert set(SKIN) <= names_declared(spec_of(name)) <= set(PARAMETERS) | {"pick"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_explicit_tick_list_is_not_thinned(name):
+    for node in objects(spec_of(name)):
+        axis = node.get("axis")
+        if isinstance(axis, dict) and "values" in axis:
+            assert "tickCount" in axis
+
+
+@pytest.mark.parametrize("name", ["overview", "pair", "scatter-distance", "scatter-confidence"])
+def test_charts_of_heads_let_the_reader_pick_one(name):
+    (pick,) = [p for p in spec_of(name)["params"] if p["name"] == "pick"]
+    assert pick["select"]["fields"] == ["layer", "head"]
+    assert pick["select"]["on"] == "click"
+
+
+def test_every_pattern_has_a_look_and_every_look_a_pattern():
+    assert list(LOOKS) == list(PATTERNS)
+
+
+def test_no_two_patterns_look_the_same():
+    assert len(set(LOOKS.values())) == len(LOOKS)
+
+
+def test_the_scatter_shows_the_patterns_it_is_given_in_their_order():
+    given = ["mixed", "itself", "broad"]
+    spec = scatter_chart(given, x_title="x").to_dict()
+    scales = [node["scale"] for node in objects(spec) if "domain" in node.get("scale", {})]
+    assert [scale["domain"] for scale in scales] == [given, given]
+    assert [scale["range"] for scale in scales] == [
+        [LOOKS[pattern][0] for pattern in given],
+        [LOOKS[pattern][1] for pattern in given],
+    ]
+
+
+def test_the_scatter_names_its_axis():
+    spec = scatter_chart(["mixed"], x_title="share of the top key").to_dict()
+    titles = [node["x"].get("title") for node in objects(spec) if "x" in node]
+    assert "share of the top key" in titles
