@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -21,6 +21,7 @@ Kind = Literal["self", "cross", "pooling", "gate"]
 KINDS: tuple[Kind, ...] = ("self", "cross", "pooling", "gate")
 
 
+@runtime_checkable
 class Weights(Protocol):
     """An array `[head, query, key]` whose heads are read when they are asked for.
 

@@ -72,6 +72,8 @@ def recording_from_arrays(
         InvalidAttentionError: The arrays or labels cannot be attention. The message names the
             layer, the example and the cell.
     """
+    if padding not in ("right", "left"):
+        raise InvalidAttentionError(f"`padding` is {padding!r}. Say 'right' or 'left'.")
     layers, batched = _layers(weights, "weights")
     scores = _logits_like(logits, layers, batched)
     count = len(layers[0].values)
@@ -169,23 +171,23 @@ def _layers(weights: Any, noun: str) -> tuple[list[_Layer], bool]:
         raise InvalidAttentionError(
             f"The list of {noun} is empty. Give one array per layer, [head, query, key]."
         )
-    layers = [_Layer(*as_numpy(layer, f"{noun} of layer {i}")) for i, layer in enumerate(weights)]
-    ranks = {layer.values.ndim for layer in layers}
+    layers = [as_numpy(layer, f"{noun} of layer {index}") for index, layer in enumerate(weights)]
+    ranks = {array.ndim for array, _ in layers}
     if ranks not in ({3}, {4}):
-        shapes = ", ".join(str(layer.values.shape) for layer in layers)
+        shapes = ", ".join(str(array.shape) for array, _ in layers)
         raise InvalidAttentionError(
             f"The layers of the {noun} have shapes {shapes}. Give every layer as [head, query, "
             "key], or every layer as [batch, head, query, key]."
         )
     if ranks == {3}:
-        return [_Layer(layer.values[np.newaxis], layer.precision) for layer in layers], False
-    sizes = [layer.values.shape[0] for layer in layers]
+        return [_Layer(array[np.newaxis], precision) for array, precision in layers], False
+    sizes = [array.shape[0] for array, _ in layers]
     if len(set(sizes)) != 1 or sizes[0] == 0:
         raise InvalidAttentionError(
             f"The layers of the {noun} have batches of {sizes} examples. Every layer needs the "
             "same examples, at least one."
         )
-    return layers, True
+    return [_Layer(array, precision) for array, precision in layers], True
 
 
 def _logits_like(logits: Any, layers: Sequence[_Layer], batched: bool) -> list[_Layer | None]:

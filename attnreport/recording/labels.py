@@ -98,9 +98,9 @@ def plain_text(axis: Axis) -> str:
             continues = not _WORD_START.match(token)
         else:
             continues = token.startswith("##")
-        piece = _WORD_START.sub("", token).removeprefix("##" if continues else "")
+        piece = _WORD_START.sub("", token)
         if continues and words:
-            words[-1] += piece
+            words[-1] += piece.removeprefix("##")
         else:
             words.append(piece)
         before = word

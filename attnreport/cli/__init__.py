@@ -1,0 +1,1 @@
+"""The `attnreport` command: one file a subcommand, heavy imports inside their functions."""

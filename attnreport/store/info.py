@@ -1,0 +1,180 @@
+"""Sums up a stored recording without reading its weights."""
+
+import dataclasses
+import math
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from attnreport.recording import AttentionMap, Checks, Metric, Recording, Source
+from attnreport.store.arrays import StoredArray
+from attnreport.store.load import open_recording, restored
+from attnreport.store.local import existing_folder
+from attnreport.store.location import local_path
+
+Range = tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupInfo:
+    """The maps of one group over all examples.
+
+    Attributes:
+        name: Name of the group.
+        kinds: What attends to what.
+        layers: Fewest and most maps in an example.
+        heads: Fewest and most heads of a map.
+        queries: Fewest and most query positions.
+        keys: Fewest and most key positions.
+        weights: How many weights.
+        precisions: Number formats the model computed in.
+        normalized: Whether all rows are meant to sum to one.
+        masked: Whether a mask is known for some map.
+        reference: Whether a correct alignment is known for some map.
+        logits: Whether logits are kept for some map.
+        checks: The worst of each check; None where it was not made for every map.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    layers: Range
+    heads: Range
+    queries: Range
+    keys: Range
+    weights: int
+    precisions: tuple[str, ...]
+    normalized: bool
+    masked: bool
+    reference: bool
+    logits: bool
+    checks: Checks
+
+
+@dataclasses.dataclass(frozen=True)
+class ExampleInfo:
+    """One example.
+
+    Attributes:
+        name: Its name.
+        input: The text that went in.
+    """
+
+    name: str
+    input: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordingInfo:
+    """What a stored recording holds.
+
+    Attributes:
+        location: Where it is.
+        schema: Version of the format.
+        written_by: The release that wrote it.
+        examples: The examples, in order.
+        weights: How many weights.
+        stored_bytes: Size on disk; None behind a URL.
+        groups: The groups of maps, in order.
+        source: Where the weights come from.
+        metrics: Numbers over a whole data set.
+    """
+
+    location: str
+    schema: int
+    written_by: str
+    examples: tuple[ExampleInfo, ...]
+    weights: int
+    stored_bytes: int | None
+    groups: tuple[GroupInfo, ...]
+    source: Source
+    metrics: tuple[Metric, ...]
+
+
+def recording_info(source: str | os.PathLike[str]) -> RecordingInfo:
+    """What a stored recording holds, without reading its weights.
+
+    Args:
+        source: A folder, or a URL that TensorStore knows.
+
+    Raises:
+        RecordingFileError: There is no recording, or it is damaged, incomplete, or of a newer
+            format.
+    """
+    folder, attributes = open_recording(source)
+    recording = restored(folder, attributes, _unread)
+    path = local_path(source)
+    groups = _groups(recording)
+    return RecordingInfo(
+        location=folder.name,
+        schema=attributes["schema"],
+        written_by=str(attributes.get("written_by", "")),
+        examples=tuple(ExampleInfo(each.name, each.input) for each in recording.examples),
+        weights=sum(group.weights for group in groups),
+        stored_bytes=None if path is None else _bytes_below(existing_folder(path)),
+        groups=groups,
+        source=recording.source,
+        metrics=recording.metrics,
+    )
+
+
+def _unread(array: StoredArray) -> np.ndarray:
+    """Stands for a mask whose content does not matter, in no memory."""
+    return np.broadcast_to(np.True_, array.shape)
+
+
+def _groups(recording: Recording) -> tuple[GroupInfo, ...]:
+    columns: dict[str, list[list[AttentionMap]]] = {}
+    for example in recording.examples:
+        of_example: dict[str, list[AttentionMap]] = {}
+        for attention in example.maps:
+            of_example.setdefault(attention.group, []).append(attention)
+        for name, maps in of_example.items():
+            columns.setdefault(name, []).append(maps)
+    return tuple(_group(name, column) for name, column in columns.items())
+
+
+def _group(name: str, column: Sequence[Sequence[AttentionMap]]) -> GroupInfo:
+    maps = [attention for of_example in column for attention in of_example]
+    return GroupInfo(
+        name=name,
+        kinds=tuple(dict.fromkeys(attention.kind for attention in maps)),
+        layers=_range(len(of_example) for of_example in column),
+        heads=_range(attention.heads for attention in maps),
+        queries=_range(len(attention.query) for attention in maps),
+        keys=_range(len(attention.key) for attention in maps),
+        weights=sum(math.prod(attention.weights.shape) for attention in maps),
+        precisions=tuple(dict.fromkeys(attention.precision for attention in maps)),
+        normalized=all(attention.normalized for attention in maps),
+        masked=any(attention.mask is not None for attention in maps),
+        reference=any(attention.reference is not None for attention in maps),
+        logits=any(attention.logits is not None for attention in maps),
+        checks=Checks(
+            row_sum_error=_worst(attention.checks.row_sum_error for attention in maps),
+            output_difference=_worst(attention.checks.output_difference for attention in maps),
+            deterministic=_all(attention.checks.deterministic for attention in maps),
+        ),
+    )
+
+
+def _range(values: Iterable[int]) -> Range:
+    found = list(values)
+    return min(found), max(found)
+
+
+def _worst(values: Iterable[float | None]) -> float | None:
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return max(known) if len(known) == len(found) else None
+
+
+def _all(values: Iterable[bool | None]) -> bool | None:
+    found = list(values)
+    if False in found:
+        return False
+    return None if None in found else True
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

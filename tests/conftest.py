@@ -1,0 +1,111 @@
+"""Fixtures that all tests share. JAX is imported only by the fixture that needs it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from attnreport.recording import AttentionMap, Example, Metric, Recording, Source, TokenAxis
+
+HOSTILE_TOKENS = [
+    "</script><img src=x onerror=alert(1)>",
+    "<!--<script>",
+    "line\u2028separator",
+    "שָׁלוֹם עולם",
+    "\u202ereversed",
+    "👩‍👩‍👧‍👦",
+    "\x00",
+    "",
+    "\n",
+    "{{ x }}",
+    "{% raw %}",
+    "'",
+    '"',
+    "&amp;",
+    "`${1}`",
+    "\\u0041",
+]
+
+
+@pytest.fixture
+def getkey() -> Callable:
+    """A function that returns a new JAX key each time it is called."""
+    import jax
+
+    key = jax.random.key(0)
+
+    def next_key():
+        nonlocal key
+        key, fresh = jax.random.split(key)
+        return fresh
+
+    return next_key
+
+
+@pytest.fixture
+def hostile_tokens() -> list[str]:
+    """Texts that must pass through everything unharmed and do nothing on the way."""
+    return list(HOSTILE_TOKENS)
+
+
+@pytest.fixture
+def softmax_weights() -> Callable[..., np.ndarray]:
+    """A function that makes random weights of any shape, each row summing to one."""
+    generator = np.random.default_rng(0)
+
+    def make(*shape: int, dtype: str = "float32", mask: np.ndarray | None = None) -> np.ndarray:
+        logits = generator.normal(scale=2, size=shape)
+        if mask is not None:
+            logits = np.where(mask, logits, -np.inf)
+        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return (weights / weights.sum(axis=-1, keepdims=True)).astype(dtype)
+
+    return make
+
+
+@pytest.fixture
+def tiny_recording(softmax_weights) -> Recording:
+    """Self-attention of two layers with three heads on one short text."""
+    return Recording.from_arrays(
+        softmax_weights(2, 3, 5, 5),
+        tokens=["[CLS]", "the", "quick", "fox", "[SEP]"],
+        source=Source(model="tiny", framework="none", versions={"numpy": np.__version__}),
+    )
+
+
+@pytest.fixture
+def cross_recording(softmax_weights) -> Recording:
+    """Cross-attention between two token axes, with alignments, on examples of three lengths."""
+    pairs = [
+        (["der", "fuchs", "<eos>"], ["the", "fox", "<eos>"]),
+        (["er", "springt", "hoch", "<eos>"], ["he", "jumps", "high", "up", "<eos>"]),
+        (["ja", "<eos>"], ["yes", "<eos>"]),
+    ]
+    examples = []
+    for number, (target, source) in enumerate(pairs):
+        query = TokenAxis(tuple(target), special=(len(target) - 1,))
+        key = TokenAxis(tuple(source), special=(len(source) - 1,))
+        attention = AttentionMap(
+            name="decoder.attention",
+            kind="cross",
+            group="cross-attention",
+            weights=softmax_weights(1, len(query), len(key)),
+            query=query,
+            key=key,
+            reference=np.eye(len(query), len(key), dtype=bool),
+        )
+        examples.append(
+            Example(
+                name=f"test {number}",
+                maps=(attention,),
+                input=" ".join(source[:-1]),
+                output=" ".join(target[:-1]),
+                target=" ".join(target[:-1]),
+                scores={"AER": 0.25 * number},
+            )
+        )
+    return Recording(
+        tuple(examples),
+        source=Source(model="translator", framework="none", data="Three short sentences."),
+        metrics=(Metric("alignment error rate", 0.25, "On three sentences.", percent=True),),
+    )

@@ -1,0 +1,158 @@
+import dataclasses
+import itertools
+import time
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from attnreport.recording import (
+    AXIS_TYPES,
+    AttentionMap,
+    Checks,
+    Example,
+    Metric,
+    Recording,
+    Source,
+    TokenAxis,
+)
+from attnreport.store import load_recording, save_recording
+
+fresh = itertools.count()
+
+
+def test_a_recording_comes_back_as_it_was(
+    tmp_path, assert_same, tiny_recording, cross_recording, full_recording
+):
+    for number, recording in enumerate([tiny_recording, cross_recording, full_recording]):
+        path = tmp_path / f"{number}.attn"
+        recording.save(path)
+        assert_same(load_recording(path), recording)
+        assert_same(load_recording(str(path)), recording)
+
+
+def says_something(value: object, default: object) -> bool:
+    if isinstance(value, np.ndarray):
+        return True
+    return value is not default and value not in (default, (), {}, None, "")
+
+
+@pytest.mark.parametrize(
+    "kind", [Recording, Example, AttentionMap, Checks, Source, Metric, *AXIS_TYPES]
+)
+def test_the_full_recording_leaves_no_field_at_its_default(kind, full_recording):
+    """So a field that the store forgets fails the test above."""
+    found = [full_recording, full_recording.source, *full_recording.metrics]
+    for example in full_recording.examples:
+        found.append(example)
+        for attention in example.maps:
+            found += [attention, attention.checks, attention.query]
+    for field in dataclasses.fields(kind):
+        values = [getattr(each, field.name) for each in found if type(each) is kind]
+        assert any(says_something(value, field.default) for value in values), field.name
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_weights_keep_their_format_bit_by_bit(dtype, tmp_path):
+    bits = np.random.default_rng(0).integers(0, 255, (3, 5, 7, np.dtype(dtype).itemsize), np.uint8)
+    weights = bits.view(dtype)[..., 0]
+    axes = [TokenAxis(tuple("abcde")), TokenAxis(tuple("abcdefg"))]
+    recording = Recording((Example("a", (AttentionMap("a", weights, *axes),)),))
+    recording.save(tmp_path / "run.attn")
+    found = load_recording(tmp_path / "run.attn").examples[0].maps[0].weights
+    assert found.dtype == dtype
+    assert np.stack(list(found)).tobytes() == weights.tobytes()
+
+
+def test_arrays_may_lie_in_memory_in_any_order(tmp_path, softmax_weights, assert_same):
+    base = softmax_weights(6, 6, 6)
+    views = [base.transpose(1, 0, 2)[::2, ::-1], np.asfortranarray(base)[1:4], base.astype(">f4")]
+    axis = TokenAxis(tuple("abcdef"))
+    maps = tuple(AttentionMap("a", view, axis, axis, mask=base[0].T > 0.1) for view in views)
+    recording = Recording((Example("a", maps),))
+    recording.save(tmp_path / "run.attn")
+    assert_same(load_recording(tmp_path / "run.attn"), recording)
+
+
+def test_heads_are_read_when_they_are_asked_for(tmp_path, tiny_recording):
+    path = tmp_path / "run.attn"
+    tiny_recording.save(path)
+    first, second = load_recording(path).examples[0].maps
+    original = tiny_recording.examples[0].maps[0].weights
+    assert first.weights.shape == (3, 5, 5)
+    assert len(first.weights) == 3
+    np.testing.assert_array_equal(first.weights[-1], original[-1])
+    with pytest.raises(IndexError):
+        first.weights[3]
+    assert "weights_0_1" in repr(second.weights)
+    (path / "weights_0_1" / "c.0.0.0").write_bytes(b"")
+    np.testing.assert_array_equal(first.head(0), original[0])
+    with pytest.raises(OSError, match="head 0 of array 'weights_0_1'"):
+        second.head(0)
+
+
+def test_a_loaded_recording_can_be_saved_again_even_over_itself(
+    tmp_path, assert_same, full_recording
+):
+    path = tmp_path / "run.attn"
+    full_recording.save(path)
+    loaded = load_recording(path)
+    loaded.save(tmp_path / "copy.attn")
+    loaded.save(path)
+    assert_same(load_recording(tmp_path / "copy.attn"), full_recording)
+    assert_same(load_recording(path), full_recording)
+    assert_same(loaded, full_recording)
+
+
+def test_masks_that_layers_share_are_stored_once(tmp_path, softmax_weights):
+    mask = np.tril(np.ones((4, 4), bool))
+    weights = softmax_weights(5, 2, 4, 4, mask=mask)
+    Recording.from_arrays(weights, list("abcd"), mask=mask).save(tmp_path / "run.attn")
+    assert len(list(tmp_path.glob("run.attn/mask_*"))) == 1
+    maps = load_recording(tmp_path / "run.attn").examples[0].maps
+    assert len({id(attention.mask) for attention in maps}) == 1
+
+
+def test_millions_of_weights_load_at_once(tmp_path):
+    weights = np.full((12, 12, 128, 128), 1 / 128, np.float16)
+    recording = Recording.from_arrays(weights, mask=np.ones((128, 128), bool))
+    start = time.perf_counter()
+    recording.save(tmp_path / "run.attn")
+    saved = time.perf_counter()
+    load_recording(tmp_path / "run.attn")
+    assert time.perf_counter() - saved < 0.2
+    assert saved - start < 2
+
+
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=8)
+NUMBERS = st.floats() | st.integers(-(2**70), 2**70)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    tokens=st.lists(TEXTS, min_size=1, max_size=6),
+    text=TEXTS,
+    scores=st.dictionaries(TEXTS, NUMBERS, max_size=3),
+    error=st.none() | st.floats(),
+)
+def test_any_text_and_any_number_come_back(assert_same, tokens, text, scores, error):
+    axis = TokenAxis(tuple(tokens))
+    attention = AttentionMap(
+        name=text,
+        weights=np.eye(len(tokens), dtype=np.float32)[np.newaxis],
+        query=axis,
+        key=axis,
+        group=text,
+        checks=Checks(error, None, None),
+    )
+    recording = Recording(
+        (Example(text, (attention,), input=text, scores=scores),),
+        source=Source(notes=(text,), versions={text: text}),
+        metrics=tuple(Metric(name, value) for name, value in scores.items()),
+    )
+    target = f"memory://property/{next(fresh)}"
+    save_recording(recording, target)
+    assert_same(load_recording(target), recording)
