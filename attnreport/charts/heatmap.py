@@ -148,7 +148,7 @@ def _reference_marks(x: alt.Scale, y: alt.Scale) -> alt.Chart:
         .transform_calculate(
             x0="datum.k + 0.08", x1="datum.k + 0.92", y0="datum.q + 0.08", y1="datum.q + 0.92"
         )
-        .mark_rect(fillOpacity=0, aria=False, stroke=expr("gold"), strokeWidth=1.6, cornerRadius=3)
+        .mark_rect(fillOpacity=0, aria=False, stroke=expr("gold"), strokeWidth=2, cornerRadius=3)
         .encode(x=alt.X("x0:Q", scale=x), x2="x1:Q", y=alt.Y("y0:Q", scale=y), y2="y1:Q")
     )
 
@@ -173,7 +173,8 @@ def _legend() -> alt.Chart:
                     orient="bottom",
                     direction="horizontal",
                     titleOrient="left",
-                    gradientLength=220,
+                    # A legend wider than a narrow plot would make the page shrink the picture.
+                    gradientLength=expr("clamp(width - 110, 60, 220)"),
                     gradientThickness=8,
                     tickCount=5,
                     format="~g",

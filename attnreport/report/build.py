@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from attnreport.analysis import PATTERNS, Finding, HeadStatistics, display_text, findings
-from attnreport.recording import AttentionMap, Example, Metric, Recording
+from attnreport.recording import AttentionMap, Example, Metric, Recording, special_positions
 from attnreport.report.assets import Assets
 from attnreport.report.context import (
     CheckRow,
@@ -53,6 +53,7 @@ def build_context(
         head_columns=columns,
         head_rows=_head_rows(data.statistics[first], opened, columns),
         charts=charts,
+        conditions=_conditions(recording, stacks, first),
         first_label=display_text(opened.key.labels[0]),
         checks=_checks(stacks),
         made=_made(recording, stacks, encoding),
@@ -65,6 +66,23 @@ def build_context(
         atlases=tuple(block for index, block in enumerate(atlases) if index != first),
         blocks=data.blocks,
     )
+
+
+def _conditions(recording: Recording, stacks: Sequence[Stack], first: int) -> frozenset[str]:
+    stack = stacks[first]
+    groups = sum(other.example == stack.example for other in stacks)
+    holds = {
+        "many-heads": stack.heads > 1,
+        "one-head": stack.heads == 1,
+        "many-groups": groups > 1,
+        "many-examples": len(recording.examples) > 1,
+        "one-axis": stack.is_self,
+        "two-axes": not stack.is_self,
+        "special": bool(special_positions(stack.key)),
+        "reference": any(attention.reference is not None for attention in stack.maps),
+        "mask": any(not attention.allowed().all() for attention in stack.maps),
+    }
+    return frozenset(name for name, true in holds.items() if true)
 
 
 def _default_title(recording: Recording) -> str:

@@ -123,6 +123,8 @@ class ReportContext:
         head_columns: Headings of the statistics in the table of heads.
         head_rows: The heads of the stack that the page opens on.
         charts: Names of the charts that the page has a place for.
+        conditions: Names of the conditions that hold for the stack that the page opens on, such as
+            `many-heads`; elements that ask for others start hidden.
         first_label: Label of the first key of the stack that the page opens on.
         checks: What was verified, map by map.
         made: Term and description of how the report was made.
@@ -147,6 +149,7 @@ class ReportContext:
     head_columns: tuple[str, ...]
     head_rows: tuple[HeadRow, ...]
     charts: tuple[str, ...]
+    conditions: frozenset[str]
     first_label: str
     checks: tuple[CheckRow, ...]
     made: tuple[tuple[str, str], ...]

@@ -65,9 +65,11 @@ def _stacks_of_maps(example: int, maps: tuple[AttentionMap, ...]) -> Iterator[St
     for attention in maps:
         place = (attention.group, attention.kind, attention.query, attention.key)
         together.setdefault(place, []).append(attention)
-    taken: dict[str, int] = {}
+    taken: set[str] = set()
     for (group, *_), members in together.items():
-        taken[group] = taken.get(group, 0) + 1
         # A group whose layers see different lengths needs one picture per length.
-        label = group if taken[group] == 1 else f"{group} ({taken[group]})"
+        label, count = group, 2
+        while label in taken:
+            label, count = f"{group} ({count})", count + 1
+        taken.add(label)
         yield Stack(example, label, tuple(members))

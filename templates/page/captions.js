@@ -100,6 +100,8 @@ function holds(condition, stack) {
       return stack.statistics.length > 1;
     case "one-head":
       return stack.statistics.length === 1;
+    case "many-examples":
+      return manifest.examples.length > 1;
     case "many-groups":
       return manifest.examples[stack.example].stacks.length > 1;
     case "two-axes":

@@ -1,8 +1,9 @@
-/** Choosing an example and an attention group. */
+/** Choosing an example, an attention group, or what a finding is about. */
 
 import { element, find, findAll } from "./dom.js";
 import { manifest, stackAt } from "./manifest.js";
 import { loadAtlas } from "./atlas.js";
+import { parseLink } from "./link.js";
 import { mode } from "./palette.js";
 import { paintThumbnail } from "./pictures.js";
 import { choose, chosenState } from "./state.js";
@@ -12,6 +13,13 @@ export function listenToChoosers() {
     card.addEventListener("click", (event) => {
       event.preventDefault();
       chooseExample(Number(card.dataset.example));
+    });
+  }
+  for (const link of /** @type {HTMLAnchorElement[]} */ (findAll(".findings a"))) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      choose(parseLink(link.hash) ?? {});
+      find("#one").scrollIntoView();
     });
   }
   find("#groups").addEventListener("change", (event) => {

@@ -51,7 +51,7 @@ export function listenToKeys() {
     const action = ACTIONS[event.key];
     // Arrows scroll the page, unless a view of heads has the focus or nothing to walk has it.
     const arrow = event.key.startsWith("Arrow");
-    const walks = target.closest("#chart-overview, #bar, #chart-pair, #chart-scatter");
+    const walks = target.closest("#chart-overview, #bar, #chart-pair");
     if (!action || (arrow && !walks)) return;
     event.preventDefault();
     action();

@@ -12,6 +12,11 @@ import { chartNamed, mount } from "./views.js";
 const TOKEN_LABELS = 100;
 const COUNT_LABELS = 44;
 
+/** The labels of the keys, as charts/heatmap.py draws them. */
+const LONGEST_LABEL = 90;
+const LABEL_SLANT = Math.PI / 3;
+const CHARACTER = 6.5;
+
 /** Up to so many weights, charts below the fold are drawn at once too. */
 const SMALL = 4e6;
 
@@ -26,9 +31,26 @@ const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
  */
 function heatmapSize(width) {
   const queries = stackNow().query.labels.length;
-  const keys = keyAxis(stackNow()).labels.length;
-  const plot = clamp(width - TOKEN_LABELS, 180, Math.min(600, Math.max(260, keys * 54)));
-  return { width: plot, height: clamp((plot * queries) / keys, Math.min(queries * 16, 320), 900) };
+  const keys = keyAxis(stackNow()).labels;
+  const room = width - TOKEN_LABELS;
+  const most = Math.min(600, Math.max(260, keys.length * 54));
+  const plot = clamp(room - overhang(keys, room), 180, most);
+  const height = (plot * queries) / keys.length;
+  return { width: plot, height: clamp(height, Math.min(queries * 16, 320), 900) };
+}
+
+/**
+ * About how far the slanted labels of the last keys reach beyond a plot of the given width.
+ * @param {string[]} labels
+ * @param {number} width
+ */
+function overhang(labels, width) {
+  const cell = width / labels.length;
+  const reach = labels.map((text, key) => {
+    const across = Math.min(LONGEST_LABEL, text.length * CHARACTER) * Math.cos(LABEL_SLANT);
+    return across - (labels.length - key - 0.5) * cell;
+  });
+  return Math.max(0, ...reach.slice(-12));
 }
 
 /** @param {number} width @param {number} most */

@@ -64,12 +64,14 @@ function leave() {
  * @returns {Cell | null}
  */
 function cellAt({ view, place }, event) {
-  const drawing = place.querySelector("canvas, svg")?.getBoundingClientRect();
+  const drawing = place.querySelector("canvas");
   if (!drawing) return null;
+  const box = drawing.getBoundingClientRect();
+  // Where the style sheet shrinks a chart to its place, it is drawn smaller than Vega knows.
+  const grown = parseFloat(drawing.style.width) / box.width;
   const [left, top] = view.origin();
-  // A chart shrunk by the style sheet is drawn smaller than Vega knows.
-  const k = Math.floor(view.scale("x").invert(event.clientX - drawing.left - left));
-  const q = Math.floor(view.scale("y").invert(event.clientY - drawing.top - top));
+  const k = Math.floor(view.scale("x").invert((event.clientX - box.left) * grown - left));
+  const q = Math.floor(view.scale("y").invert((event.clientY - box.top) * grown - top));
   const stack = stackAt(shownState().stack);
   const inside =
     q >= 0 && k >= 0 && q < stack.query.labels.length && k < keyAxis(stack).labels.length;

@@ -91,6 +91,6 @@ export const PAPER = {
   muted: "#5b6370",
   rule: "#e5e7eb",
   accent: "#c8400c",
-  gold: "#9a6b00",
+  gold: "#cf9400",
   scheme: "attnlight",
 };

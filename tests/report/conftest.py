@@ -1,0 +1,29 @@
+import pytest
+
+from attnreport.report import render_report
+from tests.report.page_parser import Node, parse_page
+from tests.report.recordings import (
+    hostile_recording,
+    self_recording,
+    smallest_recording,
+    translator_recording,
+)
+
+RECORDINGS = {
+    "self": self_recording,
+    "smallest": smallest_recording,
+    "translator": translator_recording,
+    "hostile": hostile_recording,
+}
+
+
+@pytest.fixture(scope="session")
+def pages() -> dict[str, Node]:
+    """One parsed page of each kind of recording."""
+    return {name: parse_page(render_report(make())) for name, make in RECORDINGS.items()}
+
+
+@pytest.fixture(params=sorted(RECORDINGS))
+def page(request, pages) -> Node:
+    """Each of the pages in turn."""
+    return pages[request.param]

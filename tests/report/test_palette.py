@@ -1,0 +1,99 @@
+import re
+
+import numpy as np
+import pytest
+
+from attnreport._resources import read_text
+from attnreport.report.palette import DARK, LIGHT, hex_to_rgb, palette_bytes
+
+# Machado, Oliveira and Fernandes (2009), "A Physiologically-based Model for Simulation of Color
+# Vision Deficiency", severity 1.0, on linear RGB.
+VISION = {
+    "normal": np.eye(3),
+    "protan": np.array(
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
+    ),
+    "deutan": np.array(
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
+    ),
+    "tritan": np.array(
+        [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ]
+    ),
+}
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+
+
+def linear(rgb):
+    """Linear light of sRGB bytes (IEC 61966-2-1)."""
+    share = np.asarray(rgb) / 255
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+
+
+def lightness(rgb, vision):
+    """CIE 1976 L* of the color as someone with that vision sees it."""
+    light = np.clip(linear(rgb) @ VISION[vision].T, 0, 1) @ LUMINANCE
+    return np.where(light <= 216 / 24389, light * 24389 / 27, 116 * np.cbrt(light) - 16)
+
+
+def panel_colors():
+    """The color of the cards, light and dark, as the style sheet sets it on screen."""
+    screen = read_text("static/report.css").split("@media print")[0]
+    return re.findall(r"--panel:\s*(#[0-9a-f]{6})", screen)
+
+
+def test_lightness_is_that_of_the_standard():
+    assert lightness([255, 255, 255], "normal") == pytest.approx(100, abs=0.01)
+    assert lightness([119, 119, 119], "normal") == pytest.approx(50, abs=0.1)
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_white_stays_white_in_every_vision(vision):
+    assert lightness([255, 255, 255], vision) == pytest.approx(100, abs=0.1)
+
+
+@pytest.mark.parametrize("vision", VISION)
+@pytest.mark.parametrize(("ramp", "sign"), [(LIGHT, -1), (DARK, 1)])
+def test_more_weight_is_always_further_from_the_page(ramp, sign, vision):
+    stops = np.array([hex_to_rgb(color) for color in ramp])
+    assert (sign * np.diff(lightness(stops, vision)) > 0).all()
+
+
+@pytest.mark.parametrize("vision", VISION)
+@pytest.mark.parametrize(("ramp", "sign"), [(LIGHT, -1), (DARK, 1)])
+def test_the_colors_between_the_stops_keep_the_order(ramp, sign, vision):
+    colors = np.frombuffer(palette_bytes(ramp), dtype=np.uint8).reshape(256, 3)
+    # Bytes are rounded, so neighbors may tie; every tenth step must differ.
+    steps = sign * np.diff(lightness(colors, vision)[::10])
+    assert (steps > 0).all()
+
+
+def test_zero_weight_is_the_color_of_the_card():
+    assert panel_colors() == [LIGHT[0], DARK[0]]
+
+
+@pytest.mark.parametrize("ramp", [LIGHT, DARK])
+def test_the_table_of_colors_starts_and_ends_with_the_ramp(ramp):
+    colors = palette_bytes(ramp)
+    assert len(colors) == 768
+    assert tuple(colors[:3]) == hex_to_rgb(ramp[0])
+    assert tuple(colors[-3:]) == hex_to_rgb(ramp[-1])
+
+
+def test_the_page_gets_the_same_ramps(page):
+    assert page.json("manifest")["ramps"] == {"light": list(LIGHT), "dark": list(DARK)}
+
+
+def test_hex_colors_are_read():
+    assert hex_to_rgb("#0a80ff") == (10, 128, 255)
