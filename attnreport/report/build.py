@@ -113,7 +113,8 @@ def _facts(
     of_first = [stack for stack in stacks if stack.example == 0]
     facts += [_stack_fact(stack, named=len(of_first) > 1) for stack in of_first]
     weights = sum(stack.weights for stack in stacks)
-    facts.append((f"{weights:,}", f"weights, {ENCODINGS[encoding].label}"))
+    noun = "weight" if weights == 1 else "weights"
+    facts.append((f"{weights:,}", f"{noun}, {ENCODINGS[encoding].label}"))
     errors = [m.checks.row_sum_error for s in stacks for m in s.maps]
     known = [error for error in errors if error is not None]
     if known:

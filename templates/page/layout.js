@@ -36,7 +36,7 @@ function heatmapSize(width) {
   const most = Math.min(600, Math.max(260, keys.length * 54));
   const plot = clamp(room - overhang(keys, room), 180, most);
   const height = (plot * queries) / keys.length;
-  return { width: plot, height: clamp(height, Math.min(queries * 16, 320), 900) };
+  return { width: plot, height: clamp(height, Math.min(queries * 16, 320, plot), 900) };
 }
 
 /**

@@ -52,7 +52,8 @@ async function catchUp() {
 async function update(state) {
   const started = performance.now();
   await prepare(state);
-  caption(state, !isHovering());
+  // Opening the page is no news; only what is chosen afterwards is said aloud.
+  caption(state, !isHovering() && document.documentElement.dataset.ready === "true");
   const elsewhere = state.stack !== shownStack;
   shownStack = state.stack;
   await tellVisible(signalsOf(state));

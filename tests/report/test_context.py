@@ -24,7 +24,11 @@ from attnreport.report.page_data import Block
 def template_names() -> list[str]:
     root = templates_root()
     sections = root.joinpath("sections").iterdir()
-    return ["report.html.jinja", "when.jinja", *sorted(f"sections/{section.name}" for section in sections)]
+    return [
+        "report.html.jinja",
+        "when.jinja",
+        *sorted(f"sections/{section.name}" for section in sections),
+    ]
 
 
 def trees() -> dict[str, nodes.Template]:

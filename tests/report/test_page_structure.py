@@ -179,3 +179,8 @@ def test_a_long_title_is_clipped():
     page = parse_page(render_report(self_recording(), title="word " * 100))
     assert len(page.one("h1").text) <= 160
     assert page.one("h1").text.endswith("…")
+
+
+def test_one_is_not_written_as_many(pages):
+    facts = [fact.text for fact in pages["smallest"].one("ul", **{"class": "facts"}).all("li")]
+    assert facts[:2] == ["1 layer × 1 head over 1 token", "1 weight, exact float32"]

@@ -1,0 +1,27 @@
+"""Colors as the eye orders them."""
+
+from attnreport.report.palette import DARK, LIGHT, hex_to_rgb
+
+PAPER, INK = hex_to_rgb(LIGHT[0]), hex_to_rgb(LIGHT[-1])
+NIGHT, GLOW = hex_to_rgb(DARK[0]), hex_to_rgb(DARK[-1])
+
+Color = tuple[int, ...]
+
+
+def luminance(color: Color) -> float:
+    """Relative luminance from 0 to 1 (WCAG 2.2)."""
+    linear = [
+        share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
+        for share in (channel / 255 for channel in color[:3])
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def near(first: Color, second: Color, *, within: int = 2) -> bool:
+    """Whether two colors differ by rounding only."""
+    return all(abs(a - b) <= within for a, b in zip(first[:3], second[:3], strict=True))
+
+
+def share_of(color: Color, colors: list[Color]) -> float:
+    """How much of an area is of the color."""
+    return sum(near(color, other) for other in colors) / len(colors)

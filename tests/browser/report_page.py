@@ -1,0 +1,189 @@
+"""Drives one report in a real browser, and listens for everything it must not do."""
+
+import base64
+import time
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import ConsoleMessage, Page, Request
+
+from tests.report.png_decoder import Picture, decode_png
+
+PATIENCE_S = 30.0
+POLL_S = 0.015
+
+# Runs before the page's own scripts; the page's policy does not hold for it.
+WATCH_POLICY = """
+window.violations = [];
+addEventListener("securitypolicyviolation", (event) =>
+  violations.push(`${event.violatedDirective}: ${event.blockedURI}`));
+"""
+
+# The page draws hovering once per frame, and catches up with whatever came meanwhile.
+SETTLE = """async () => {
+  for (let i = 0; i < 2; i++) {
+    await new Promise((resume) => requestAnimationFrame(resume));
+    await attnreport.idle();
+  }
+  await new Promise((resume) => requestAnimationFrame(resume));
+}"""
+
+# The middle of a cell in the window, from what is drawn and not from what Vega believes.
+CELL_POINT = """([q, k]) => {
+  const view = attnreport.view("heatmap");
+  const canvas = document.querySelector("#chart-heatmap canvas");
+  const box = canvas.getBoundingClientRect();
+  const shrunk = box.width / parseFloat(canvas.style.width);
+  const [left, top] = view.origin();
+  const x = box.left + (left + view.scale("x")(k + 0.5)) * shrunk;
+  const y = box.top + (top + view.scale("y")(q + 0.5)) * shrunk;
+  return [x, y];
+}"""
+
+# The color in the middle of each given cell, as red, green and blue.
+CELL_COLORS = """(cells) => {
+  const view = attnreport.view("heatmap");
+  const canvas = document.querySelector("#chart-heatmap canvas");
+  // A copy, because a canvas that is read often is drawn in another way.
+  const copy = new OffscreenCanvas(canvas.width, canvas.height);
+  const context = copy.getContext("2d", { willReadFrequently: true });
+  context.drawImage(canvas, 0, 0);
+  const ratio = canvas.width / parseFloat(canvas.style.width);
+  const [left, top] = view.origin();
+  return cells.map(([q, k]) => {
+    const x = Math.floor((left + view.scale("x")(k + 0.5)) * ratio);
+    const y = Math.floor((top + view.scale("y")(q + 0.5)) * ratio);
+    return [...context.getImageData(x, y, 1, 1).data].slice(0, 3);
+  });
+}"""
+
+
+class ReportPage:
+    """A report that is open in a browser.
+
+    Attributes:
+        page: The page, for whatever has no word of its own here.
+        complaints: What the page must not do and did: errors, warnings, requests.
+        expected: Texts that a complaint may contain, for tests that damage a report.
+    """
+
+    def __init__(self, page: Page, path: Path) -> None:
+        self.page = page
+        self.address = path.as_uri()
+        self.complaints: list[str] = []
+        self.expected: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("request", self._see_request)
+        page.add_init_script(WATCH_POLICY)
+
+    def open(self, link: str = "") -> "ReportPage":
+        """Opens the report at a deep link and waits until it is drawn."""
+        self.page.goto(self.address + link)
+        self.until("document.documentElement.dataset.ready === 'true'")
+        self.settle()
+        return self
+
+    def until(self, condition: str) -> None:
+        """Waits for an expression to be true. Playwright's own way is stopped by the policy."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.page.evaluate(condition):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"Never true: {condition}. Complaints: {self.complaints}")
+            time.sleep(POLL_S)
+
+    def settle(self) -> None:
+        """Waits until every view shows the state."""
+        self.page.evaluate(SETTLE)
+
+    def state(self) -> dict[str, Any]:
+        """What is chosen."""
+        return self.page.evaluate("attnreport.state()")
+
+    def choose(self, **change: Any) -> None:
+        """Changes what is chosen, as a link does."""
+        self.page.evaluate("(change) => attnreport.choose(change)", change)
+        self.settle()
+
+    def weights(self, stack: int, layer: int, head: int) -> list[list[float]]:
+        """The weights of one head as the page has them."""
+        return self.page.evaluate("(place) => attnreport.weight(...place)", [stack, layer, head])
+
+    def press(self, *keys: str) -> None:
+        """Presses keys, one after the other."""
+        for key in keys:
+            self.page.keyboard.press(key)
+        self.settle()
+
+    def click(self, selector: str) -> None:
+        """Clicks what a reader sees at the selector."""
+        self.page.click(selector)
+        self.settle()
+
+    def cell_point(self, q: int, k: int) -> tuple[float, float]:
+        """Where the cell of the heatmap stands in the window, scrolled into view."""
+        x, y = self.page.evaluate(CELL_POINT, [q, k])
+        # The bar sticks to the top and would be in the way.
+        height, bar = self.page.evaluate(
+            "[innerHeight, document.querySelector('#bar').getBoundingClientRect().bottom]"
+        )
+        if not max(bar, 0) + 4 < y < height - 4:
+            self.page.evaluate("(by) => scrollBy({top: by, behavior: 'instant'})", y - height * 0.6)
+            self.settle()
+            x, y = self.page.evaluate(CELL_POINT, [q, k])
+        return x, y
+
+    def hover_cell(self, q: int, k: int) -> None:
+        """Moves the pointer onto a cell of the heatmap."""
+        self.page.mouse.move(*self.cell_point(q, k))
+        self.settle()
+
+    def click_cell(self, q: int, k: int) -> None:
+        """Clicks a cell of the heatmap."""
+        self.page.mouse.click(*self.cell_point(q, k))
+        self.settle()
+
+    def cell_colors(self, cells: list[tuple[int, int]]) -> list[tuple[int, ...]]:
+        """Colors drawn in the middle of the heatmap's cells."""
+        return [tuple(color) for color in self.page.evaluate(CELL_COLORS, cells)]
+
+    def text(self, selector: str) -> str:
+        """What is written in the first element at the selector."""
+        return self.page.locator(selector).first.text_content() or ""
+
+    def shown(self, name: str) -> str:
+        """The text that captions show for a name."""
+        return self.text(f"[data-show={name}]")
+
+    def tooltip(self) -> list[str] | None:
+        """Texts of the tooltip in order, or None while there is none."""
+        if self.page.locator("#tip").is_hidden():
+            return None
+        return self.page.locator("#tip > *").all_text_contents()
+
+    def picture(self, selector: str | None = None) -> Picture:
+        """A picture of the window or of one element."""
+        if selector is None:
+            return decode_png(self.page.screenshot())
+        return decode_png(self.page.locator(selector).screenshot())
+
+    def canvas(self, name: str) -> bytes:
+        """What is drawn in the canvas of a chart, as PNG."""
+        data = self.page.evaluate(
+            "(name) => document.querySelector(`#chart-${name} canvas`).toDataURL()", name
+        )
+        return base64.b64decode(data.partition(",")[2])
+
+    def all_complaints(self) -> list[str]:
+        """Everything that the page must not do and did, less what the test expects."""
+        violations = self.page.evaluate("window.violations ?? []")
+        found = [*self.complaints, *(f"policy: {violation}" for violation in violations)]
+        return [text for text in found if not any(part in text for part in self.expected)]
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"console {message.type}: {message.text}")
+
+    def _see_request(self, request: Request) -> None:
+        if not request.url.startswith((self.address, "blob:", "data:")):
+            self.complaints.append(f"request: {request.url}")

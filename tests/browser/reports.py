@@ -1,0 +1,63 @@
+"""The reports that the browser tests open, by name."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from attnreport.recording import AttentionMap, Example, Recording, TokenAxis, recording_from_arrays
+from attnreport.report import render_report
+from tests.report.recordings import (
+    hostile_recording,
+    self_recording,
+    smallest_recording,
+    striped_weights,
+    translator_recording,
+)
+
+LONG = 100
+
+
+def asymmetric_recording() -> Recording:
+    """One head whose weights tell rows from columns: query q puts more on key k the larger k."""
+    queries, keys = 5, 8
+    weights = np.outer(np.ones(queries), np.arange(1, keys + 1)) ** 3.0
+    weights[1] = 0
+    weights[1, 6] = 1
+    weights[3] = 0
+    weights[3, 0] = 1
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return recording_from_arrays(
+        weights.astype(np.float32)[np.newaxis, np.newaxis],
+        [f"query{i}" for i in range(queries)],
+        key_tokens=[f"key{i}" for i in range(keys)],
+    )
+
+
+def long_recording() -> Recording:
+    """So many tokens that labels are thinned and the color scale ends below 1; two blocks."""
+    return recording_from_arrays(striped_weights(2, 5, LONG), [f"token{i}" for i in range(LONG)])
+
+
+def causal_recording() -> Recording:
+    """Heads that differ in their masks."""
+    axis = TokenAxis(("<s>", "one", "two", "three", "four"), special=(0,))
+    causal = np.tri(5).astype(bool)
+    window = causal & ~np.tri(5, k=-2).astype(bool)
+    mask = np.stack([causal, window])
+    weights = np.where(mask, 1.0 + np.arange(5), 0)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    attention = AttentionMap("decoder", weights.astype(np.float32), axis, axis, mask=mask)
+    return Recording((Example("causal", (attention,), input="one two three four"),))
+
+
+REPORTS: dict[str, Callable[[], str]] = {
+    "self": lambda: render_report(self_recording()),
+    "u8": lambda: render_report(self_recording(), precision="u8"),
+    "u16": lambda: render_report(self_recording(), precision="u16"),
+    "smallest": lambda: render_report(smallest_recording()),
+    "translator": lambda: render_report(translator_recording()),
+    "hostile": lambda: render_report(hostile_recording()),
+    "asymmetric": lambda: render_report(asymmetric_recording()),
+    "causal": lambda: render_report(causal_recording()),
+    "long": lambda: render_report(long_recording()),
+}

@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+
+from tests.browser.colors import GLOW, INK, NIGHT, PAPER, luminance, near
+from tests.browser.reports import asymmetric_recording, causal_recording
+from tests.report.png_decoder import decode_png
+from tests.report.recordings import translator_recording
+
+MASKED = {"light": (234, 232, 228), "dark": (16, 12, 10)}
+
+
+def all_cells(queries, keys):
+    return [(q, k) for q in range(queries) for k in range(keys)]
+
+
+def darkness(report, queries, keys):
+    colors = report.cell_colors(all_cells(queries, keys))
+    return 1 - np.array([luminance(color) for color in colors]).reshape(queries, keys)
+
+
+def same_order(first, second):
+    """Rank correlation of two arrays (Spearman)."""
+    ranks = [np.argsort(np.argsort(values.ravel())) for values in (first, second)]
+    return np.corrcoef(*ranks)[0, 1]
+
+
+def test_rows_are_queries_and_columns_are_keys(visit):
+    report = visit("asymmetric")
+    weights = asymmetric_recording().examples[0].maps[0].head(0)
+    drawn = darkness(report, 5, 8)
+    assert same_order(drawn, weights) > 0.9
+    for (q, k), color in {(1, 6): INK, (1, 0): PAPER, (3, 0): INK, (3, 6): PAPER}.items():
+        assert near(report.cell_colors([(q, k)])[0], color)
+
+
+def test_darker_always_means_more_weight(visit):
+    report = visit("translator")
+    weights = translator_recording().examples[0].maps[3].head(0)
+    drawn = darkness(report, *weights.shape).ravel()
+    order = np.argsort(weights.ravel())
+    assert (np.diff(drawn[order]) >= -0.002).all()
+    assert drawn[order[-1]] - drawn[order[0]] > 0.3
+
+
+def test_in_dark_mode_brighter_means_more_weight(visit):
+    report = visit("asymmetric", color_scheme="dark")
+    colors = report.cell_colors([(1, 6), (1, 0)])
+    assert near(colors[0], GLOW)
+    assert near(colors[1], NIGHT)
+
+
+def test_linear_color_shows_small_weights_paler(visit):
+    report = visit("asymmetric")
+    (before,) = report.cell_colors([(0, 3)])
+    report.page.select_option("#exponent", "1")
+    report.settle()
+    (after,) = report.cell_colors([(0, 3)])
+    assert luminance(after) > luminance(before) + 0.1
+    assert near(report.cell_colors([(1, 6)])[0], INK)
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_masked_cells_look_like_no_weight_at_all(visit, mode):
+    report = visit("causal", color_scheme=mode)
+    mask = np.asarray(causal_recording().examples[0].maps[0].mask)
+    for head in range(2):
+        report.choose(layer=0, head=head)
+        for cell, color in zip(all_cells(5, 5), report.cell_colors(all_cells(5, 5)), strict=True):
+            assert near(color, MASKED[mode]) == (not mask[head][cell])
+
+
+def test_the_key_to_masked_cells_has_their_color_and_shows_only_where_there_is_a_mask(visit):
+    causal = visit("causal")
+    swatch = causal.page.locator("#one .masked")
+    assert swatch.is_visible()
+    assert near(causal.picture("#one .masked").rows[8][8], MASKED["light"])
+    assert visit("self").page.locator("#one .masked").is_hidden()
+
+
+def test_the_tooltip_says_that_a_cell_is_masked(visit):
+    report = visit("causal")
+    report.hover_cell(0, 4)
+    assert "masked" in (report.tooltip() or [])
+
+
+def test_hiding_special_tokens_empties_their_column_and_rescales_the_rows(visit):
+    report = visit("causal")
+    head = np.array(report.weights(0, 0, 0))
+    report.choose(layer=0, head=0, q=4, k=4)
+    before = report.cell_colors([(4, 0), (4, 4)])
+    report.click("#hidden")
+    column, last = report.cell_colors([(4, 0), (4, 4)])
+    assert near(column, PAPER)
+    assert luminance(last) < luminance(before[1])
+    expected = head[4, 4] / head[4, 1:].sum()
+    assert report.shown("weight") == f"{expected:.3f}"
+    report.hover_cell(4, 0)
+    assert report.shown("weight") == "0"
+    report.click("#hidden")
+    assert report.cell_colors([(4, 0)])[0] == before[0]
+
+
+def test_the_grid_of_all_heads_shows_each_head_in_its_place(visit):
+    report = visit("translator")
+    # Encoder: three heads in the first layer, one in the second.
+    report.choose(stack=0)
+    picture = decode_png(report.canvas("overview"))
+    ratio = picture.width / report.page.evaluate(
+        "parseFloat(document.querySelector('#chart-overview canvas').style.width)"
+    )
+    box = report.page.evaluate(
+        """() => { const view = attnreport.view("overview"); const [left, top] = view.origin();
+        return [left, top, view.width(), view.height()]; }"""
+    )
+    left, top, width, height = (side * ratio for side in box)
+    manifest = report.page.evaluate("attnreport.manifest.stacks[0].heads")
+    assert manifest == [3, 1]
+    for layer, heads in enumerate(manifest):
+        for head in range(3):
+            inside = [
+                picture.rows[int(top + height * (layer + v) / 2)][
+                    int(left + width * (head + u) / 3)
+                ]
+                for u in np.linspace(0.1, 0.9, 24)
+                for v in np.linspace(0.1, 0.9, 24)
+            ]
+            # Where no head is, the canvas is transparent or as pale as weight zero.
+            drawn = any(color[3] > 0 and luminance(color) < 0.5 for color in inside)
+            assert drawn == (head < heads)
+
+
+def test_bars_follow_the_chosen_row(visit):
+    report = visit("asymmetric")
+    report.choose(q=1, k=0)
+    sharp = report.canvas("row")
+    report.choose(q=0, k=0)
+    assert report.canvas("row") != sharp
+    report.choose(q=1, k=0)
+    assert report.canvas("row") == sharp
+
+
+def test_every_view_is_drawn(visit):
+    report = visit("self")
+    for name in ("heatmap", "overview", "row", "lines", "entropy"):
+        picture = decode_png(report.canvas(name))
+        assert sum(color[3] > 0 for row in picture.rows for color in row) > 200
+    for name in ("scatter-distance", "pair"):
+        assert report.page.locator(f"#chart-{name} svg path").count() > 6
