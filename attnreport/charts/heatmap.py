@@ -39,7 +39,10 @@ def heatmap_chart() -> alt.LayerChart:
     column = _frame(
         x, y, "k", "k + 1", "0", "queries", strokeWidth=1, strokeDash=[3, 2], strokeOpacity=0.75
     )
-    chart = layered(picture, _reference_marks(x, y), row, column, _legend(), width=520, height=520)
+    # The wide stroke below sets the marks off from cells of any color.
+    under = _reference_marks(x, y, stroke=expr("bg"), strokeWidth=4, strokeOpacity=0.75)
+    marks = _reference_marks(x, y, stroke=expr("gold"), strokeWidth=2)
+    chart = layered(picture, under, marks, row, column, _legend(), width=520, height=520)
     return themed(
         with_parameters(
             chart,
@@ -77,12 +80,14 @@ def row_chart() -> alt.LayerChart:
             tooltip="tip:N",
         )
     )
-    return themed(
+    chart = themed(
         with_parameters(
             layered(bars, width=520, height=84),
             *("stack", "layer", "head", "q", "k", "keys", "hidden"),
         )
     )
+    # The axis may come to end anywhere, and half of its last label reaches beyond the plot.
+    return chart.properties(padding={"left": 2, "right": 2, "top": 8, "bottom": 6})
 
 
 def _key_axis() -> alt.Axis:
@@ -141,14 +146,14 @@ def _frame(
     )
 
 
-def _reference_marks(x: alt.Scale, y: alt.Scale) -> alt.Chart:
-    """A dashed box in every cell that the reference alignment links."""
+def _reference_marks(x: alt.Scale, y: alt.Scale, **stroke: Any) -> alt.Chart:
+    """A box in every cell that the reference alignment links."""
     return (
         alt.Chart(alt.UrlData("attn:reference/{stack}/{layer}"))
         .transform_calculate(
             x0="datum.k + 0.08", x1="datum.k + 0.92", y0="datum.q + 0.08", y1="datum.q + 0.92"
         )
-        .mark_rect(fillOpacity=0, aria=False, stroke=expr("gold"), strokeWidth=2, cornerRadius=3)
+        .mark_rect(fillOpacity=0, aria=False, cornerRadius=3, **stroke)
         .encode(x=alt.X("x0:Q", scale=x), x2="x1:Q", y=alt.Y("y0:Q", scale=y), y2="y1:Q")
     )
 

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from attnreport.analysis import PATTERNS, Finding, HeadStatistics, display_text, findings
-from attnreport.recording import AttentionMap, Example, Metric, Recording, special_positions
+from attnreport.recording import Example, Metric, Recording, special_positions
 from attnreport.report.assets import Assets
 from attnreport.report.context import (
-    CheckRow,
     ExampleCard,
     FindingText,
     HeadRow,
@@ -17,6 +16,8 @@ from attnreport.report.environment import json_script
 from attnreport.report.head_facts import fact_names, head_facts
 from attnreport.report.packing import ENCODINGS, Encoding
 from attnreport.report.page_data import Block, PageData
+from attnreport.report.phrases import counted, magnitude, ranged, rounded
+from attnreport.report.provenance import check_rows, made_rows
 from attnreport.report.specs import occurring_patterns
 from attnreport.report.stacks import Stack
 
@@ -55,8 +56,8 @@ def build_context(
         charts=charts,
         conditions=_conditions(recording, stacks, first),
         first_label=display_text(opened.key.labels[0]),
-        checks=_checks(stacks),
-        made=_made(recording, stacks, encoding),
+        checks=check_rows(stacks),
+        made=made_rows(recording, stacks, encoding),
         notes=recording.source.notes,
         version=version,
         assets=assets,
@@ -97,11 +98,6 @@ def _clipped(text: str) -> str:
     return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1].rstrip() + "…"
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 head`, `2 heads`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def _facts(
     recording: Recording, stacks: Sequence[Stack], encoding: Encoding, heading: str
 ) -> tuple[tuple[str, str], ...]:
@@ -111,27 +107,33 @@ def _facts(
     if len(recording.examples) > 1:
         facts.append((f"{len(recording.examples)}", "examples"))
     of_first = [stack for stack in stacks if stack.example == 0]
-    facts += [_stack_fact(stack, named=len(of_first) > 1) for stack in of_first]
+    for stack in of_first:
+        alike = [other for other in stacks if other.label == stack.label]
+        facts.append(_group_fact(alike, named=len(of_first) > 1))
     weights = sum(stack.weights for stack in stacks)
     noun = "weight" if weights == 1 else "weights"
     facts.append((f"{weights:,}", f"{noun}, {ENCODINGS[encoding].label}"))
     errors = [m.checks.row_sum_error for s in stacks for m in s.maps]
     known = [error for error in errors if error is not None]
     if known:
-        facts.append(("", f"every row sums to 1 (largest difference {_small(max(known))})"))
+        facts.append(("", f"every row sums to 1 (largest difference {magnitude(max(known))})"))
     if recording.source.created:
         facts.append(("", recording.source.created))
     return tuple(facts)
 
 
-def _stack_fact(stack: Stack, *, named: bool) -> tuple[str, str]:
-    heads = sorted({attention.heads for attention in stack.maps})
-    each = str(heads[0]) if len(heads) == 1 else f"{heads[0]} to {heads[-1]}"
-    strong = f"{stack.label}: " if named else ""
-    strong += f"{counted(len(stack.maps), 'layer')} × {each} {'head' if each == '1' else 'heads'}"
-    if stack.is_self:
-        return strong, f"over {counted(len(stack.query), _noun(stack.query.kind))}"
-    return strong, f"from {len(stack.query)} to {counted(len(stack.key), _noun(stack.key.kind))}"
+def _group_fact(stacks: Sequence[Stack], *, named: bool) -> tuple[str, str]:
+    """Layers, heads and positions of one attention group, over all examples."""
+    first = stacks[0]
+    heads = ranged(attention.heads for attention in first.maps)
+    strong = f"{first.label}: " if named else ""
+    strong += f"{counted(len(first.maps), 'layer')} × {heads} {'head' if heads == '1' else 'heads'}"
+    queries = ranged(len(stack.query) for stack in stacks)
+    keys = ranged(len(stack.key) for stack in stacks)
+    noun = _noun(first.key.kind) + ("" if keys == "1" else "s")
+    if first.is_self:
+        return strong, f"over {keys} {noun}"
+    return strong, f"from {queries} to {keys} {noun}"
 
 
 def _noun(kind: str) -> str:
@@ -166,7 +168,8 @@ def _card(index: int, example: Example, stack: int) -> ExampleCard:
     differs = example.target and example.target != example.output
     return ExampleCard(
         index=index,
-        name=example.name,
+        # A name that repeats the input would only be read twice.
+        name=example.name if example.name != example.input else "",
         stack=stack,
         input=example.input or example.name,
         output=example.output,
@@ -187,62 +190,5 @@ def _head_rows(
 
 
 def _metric(metric: Metric) -> MetricText:
-    value = f"{metric.value:.1%}" if metric.percent else f"{metric.value:,.4g}"
+    value = f"{metric.value:.1%}" if metric.percent else rounded(metric.value)
     return MetricText(metric.name, value, metric.detail)
-
-
-def _checks(stacks: Sequence[Stack]) -> tuple[CheckRow, ...]:
-    """The worst values of each attention operation over all examples."""
-    operations: dict[tuple[str, str], list[AttentionMap]] = {}
-    for stack in stacks:
-        for attention in stack.maps:
-            operations.setdefault((attention.name, stack.label), []).append(attention)
-    return tuple(_check(name, group, maps) for (name, group), maps in operations.items())
-
-
-def _check(name: str, group: str, maps: list[AttentionMap]) -> CheckRow:
-    queries = sorted({len(m.query) for m in maps})
-    keys = sorted({len(m.key) for m in maps})
-    repeated = [m.checks.deterministic for m in maps if m.checks.deterministic is not None]
-    return CheckRow(
-        name=name,
-        group=group,
-        shape=f"{maps[0].heads} × {_range(queries)} × {_range(keys)}",
-        precision=", ".join(sorted({m.precision for m in maps})),
-        row_sum_error=_worst([m.checks.row_sum_error for m in maps]),
-        output_difference=_worst([m.checks.output_difference for m in maps]),
-        deterministic="not tried" if not repeated else "yes" if all(repeated) else "no",
-    )
-
-
-def _range(numbers: list[int]) -> str:
-    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}–{numbers[-1]}"
-
-
-def _worst(errors: list[float | None]) -> str:
-    known = [error for error in errors if error is not None]
-    return _small(max(known)) if known else "not measured"
-
-
-def _small(number: float) -> str:
-    return "0" if number == 0 else f"{number:.0e}"
-
-
-def _made(
-    recording: Recording, stacks: Sequence[Stack], encoding: Encoding
-) -> tuple[tuple[str, str], ...]:
-    source = recording.source
-    versions = ", ".join(f"{name} {number}" for name, number in source.versions.items())
-    precision = ", ".join(sorted({m.precision for s in stacks for m in s.maps}))
-    rows = (
-        ("Model", source.model),
-        ("Framework", source.framework),
-        ("Versions", versions),
-        ("Training step", "" if source.step is None else f"{source.step:,}"),
-        ("Data", source.data),
-        ("Computed in", precision),
-        ("Stored as", ENCODINGS[encoding].label),
-        ("Largest error", ENCODINGS[encoding].error_text),
-        ("Charts", "written with Altair, compiled to Vega when the report was made"),
-    )
-    return tuple((term, text) for term, text in rows if text)

@@ -17,9 +17,7 @@ export async function loadAtlas(stackIndex) {
   const known = decoded.get(stackIndex);
   if (known) return known;
   const { id, width, height } = stackAt(stackIndex).atlas;
-  const text = await blockText(id);
-  const png = bytesOf(/base64,([^"]+)/.exec(text)?.[1] ?? text);
-  const rows = await inflate(pixelData(png), (width + 1) * height);
+  const rows = await pixelRows(id, (width + 1) * height);
   const pixels = new Uint8Array(width * height);
   for (let y = 0; y < height; y++) {
     // Each row starts with its filter type, which is always 0 in our files.
@@ -28,6 +26,21 @@ export async function loadAtlas(stackIndex) {
   }
   decoded.set(stackIndex, pixels);
   return pixels;
+}
+
+/**
+ * The rows of the picture as they are stored.
+ * @param {string} id
+ * @param {number} size
+ */
+async function pixelRows(id, size) {
+  const text = await blockText(id);
+  try {
+    const png = bytesOf(/base64,([^"]+)/.exec(text)?.[1] ?? text);
+    return await inflate(pixelData(png), size);
+  } catch (error) {
+    throw new Error("the picture of all heads in this file is damaged", { cause: error });
+  }
 }
 
 /**
@@ -43,5 +56,5 @@ function pixelData(png) {
     if (name === "IDAT") return png.slice(at + 8, at + 8 + length);
     at += length + 12;
   }
-  throw new Error("a picture of all heads is damaged");
+  throw new Error("there is no picture");
 }

@@ -53,5 +53,10 @@ export async function inflate(packed, size) {
  * @param {number} size
  */
 export async function readBlock(id, size) {
-  return inflate(bytesOf(await blockText(id)), size);
+  const text = await blockText(id);
+  try {
+    return await inflate(bytesOf(text), size);
+  } catch (error) {
+    throw new Error(`block ${id} of this file is damaged`, { cause: error });
+  }
 }

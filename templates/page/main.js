@@ -39,8 +39,7 @@ async function catchUp() {
     behind = false;
     const state = { ...shownState() };
     try {
-      await update(state);
-      note("");
+      note(await update(state));
     } catch (error) {
       complain(state, error);
     }
@@ -48,10 +47,14 @@ async function catchUp() {
   busy = false;
 }
 
-/** @param {import("./types").State} state */
+/**
+ * Shows a state in every view.
+ * @param {import("./types").State} state
+ * @returns {Promise<string>} what could not be shown; empty if everything was
+ */
 async function update(state) {
   const started = performance.now();
-  await prepare(state);
+  const damage = await prepare(state);
   // Opening the page is no news; only what is chosen afterwards is said aloud.
   caption(state, !isHovering() && document.documentElement.dataset.ready === "true");
   const elsewhere = state.stack !== shownStack;
@@ -66,14 +69,25 @@ async function update(state) {
   // A pointer on its way must not wait for charts that nobody sees.
   if (!isHovering()) await tellHidden();
   if (elsewhere) await mountFitting(signalsOf(state));
+  return damage;
 }
 
 /**
- * Decodes what the views of a state need at once.
+ * Decodes what the views of a state need at once. Only the overview needs the picture of all
+ * heads, so damage to it is told and the rest goes on.
  * @param {import("./types").State} state
+ * @returns {Promise<string>} what is damaged, in a sentence; empty if nothing is
  */
 async function prepare({ stack, layer, head }) {
-  await Promise.all([loadHead(stack, layer, head), loadMask(stack, layer), loadAtlas(stack)]);
+  const [, , damage] = await Promise.all([
+    loadHead(stack, layer, head),
+    loadMask(stack, layer),
+    loadAtlas(stack).then(
+      () => "",
+      (error) => `The overview could not be drawn: ${messageOf(error)}.`,
+    ),
+  ]);
+  return damage;
 }
 
 function showSettings() {
@@ -116,7 +130,7 @@ async function start() {
 
 /** @param {Readonly<import("./types").State>} state */
 async function drawFirst(state) {
-  await loadAtlas(state.stack);
+  await loadAtlas(state.stack).catch((error) => console.error(error));
   await overviewFirst(signalsOf(state), marks);
   await prepare(state);
   marks.decoded = performance.now();

@@ -120,7 +120,9 @@ function remember(id, stack, block) {
   };
   cached.promise.then(
     (heads) => (cached.heads = heads),
-    () => cache.delete(id),
+    () => {
+      if (cache.delete(id)) cachedBytes -= cached.bytes;
+    },
   );
   cache.set(id, cached);
   cachedBytes += cached.bytes;

@@ -1,0 +1,26 @@
+"""Numbers as a reader should see them."""
+
+from collections.abc import Iterable
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 head`, `2 heads`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def ranged(numbers: Iterable[int]) -> str:
+    """`8`, or `8–17` for numbers that differ."""
+    ordered = sorted(set(numbers))
+    return str(ordered[0]) if len(ordered) == 1 else f"{ordered[0]}–{ordered[-1]}"
+
+
+def magnitude(number: float) -> str:
+    """The size of a small error: `3e-07`; `0` only for nothing at all."""
+    return "0" if number == 0 else f"{number:.0e}"
+
+
+def rounded(number: float) -> str:
+    """Three figures of a fraction, all of a count: `0.0669`, `40,000`."""
+    if number == int(number) or abs(number) >= 1000:
+        return f"{number:,.0f}"
+    return f"{number:.3g}"
