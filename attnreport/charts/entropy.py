@@ -20,7 +20,13 @@ def entropy_chart() -> alt.LayerChart:
             x=alt.X(
                 "entropy:Q",
                 scale=x,
-                axis=alt.Axis(title="entropy (bits)", tickCount=4, orient="bottom", format="~g"),
+                axis=alt.Axis(
+                    title="entropy (bits)",
+                    tickCount=4,
+                    labelFlush=False,
+                    orient="bottom",
+                    format="~g",
+                ),
             ),
             x2="zero:Q",
             y=alt.Y(

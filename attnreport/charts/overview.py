@@ -55,6 +55,10 @@ def overview_chart() -> alt.LayerChart:
         .encode(tooltip="tip:N", description="name:N", **box)
         .add_params(pick_head())
     )
+    # An outline inside the gap keeps a head visible whose weights are nearly all zero.
+    outlines = heads.mark_rect(
+        fillOpacity=0, stroke=expr("rule"), strokeWidth=1, aria=False
+    ).encode(**box)
     chosen = (
         heads.transform_filter("datum.layer == layer && datum.head == head")
         .mark_rect(
@@ -62,7 +66,7 @@ def overview_chart() -> alt.LayerChart:
         )
         .encode(**box)
     )
-    chart = layered(picture, cells, chosen, width=620, height=310)
+    chart = layered(picture, cells, outlines, chosen, width=620, height=310)
     return themed(with_parameters(chart, "stack", "layer", "head", "layers", "heads"))
 
 

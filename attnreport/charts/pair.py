@@ -15,7 +15,7 @@ def pair_chart() -> alt.LayerChart:
         "y": alt.Y("layer:O", axis=alt.Axis(title="layer")),
     }
     colored = (
-        cells.mark_rect(cornerRadius=2, stroke=expr("bg"), strokeWidth=2, cursor="pointer")
+        cells.mark_rect(cornerRadius=2, stroke=expr("rule"), strokeWidth=1, cursor="pointer")
         .encode(
             color=alt.Color(
                 "w:Q",

@@ -36,7 +36,12 @@ def scatter_chart(patterns: Sequence[str], *, x_title: str) -> alt.LayerChart:
     colors = [_LOOKS[pattern][0] for pattern in patterns]
     shapes = [_LOOKS[pattern][1] for pattern in patterns]
     place: dict[str, Any] = {
-        "x": alt.X("x:Q", title=x_title, scale=alt.Scale(zero=True, nice=True)),
+        "x": alt.X(
+            "x:Q",
+            title=x_title,
+            scale=alt.Scale(zero=True, nice=True),
+            axis=alt.Axis(labelFlush=False, tickCount=6, format="~g"),
+        ),
         "y": alt.Y(
             "entropy:Q",
             title="mean entropy (bits)",

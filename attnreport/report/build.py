@@ -1,5 +1,6 @@
 """Fills the template's context: every sentence, number and table of the page."""
 
+import math
 from collections.abc import Sequence
 
 from attnreport.analysis import PATTERNS, Finding, HeadStatistics, display_text, findings
@@ -46,7 +47,7 @@ def build_context(
         title=heading,
         facts=_facts(recording, stacks, encoding, heading),
         findings=_findings(recording, opened, data, first),
-        examples=() if single else _cards(recording, stacks),
+        examples=() if single else _cards(recording, stacks, opened.label),
         score_columns=tuple(dict.fromkeys(n for e in recording.examples for n in e.scores)),
         output=single.output if single else "",
         patterns=tuple((name, PATTERNS[name]) for name in occurring_patterns(data.statistics)),
@@ -56,6 +57,7 @@ def build_context(
         charts=charts,
         conditions=_conditions(recording, stacks, first),
         first_label=display_text(opened.key.labels[0]),
+        broadest=f"{math.log2(len(opened.key)):.2f}",
         checks=check_rows(stacks),
         made=made_rows(recording, stacks, encoding),
         notes=recording.source.notes,
@@ -95,7 +97,11 @@ def _default_title(recording: Recording) -> str:
 
 def _clipped(text: str) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1].rstrip() + "…"
+    if len(text) <= _LONGEST_TITLE:
+        return text
+    start = text[: _LONGEST_TITLE - 1]
+    # Cut between words, where the text has any.
+    return (start.rpartition(" ")[0] or start).rstrip() + "…"
 
 
 def _facts(
@@ -157,11 +163,14 @@ def _link(finding: Finding, prefix: str) -> str:
     return f"#{prefix}L{layer}H{head}{cell}"
 
 
-def _cards(recording: Recording, stacks: Sequence[Stack]) -> tuple[ExampleCard, ...]:
-    return tuple(
-        _card(index, example, next(i for i, s in enumerate(stacks) if s.example == index))
-        for index, example in enumerate(recording.examples)
-    )
+def _cards(recording: Recording, stacks: Sequence[Stack], label: str) -> tuple[ExampleCard, ...]:
+    """A card per example, with the thumbnails of the named group where it has that group."""
+    cards = []
+    for index, example in enumerate(recording.examples):
+        own = [i for i, stack in enumerate(stacks) if stack.example == index]
+        alike = [i for i in own if stacks[i].label == label]
+        cards.append(_card(index, example, (alike or own)[0]))
+    return tuple(cards)
 
 
 def _card(index: int, example: Example, stack: int) -> ExampleCard:

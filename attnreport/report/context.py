@@ -126,6 +126,7 @@ class ReportContext:
         conditions: Names of the conditions that hold for the stack that the page opens on, such as
             `many-heads`; elements that ask for others start hidden.
         first_label: Label of the first key of the stack that the page opens on.
+        broadest: Entropy in bits of attention spread evenly over the keys of that stack.
         checks: What was verified, map by map.
         made: Term and description of how the report was made.
         notes: Things a reader must know, a sentence each.
@@ -151,6 +152,7 @@ class ReportContext:
     charts: tuple[str, ...]
     conditions: frozenset[str]
     first_label: str
+    broadest: str
     checks: tuple[CheckRow, ...]
     made: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]

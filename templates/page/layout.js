@@ -33,7 +33,7 @@ function heatmapSize(width) {
   const queries = stackNow().query.labels.length;
   const keys = keyAxis(stackNow()).labels;
   const room = width - TOKEN_LABELS;
-  const most = Math.min(600, Math.max(260, keys.length * 54));
+  const most = Math.min(600, Math.max(360, keys.length * 60));
   const plot = clamp(room - overhang(keys, room), 180, most);
   const height = (plot * queries) / keys.length;
   return { width: plot, height: clamp(height, Math.min(queries * 16, 320, plot), 900) };
@@ -53,12 +53,17 @@ function overhang(labels, width) {
   return Math.max(0, ...reach.slice(-12));
 }
 
-/** @param {number} width @param {number} most */
-function gridSize(width, most) {
-  const { heads } = stackNow();
+/**
+ * @param {number} width
+ * @param {number} most width of the whole grid
+ * @param {number} largest side of a cell
+ */
+function gridSize(width, most, largest) {
+  const stack = stackNow();
   const plot = clamp(width - COUNT_LABELS, 180, most);
-  const cell = Math.min(plot / mostHeads(stackNow()), 120);
-  return { width: plot, height: clamp(cell * heads.length, 60, 1200) };
+  const layers = stack.heads.length;
+  const cell = Math.min(plot / mostHeads(stack), largest, 900 / layers);
+  return { width: cell * mostHeads(stack), height: Math.max(cell * layers, layers * 8) };
 }
 
 /** @param {number} width */
@@ -84,13 +89,13 @@ function entropySize(width) {
 
 /** @type {Record<string, { size: import("./views.js").Sizing, renderer?: "svg", late?: boolean }>} */
 const CHARTS = {
-  overview: { size: (width) => gridSize(width, 760) },
+  overview: { size: (width) => gridSize(width, 760, 220) },
   heatmap: { size: heatmapSize },
   row: { size: (width) => ({ width: heatmapSize(width).width }) },
   lines: { size: linesSize },
   "scatter-distance": { size: scatterSize, renderer: "svg" },
   "scatter-confidence": { size: scatterSize, renderer: "svg" },
-  pair: { size: (width) => gridSize(width, 560), renderer: "svg", late: true },
+  pair: { size: (width) => gridSize(width, 560, 90), renderer: "svg", late: true },
   entropy: { size: entropySize, late: true },
 };
 

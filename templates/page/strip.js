@@ -86,6 +86,7 @@ function writeAxis(place, axis) {
     return element("span", { class: "wd" }, ...inside);
   });
   place.replaceChildren(...words.flatMap((word) => [word, " "]));
+  place.classList.toggle("cut", place.scrollHeight > place.clientHeight + 4);
   return tokens;
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Page, Request
 
-from tests.report.png_decoder import Picture, decode_png
+from tests.browser.colors import Color
 
 PATIENCE_S = 30.0
 POLL_S = 0.015
@@ -55,6 +55,25 @@ CELL_COLORS = """(cells) => {
     const y = Math.floor((top + view.scale("y")(q + 0.5)) * ratio);
     return [...context.getImageData(x, y, 1, 1).data].slice(0, 3);
   });
+}"""
+
+# Every so many pixels of a picture, as rows of red, green, blue and opacity.
+PIXELS = """async ([data, step]) => {
+  const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+  const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+  const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+  context.drawImage(bitmap, 0, 0);
+  const pixels = context.getImageData(0, 0, bitmap.width, bitmap.height).data;
+  const rows = [];
+  for (let y = 0; y < bitmap.height; y += step) {
+    const row = [];
+    for (let x = 0; x < bitmap.width; x += step) {
+      const at = 4 * (y * bitmap.width + x);
+      row.push([...pixels.subarray(at, at + 4)]);
+    }
+    rows.push(row);
+  }
+  return rows;
 }"""
 
 
@@ -161,11 +180,15 @@ class ReportPage:
             return None
         return self.page.locator("#tip > *").all_text_contents()
 
-    def picture(self, selector: str | None = None) -> Picture:
-        """A picture of the window or of one element."""
-        if selector is None:
-            return decode_png(self.page.screenshot())
-        return decode_png(self.page.locator(selector).screenshot())
+    def pixels(self, png: bytes, *, every: int = 1) -> list[list[Color]]:
+        """Rows of the colors in a picture, or of every so many of its rows and columns."""
+        data = base64.b64encode(png).decode()
+        rows = self.page.evaluate(PIXELS, [data, every])
+        return [[tuple(color) for color in row] for row in rows]
+
+    def picture(self, selector: str) -> list[list[Color]]:
+        """Rows of the colors of an element, as they are on the screen."""
+        return self.pixels(self.page.locator(selector).screenshot())
 
     def canvas(self, name: str) -> bytes:
         """What is drawn in the canvas of a chart, as PNG."""
