@@ -1,0 +1,28 @@
+"""Models that are made of `attnreport.nn`, and loaders of trained ones."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from attnreport.models.bert import Bert as Bert
+    from attnreport.models.hugging_face import load_bert as load_bert
+    from attnreport.models.translator import Translator as Translator
+    from attnreport.models.translator import TranslatorSizes as TranslatorSizes
+    from attnreport.models.translator_decoding import translate_greedily as translate_greedily
+    from attnreport.models.translator_decoding import translate_with_beam as translate_with_beam
+
+# A model costs its module's import only when it is first used.
+_HOME = {
+    "Bert": "attnreport.models.bert",
+    "Translator": "attnreport.models.translator",
+    "TranslatorSizes": "attnreport.models.translator",
+    "load_bert": "attnreport.models.hugging_face",
+    "translate_greedily": "attnreport.models.translator_decoding",
+    "translate_with_beam": "attnreport.models.translator_decoding",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'attnreport.models' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
