@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnreport._errors import InvalidAttentionError
@@ -85,6 +85,7 @@ def test_shapes_must_agree():
         alignment_error_rate(np.ones((2, 3), np.float32), np.ones((3, 2), bool))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32 - 1))
 def test_error_rate_agrees_with_plain_loops(queries, keys, seed):
     rng = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnreport._errors import InvalidAttentionError
@@ -33,6 +33,7 @@ def test_cross_attention_has_no_distance():
         mean_distance(np.full((1, 2, 3), 1 / 3, np.float32))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3), st.integers(1, 8), st.integers(0, 2**32 - 1))
 def test_distance_agrees_with_plain_loops(heads, length, seed):
     weights = np.random.default_rng(seed).dirichlet(np.ones(length), (heads, length))
@@ -42,6 +43,7 @@ def test_distance_agrees_with_plain_loops(heads, length, seed):
     assert (distances <= length - 1 + 1e-5).all()
 
 
+@settings(deadline=None)
 @given(st.integers(1, 8), st.integers(0, 2**32 - 1))
 def test_reading_backwards_keeps_the_distance(length, seed):
     weights = np.random.default_rng(seed).dirichlet(np.ones(length), (1, length)).astype(np.float32)

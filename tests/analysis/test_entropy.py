@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -63,6 +63,7 @@ def test_tiny_negative_weights_of_rounding_do_no_harm():
     assert entropy(weights)[0, 0] == pytest.approx(0, abs=2e-3)
 
 
+@settings(deadline=None)
 @given(STRENGTHS)
 def test_entropy_agrees_with_plain_loops(strengths):
     weights = softmax_rows(strengths)
@@ -70,6 +71,7 @@ def test_entropy_agrees_with_plain_loops(strengths):
     assert entropy(weights) == pytest.approx(np.array(expected), abs=1e-5)
 
 
+@settings(deadline=None)
 @given(STRENGTHS)
 def test_entropy_lies_between_zero_and_the_logarithm_of_the_keys(strengths):
     bits = entropy(softmax_rows(strengths))
@@ -77,6 +79,7 @@ def test_entropy_lies_between_zero_and_the_logarithm_of_the_keys(strengths):
     assert (bits <= np.log2(np.float32(strengths.shape[-1]))).all()
 
 
+@settings(deadline=None)
 @given(STRENGTHS, st.randoms(use_true_random=False))
 def test_the_order_of_keys_does_not_matter(strengths, random):
     weights = softmax_rows(strengths)

@@ -245,7 +245,7 @@ def test_many_names_are_counted():
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 3),
     st.integers(1, 3),

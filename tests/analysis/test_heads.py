@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnreport.analysis import PATTERNS, HeadStatistics, group_statistics
@@ -222,6 +222,7 @@ def test_weights_of_other_precisions_are_measured_in_float32():
     )
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2), st.integers(1, 9), st.integers(0, 2**32 - 1), st.booleans())
 def test_statistics_agree_with_plain_loops(heads, length, seed, masked):
     rng = np.random.default_rng(seed)

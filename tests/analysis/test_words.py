@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnreport.analysis import display_labels, display_text, word_spans
@@ -46,6 +46,7 @@ def test_every_token_can_be_seen(token, shown):
     assert display_text(token) == shown
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_display_is_never_empty_and_always_encodable(token):
     shown = display_text(token)
@@ -122,6 +123,7 @@ def test_positions_that_are_not_tokens_stand_alone():
     assert word_spans(GridAxis(1, 3)) == [[0], [1], [2]]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=4), min_size=1, max_size=12))
 def test_spans_hold_every_position_once_in_order(tokens):
     spans = word_spans(TokenAxis(tuple(tokens)))

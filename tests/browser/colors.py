@@ -1,11 +1,14 @@
 """Colors as the eye orders them."""
 
+import numpy as np
+from jaxtyping import UInt8
+
 from attnreport.report.palette import DARK, LIGHT, hex_to_rgb
 
 PAPER, INK = hex_to_rgb(LIGHT[0]), hex_to_rgb(LIGHT[-1])
 NIGHT, GLOW = hex_to_rgb(DARK[0]), hex_to_rgb(DARK[-1])
 
-Color = tuple[int, ...]
+Color = tuple[int, ...] | UInt8[np.ndarray, " channel"]
 
 
 def luminance(color: Color) -> float:
@@ -19,9 +22,10 @@ def luminance(color: Color) -> float:
 
 def near(first: Color, second: Color, *, within: int = 2) -> bool:
     """Whether two colors differ by rounding only."""
-    return all(abs(a - b) <= within for a, b in zip(first[:3], second[:3], strict=True))
+    pairs = zip(first[:3], second[:3], strict=True)
+    return all(abs(int(a) - int(b)) <= within for a, b in pairs)
 
 
-def share_of(color: Color, colors: list[Color]) -> float:
-    """How much of an area is of the color."""
-    return sum(near(color, other) for other in colors) / len(colors)
+def distinct(rows: UInt8[np.ndarray, "row column channel"]) -> list[tuple[int, ...]]:
+    """The different colors of a picture."""
+    return [tuple(map(int, color)) for color in np.unique(rows.reshape(-1, 4), axis=0)]

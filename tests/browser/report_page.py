@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import UInt8
 from playwright.sync_api import ConsoleMessage, Page, Request
-
-from tests.browser.colors import Color
 
 PATIENCE_S = 30.0
 POLL_S = 0.015
@@ -57,23 +57,20 @@ CELL_COLORS = """(cells) => {
   });
 }"""
 
-# Every so many pixels of a picture, as rows of red, green, blue and opacity.
+# Every so many pixels of a picture: rows, columns, and the bytes in base64.
 PIXELS = """async ([data, step]) => {
   const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
   const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
-  const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
-  context.drawImage(bitmap, 0, 0);
-  const pixels = context.getImageData(0, 0, bitmap.width, bitmap.height).data;
-  const rows = [];
-  for (let y = 0; y < bitmap.height; y += step) {
-    const row = [];
-    for (let x = 0; x < bitmap.width; x += step) {
-      const at = 4 * (y * bitmap.width + x);
-      row.push([...pixels.subarray(at, at + 4)]);
-    }
-    rows.push(row);
-  }
-  return rows;
+  const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.floor(side / step));
+  const context = new OffscreenCanvas(width, height).getContext("2d");
+  // Drawn smaller without smoothing, each pixel is one of those of the picture.
+  context.imageSmoothingEnabled = false;
+  context.drawImage(bitmap, 0, 0, width * step, height * step, 0, 0, width, height);
+  const pixels = context.getImageData(0, 0, width, height).data;
+  let text = "";
+  for (let at = 0; at < pixels.length; at += 8192)
+    text += String.fromCharCode(...pixels.subarray(at, at + 8192));
+  return [height, width, btoa(text)];
 }"""
 
 
@@ -180,14 +177,15 @@ class ReportPage:
             return None
         return self.page.locator("#tip > *").all_text_contents()
 
-    def pixels(self, png: bytes, *, every: int = 1) -> list[list[Color]]:
-        """Rows of the colors in a picture, or of every so many of its rows and columns."""
+    def pixels(self, png: bytes, *, every: int = 1) -> UInt8[np.ndarray, "row column channel"]:
+        """Colors and opacity of a picture, or of every so many of its rows and columns."""
         data = base64.b64encode(png).decode()
-        rows = self.page.evaluate(PIXELS, [data, every])
-        return [[tuple(color) for color in row] for row in rows]
+        height, width, colors = self.page.evaluate(PIXELS, [data, every])
+        found = np.frombuffer(base64.b64decode(colors), dtype=np.uint8)
+        return found.reshape(height, width, 4)
 
-    def picture(self, selector: str) -> list[list[Color]]:
-        """Rows of the colors of an element, as they are on the screen."""
+    def picture(self, selector: str) -> UInt8[np.ndarray, "row column channel"]:
+        """The colors of an element, as they are on the screen."""
         return self.pixels(self.page.locator(selector).screenshot())
 
     def canvas(self, name: str) -> bytes:

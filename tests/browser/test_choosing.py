@@ -131,9 +131,7 @@ def test_a_finding_brings_the_head_into_view(visit):
 def test_bars_and_lines_tell_their_weights(visit):
     report = visit("asymmetric")
     report.choose(q=1, k=6)
-    report.page.locator("#chart-row").scroll_into_view_if_needed()
-    box = report.page.locator("#chart-row canvas").bounding_box()
-    x, y = report.cell_point(1, 6)
+    x, _ = report.cell_point(1, 6)
     report.page.locator("#chart-row").scroll_into_view_if_needed()
     box = report.page.locator("#chart-row canvas").bounding_box()
     report.page.mouse.move(x, box["y"] + box["height"] / 2)
@@ -149,7 +147,8 @@ def test_a_click_on_a_label_of_the_lines_chooses_the_token(visit):
     where = """([x, share]) => {
       const view = attnreport.view("lines"); const [left, top] = view.origin();
       const box = document.querySelector("#chart-lines canvas").getBoundingClientRect();
-      return [box.left + left + (x ? view.width() + 20 : -20), box.top + top + view.height() * share];
+      const beside = x ? view.width() + 20 : -20;
+      return [box.left + left + beside, box.top + top + view.height() * share];
     }"""
     report.page.mouse.click(*report.page.evaluate(where, [0, 3.5 / 5]))
     report.settle()

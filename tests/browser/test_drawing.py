@@ -19,8 +19,8 @@ def darkness(report, queries, keys):
 
 def same_order(first, second):
     """Rank correlation of two arrays (Spearman)."""
-    ranks = [np.argsort(np.argsort(values.ravel())) for values in (first, second)]
-    return np.corrcoef(*ranks)[0, 1]
+    ranks = np.stack([np.argsort(np.argsort(values.ravel())) for values in (first, second)])
+    return float(np.asarray(np.corrcoef(ranks))[0, 1])
 
 
 def test_rows_are_queries_and_columns_are_keys(visit):
@@ -104,7 +104,7 @@ def test_the_grid_of_all_heads_shows_each_head_in_its_place(visit):
     # Encoder: three heads in the first layer, one in the second.
     report.choose(stack=0)
     rows = report.pixels(report.canvas("overview"))
-    ratio = len(rows[0]) / report.page.evaluate(
+    ratio = rows.shape[1] / report.page.evaluate(
         "parseFloat(document.querySelector('#chart-overview canvas').style.width)"
     )
     box = report.page.evaluate(
@@ -140,7 +140,7 @@ def test_every_view_is_drawn(visit):
     report = visit("self")
     for name in ("heatmap", "overview", "row", "lines", "entropy"):
         rows = report.pixels(report.canvas(name), every=3)
-        assert sum(color[3] > 0 for row in rows for color in row) > 40
+        assert np.count_nonzero(rows[..., 3]) > 40
     for name in ("scatter-distance", "pair"):
         assert report.page.locator(f"#chart-{name} svg path").count() > 6
 
@@ -152,4 +152,4 @@ def test_labels_of_the_bars_are_whole_whatever_the_row(visit):
         report.choose(q=query, hidden=hidden)
         rows = report.pixels(report.canvas("row"))
         # Ink in the outermost line of pixels is a letter cut in two.
-        assert all(color[3] == 0 for row in (rows[0], rows[-1]) for color in row)
+        assert not rows[[0, -1], :, 3].any()

@@ -98,8 +98,14 @@ def test_keys_with_modifiers_belong_to_the_browser(visit):
     report = visit("self")
     before = report.state()
     report.page.evaluate(
-        """() => { for (const key of ["j", "m"]) for (const held of ["ctrlKey", "metaKey", "altKey"])
-        document.body.dispatchEvent(new KeyboardEvent("keydown", { key, [held]: true, bubbles: true })); }"""
+        """() => {
+          for (const key of ["j", "m"]) {
+            for (const held of ["ctrlKey", "metaKey", "altKey"]) {
+              const options = { key, [held]: true, bubbles: true };
+              document.body.dispatchEvent(new KeyboardEvent("keydown", options));
+            }
+          }
+        }"""
     )
     assert report.state() == before
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from tests.report.recordings import SENTENCE, self_recording, translator_recording
@@ -14,7 +16,7 @@ def shares(report, which="key"):
 def in_order_of(weights, colored):
     order = sorted(range(len(weights)), key=lambda i: weights[i])
     found = [colored[i] for i in order]
-    return all(low <= high for low, high in zip(found, found[1:], strict=False))
+    return all(low <= high for low, high in pairwise(found))
 
 
 def test_the_text_stands_there_word_by_word(visit):
