@@ -1,7 +1,5 @@
 """One browser for all tests, a new and offline window for each."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser.chromium import find_chromium
 from tests.browser.report_page import ReportPage
 from tests.browser.reports import REPORTS
 
-VARIABLE = "ATTNREPORT_CHROMIUM"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 # Without smooth scrolling, things stand still where a test has just seen them.
 USUAL = {
@@ -33,25 +30,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-def chromium() -> str:
-    """Path of the browser; a machine without one fails, because nobody would miss skipped tests."""
-    named = os.environ.get(VARIABLE)
-    found = named or next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None or not Path(found).is_file():
-        what = f"{VARIABLE} names {named!r}, which is no file" if named else "none was found"
-        pytest.fail(
-            f"The browser tests need a Chromium, but {what}. Install Chromium or Chrome, name one "
-            f"in {VARIABLE}, run `python tools/test.py`, which gets one, or leave these tests out "
-            "with `-m 'not browser'`.",
-            pytrace=False,
-        )
-    return found
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One browser for all tests of a session."""
-    path = chromium()
+    path = find_chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
