@@ -25,7 +25,7 @@ def entropy_chart() -> alt.LayerChart:
                     tickCount=4,
                     labelFlush=False,
                     orient="bottom",
-                    format="~g",
+                    format="~r",
                 ),
             ),
             x2="zero:Q",

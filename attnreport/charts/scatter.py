@@ -40,7 +40,7 @@ def scatter_chart(patterns: Sequence[str], *, x_title: str) -> alt.LayerChart:
             "x:Q",
             title=x_title,
             scale=alt.Scale(zero=True, nice=True),
-            axis=alt.Axis(labelFlush=False, tickCount=6, format="~g"),
+            axis=alt.Axis(labelFlush=False, tickCount=6, format="~r"),
         ),
         "y": alt.Y(
             "entropy:Q",

@@ -21,6 +21,15 @@ _HOME = {
     "translate_with_beam": "attnreport.models.translator_decoding",
 }
 
+__all__ = [
+    "Bert",
+    "Translator",
+    "TranslatorSizes",
+    "load_bert",
+    "translate_greedily",
+    "translate_with_beam",
+]
+
 
 def __getattr__(name: str) -> object:
     if name not in _HOME:

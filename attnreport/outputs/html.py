@@ -22,6 +22,7 @@ def write_report(
     title: str | None = None,
     precision: Encoding | None = None,
     budget_mb: float = DEFAULT_BUDGET_MB,
+    templates: Path | None = None,
 ) -> Path:
     """Writes the report and returns its path.
 
@@ -34,6 +35,7 @@ def write_report(
         title: See `attnreport.render_report`, as for the rest.
         precision: How to store the weights.
         budget_mb: Size the page should stay below.
+        templates: Folder whose templates replace the built-in ones.
 
     Raises:
         ReportError: The path cannot be written, holds a foreign file, or the recording is too
@@ -41,7 +43,9 @@ def write_report(
     """
     target = Path(path)
     require_writable(target, force=force)
-    page = render_report(recording, title=title, precision=precision, budget_mb=budget_mb)
+    page = render_report(
+        recording, title=title, precision=precision, budget_mb=budget_mb, templates=templates
+    )
     _replace(target, page.encode("utf-8"))
     return target
 

@@ -107,6 +107,7 @@ def require_attention(
     mask: Bool[np.ndarray, "..."] | None = None,
     normalized: bool = True,
     advice: str = "",
+    first_head: int = 0,
 ) -> float | None:
     """The largest distance of a row's sum from 1; None where rows need not sum to one.
 
@@ -118,6 +119,7 @@ def require_attention(
         normalized: Whether rows are meant to sum to one.
         advice: What to do about a row that does not, if the caller knows better than this
             function.
+        first_head: Number of the first of these heads, where they are some of many.
 
     Raises:
         InvalidAttentionError: A weight is not finite, not in [0, 1] or not where the mask allows
@@ -128,7 +130,7 @@ def require_attention(
     # One head at a time stays in the processor's cache, and a copy of it is small.
     for index, head in enumerate(weights):
         values = head.astype(np.promote_types(head.dtype, np.float32), copy=False)
-        where = f"{place}, head {index}"
+        where = f"{place}, head {first_head + index}"
         _require_unit_interval(values, where, tolerance)
         allowed = None if mask is None else mask if mask.ndim == 2 else mask[index]
         if allowed is not None:

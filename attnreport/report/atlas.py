@@ -54,7 +54,9 @@ def build_atlas(layers: Sequence[Sequence[UInt8[np.ndarray, "height width"]]]) -
     return Atlas(_png(pixels), pixels.shape[1], pixels.shape[0])
 
 
-def _pooled(weights: Float[np.ndarray, "query key"], axis: int) -> Float[np.ndarray, "query key"]:
+def _pooled(
+    weights: Float[np.ndarray, "query key"], axis: int
+) -> Float[np.ndarray, "height width"]:
     size = weights.shape[axis]
     if size <= _THUMBNAIL:
         return weights

@@ -83,6 +83,8 @@ def _conditions(recording: Recording, stacks: Sequence[Stack], first: int) -> fr
         "two-axes": not stack.is_self,
         "special": bool(special_positions(stack.key)),
         "reference": any(attention.reference is not None for attention in stack.maps),
+        "normalized": all(attention.normalized for attention in stack.maps),
+        "unnormalized": not all(attention.normalized for attention in stack.maps),
         "mask": any(not attention.allowed().all() for attention in stack.maps),
     }
     return frozenset(name for name, true in holds.items() if true)
@@ -121,7 +123,7 @@ def _facts(
     facts.append((f"{weights:,}", f"{noun}, {ENCODINGS[encoding].label}"))
     errors = [m.checks.row_sum_error for s in stacks for m in s.maps]
     known = [error for error in errors if error is not None]
-    if known:
+    if len(known) == len(errors) and all(m.normalized for s in stacks for m in s.maps):
         facts.append(("", f"every row sums to 1 (largest difference {magnitude(max(known))})"))
     if recording.source.created:
         facts.append(("", recording.source.created))
@@ -143,7 +145,7 @@ def _group_fact(stacks: Sequence[Stack], *, named: bool) -> tuple[str, str]:
 
 
 def _noun(kind: str) -> str:
-    return {"tokens": "token", "grid": "patch", "frames": "frame"}.get(kind, kind.rstrip("s"))
+    return {"tokens": "token", "grid": "cell", "frames": "frame"}.get(kind, kind.rstrip("s"))
 
 
 def _findings(
@@ -199,5 +201,6 @@ def _head_rows(
 
 
 def _metric(metric: Metric) -> MetricText:
-    value = f"{metric.value:.1%}" if metric.percent else rounded(metric.value)
+    percent = metric.percent and math.isfinite(metric.value)
+    value = f"{metric.value:.1%}" if percent else rounded(metric.value)
     return MetricText(metric.name, value, metric.detail)

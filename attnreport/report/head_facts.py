@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from attnreport.analysis import HeadStatistics, display_text
-from attnreport.recording import Axis
+from attnreport.recording import Axis, special_positions
 
 
 def head_facts(statistics: HeadStatistics, key: Axis) -> list[tuple[str, str]]:
@@ -13,7 +13,7 @@ def head_facts(statistics: HeadStatistics, key: Axis) -> list[tuple[str, str]]:
         ("previous", statistics.previous),
         ("next", statistics.next),
         ("itself", statistics.itself),
-        ("special", statistics.special),
+        ("special", statistics.special if special_positions(key) else None),
         ("in order", statistics.in_order),
     ]
     if statistics.distance is not None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from attnreport.analysis import HeadStatistics, group_statistics, starting_point, word_spans
 from attnreport.recording import AttentionMap, Axis, Recording, special_positions
+from attnreport.recording.validation import require_attention
 from attnreport.report.atlas import Atlas, build_atlas, thumbnail
 from attnreport.report.head_facts import head_facts
 from attnreport.report.packing import Encoding, heads_per_block, pack_bits, pack_heads
@@ -56,17 +57,18 @@ def build_page_data(
     entries, atlases, statistics = [], [], []
     weight_blocks = 0
     for index, stack in enumerate(stacks):
-        numbers = group_statistics(stack.maps)
         masks, mask_blocks = _pack_masks(stack.maps, index)
         per_block = heads_per_block(stack.cells, encoding)
         thumbnails, packed = _pack_weights(stack.maps, encoding, per_block)
         atlas = build_atlas(thumbnails)
+        numbers = group_statistics(stack.maps)
         layer, head, query, key = starting_point(stack.maps, numbers)
         entries.append(
             {
                 "example": stack.example,
                 "group": stack.label,
                 "kind": stack.maps[0].kind,
+                "normalized": all(attention.normalized for attention in stack.maps),
                 "heads": [attention.heads for attention in stack.maps],
                 "names": [attention.name for attention in stack.maps],
                 "query": _axis(stack.query),
@@ -113,6 +115,7 @@ def _pack_weights(
         thumbnails.append([])
         for index in range(attention.heads):
             weights = attention.head(index)
+            _require_attention(attention, index, weights)
             thumbnails[-1].append(thumbnail(weights))
             waiting.append(weights)
             if len(waiting) == per_block:
@@ -121,6 +124,19 @@ def _pack_weights(
     if waiting:
         packed.append(pack_heads(waiting, encoding))
     return thumbnails, packed
+
+
+def _require_attention(attention: AttentionMap, index: int, weights: np.ndarray) -> None:
+    """Raises if a head is not attention: a map made by hand was never checked."""
+    mask = attention.mask
+    require_attention(
+        weights[np.newaxis],
+        f"attention map {attention.name!r}",
+        precision=attention.precision,
+        mask=mask if mask is None or mask.ndim == 2 else mask[index],
+        normalized=attention.normalized and attention.kind != "gate",
+        first_head=index,
+    )
 
 
 def _pack_masks(

@@ -1,5 +1,6 @@
 """Numbers as a reader should see them."""
 
+import math
 from collections.abc import Iterable
 
 
@@ -20,7 +21,11 @@ def magnitude(number: float) -> str:
 
 
 def rounded(number: float) -> str:
-    """Three figures of a fraction, all of a count: `0.0669`, `40,000`."""
+    """Three figures of a fraction, all of a count: `0.0669`, `40,000`; words for NaN, infinity."""
+    if math.isnan(number):
+        return "not a number"
+    if math.isinf(number):
+        return "∞" if number > 0 else "−∞"
     if number == int(number) or abs(number) >= 1000:
         return f"{number:,.0f}"
     return f"{number:.3g}"

@@ -52,7 +52,13 @@ def made_rows(
         ("Data", source.data),
         ("Computed in", precision),
         ("Stored as", ENCODINGS[encoding].label),
-        ("Largest error", ENCODINGS[encoding].error_text),
+        ("Largest error", _error_text(encoding, precision)),
         ("Charts", "written with Altair, compiled to Vega when the report was made"),
     )
     return tuple((term, text) for term, text in rows if text)
+
+
+def _error_text(encoding: Encoding, precision: str) -> str:
+    if encoding == "float32" and "float64" in precision:
+        return "at most 6e-08: weights computed in float64 are rounded to float32"
+    return ENCODINGS[encoding].error_text

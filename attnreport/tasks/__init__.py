@@ -17,6 +17,8 @@ _HOME = {
     "run_demo": "attnreport.tasks.demos",
 }
 
+__all__ = ["DEMOS", "Demo", "record_texts", "run_demo"]
+
 
 def __getattr__(name: str) -> object:
     if name not in _HOME:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key
 
 from attnreport.models.translator import PADDING, Translator, TranslatorSizes
 from attnreport.tasks.batches import Batch, Languages, bucketed, shuffled_batches
@@ -207,10 +207,15 @@ def translator_sizes(plan: TrainingPlan, languages: Languages) -> TranslatorSize
     )
 
 
-@functools.partial(nnx.jit, static_argnums=(0, 1))
 def new_model(sizes: TranslatorSizes, seed: int) -> Translator:
-    """A translator before any training; made in one compiled function, which is quicker."""
-    return Translator(sizes, rngs=nnx.Rngs(params=seed, dropout=seed))
+    """A translator before any training."""
+    return _new_model(sizes, jax.random.key(seed))
+
+
+# Compiling all initializers at once is quicker than one by one.
+@functools.partial(nnx.jit, static_argnums=0)
+def _new_model(sizes: TranslatorSizes, key: Key[Array, ""]) -> Translator:
+    return Translator(sizes, rngs=nnx.Rngs(params=key, dropout=key))
 
 
 def load_model(plan: TrainingPlan, languages: Languages, checkpoints: Checkpoints) -> Translator:

@@ -145,9 +145,8 @@ def _notes(trained: TrainedTranslator, plan: TrainingPlan) -> Iterator[str]:
             "this one stopped."
         )
     yield (
-        "A row of the attention is where the model looked to write that word. A comma, or a word "
-        "English does without, may have no link; such rows, like the end marker's, do not count "
-        "in the alignment error rate."
+        "A row of the attention is where the model looked to write that word. The end marker "
+        "translates nothing and does not count in the alignment error rate."
     )
 
 

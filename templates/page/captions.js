@@ -104,6 +104,10 @@ function holds(condition, stack) {
       return manifest.examples.length > 1;
     case "many-groups":
       return manifest.examples[stack.example].stacks.length > 1;
+    case "normalized":
+      return stack.normalized;
+    case "unnormalized":
+      return !stack.normalized;
     case "two-axes":
       return stack.key !== null;
     case "one-axis":

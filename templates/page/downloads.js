@@ -1,6 +1,6 @@
 /** Take it away: the heatmap as a picture, its weights as a table. */
 
-import { find } from "./dom.js";
+import { find, note } from "./dom.js";
 import { keyAxis, stackAt } from "./manifest.js";
 import { PAPER } from "./signals.js";
 import { chosenState } from "./state.js";
@@ -12,9 +12,14 @@ const PNG_SCALE = 3;
 const RELEASE_MS = 10_000;
 
 export function listenToDownloads() {
-  find("#save-png").addEventListener("click", () => void onPaper(savePng));
-  find("#save-svg").addEventListener("click", () => void onPaper(saveSvg));
-  find("#save-csv").addEventListener("click", () => void saveCsv());
+  find("#save-png").addEventListener("click", () => attempt(onPaper(savePng)));
+  find("#save-svg").addEventListener("click", () => attempt(onPaper(saveSvg)));
+  find("#save-csv").addEventListener("click", () => attempt(saveCsv()));
+}
+
+/** @param {Promise<void>} saving */
+function attempt(saving) {
+  saving.catch((error) => note(`It could not be saved: ${error.message}.`));
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Keyboard over the whole page. */
 
 import { find } from "./dom.js";
-import { stackAt } from "./manifest.js";
+import { keyAxis, stackAt } from "./manifest.js";
 import { choose, chosenState } from "./state.js";
 
 /**
@@ -35,9 +35,14 @@ const ACTIONS = {
   ArrowDown: () => stepTo("layer", 1),
   j: () => stepQuery(1),
   k: () => stepQuery(-1),
-  m: () => /** @type {HTMLInputElement} */ (find("#hidden")).click(),
+  m: toggleHidden,
   "?": openHelp,
 };
+
+function toggleHidden() {
+  const { stack, hidden } = chosenState();
+  if (keyAxis(stackAt(stack)).special.length) choose({ hidden: !hidden });
+}
 
 export function openHelp() {
   /** @type {HTMLDialogElement} */ (find("#help")).showModal();

@@ -11,6 +11,7 @@ import { followLinks } from "./link.js";
 import { manifest, stackAt } from "./manifest.js";
 import { loadMask } from "./masks.js";
 import { onModeChange } from "./palette.js";
+import { rowsAt } from "./rows.js";
 import { signalsOf } from "./signals.js";
 import { choose, chosenState, isHovering, onChange, shownState } from "./state.js";
 import { listenToStrips } from "./strip.js";
@@ -177,6 +178,8 @@ Object.assign(window, {
         Array.from({ length: decoded.keys }, (_, k) => decoded.at(q, k)),
       );
     },
+    /** What a chart is given at an `attn:` address. */
+    rows: rowsAt,
     decoded: () => headNow(chosenState().stack, chosenState().layer, chosenState().head) !== null,
     stack: () => stackAt(chosenState().stack),
     view: (/** @type {string} */ name) => chartNamed(name)?.view ?? null,

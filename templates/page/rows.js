@@ -129,18 +129,21 @@ async function pairRows(stackIndex, q, k, hidden) {
 async function entropyRows({ stack, layer, head }, hidden) {
   const weights = await loadHead(stack, layer, head);
   const queries = stackAt(stack).query;
-  const entropies = new Float32Array(weights.queries);
+  const sums = new Float64Array(weights.queries);
+  const logs = new Float64Array(weights.queries);
   for (let k = 0; k < weights.keys; k++) {
     for (let q = 0; q < weights.queries; q++) {
       const w = weights.shown(q, k, hidden);
-      if (w > 0) entropies[q] -= w * Math.log2(w);
+      if (w <= 0) continue;
+      sums[q] += w;
+      logs[q] += w * Math.log2(w);
     }
   }
-  return Array.from(entropies, (bits, q) => ({
-    q,
-    entropy: Math.max(0, bits),
-    tip: tip([[label(queries, q), `${Math.max(0, bits).toFixed(2)} bits`]]),
-  }));
+  // Rows of gates, and of weights stored in 8 bits, do not sum to one; entropy is of a row that does.
+  return Array.from(sums, (sum, q) => {
+    const entropy = sum > 0 ? Math.max(0, Math.log2(sum) - logs[q] / sum) : 0;
+    return { q, entropy, tip: tip([[label(queries, q), `${entropy.toFixed(2)} bits`]]) };
+  });
 }
 
 /** @param {import("./types").Axis} axis */

@@ -60,6 +60,7 @@ function clamp() {
   chosen.head = within(chosen.head, stack.heads[chosen.layer]);
   chosen.q = within(chosen.q, stack.query.labels.length);
   chosen.k = within(chosen.k, keyAxis(stack).labels.length);
+  chosen.hidden &&= keyAxis(stack).special.length > 0;
 }
 
 /**

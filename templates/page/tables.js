@@ -64,7 +64,7 @@ export function listHeads() {
     const { pattern, facts } = statisticsOf(stack, layer, head);
     const link = element("a", { href: `#L${layer}H${head}`, "data-place": `${layer} ${head}` });
     link.textContent = `L${layer} H${head}`;
-    const place = element("td", { "data-value": layer * 1000 + head }, link);
+    const place = element("td", { "data-value": layer * 1e6 + head }, link);
     const values = new Map(facts);
     return element(
       "tr",

@@ -19,6 +19,8 @@ export interface Stack {
   example: number;
   group: string;
   kind: "self" | "cross" | "pooling" | "gate";
+  /** Whether rows sum to one. */
+  normalized: boolean;
   /** Number of heads of each layer. */
   heads: number[];
   names: string[];

@@ -116,7 +116,7 @@ function remember(id, stack, block) {
   const cached = {
     promise: decode(id, stack, count, cells),
     heads: null,
-    bytes: count * cells * 4,
+    bytes: count * cells * (BYTES === 1 ? 1 : 4),
   };
   cached.promise.then(
     (heads) => (cached.heads = heads),

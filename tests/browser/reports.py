@@ -50,6 +50,16 @@ def causal_recording() -> Recording:
     return Recording((Example("causal", (attention,), input="one two three four"),))
 
 
+def gate_recording() -> Recording:
+    """A gate: strengths that do not sum to one, without special positions."""
+    axis = TokenAxis(tuple("abcd"))
+    weights = np.array([[0.9, 0.9, 0.9, 0.9], [1, 0, 0, 0], [0.5, 0.1, 0, 0], [0, 0, 0, 0]])
+    attention = AttentionMap(
+        "gate", weights[np.newaxis].astype(np.float32), axis, axis, kind="gate", normalized=False
+    )
+    return Recording((Example("gate", (attention,), input="a b c d"),))
+
+
 REPORTS: dict[str, Callable[[], str]] = {
     "self": lambda: render_report(self_recording()),
     "u8": lambda: render_report(self_recording(), precision="u8"),
@@ -57,6 +67,7 @@ REPORTS: dict[str, Callable[[], str]] = {
     "smallest": lambda: render_report(smallest_recording()),
     "translator": lambda: render_report(translator_recording()),
     "hostile": lambda: render_report(hostile_recording()),
+    "gate": lambda: render_report(gate_recording()),
     "asymmetric": lambda: render_report(asymmetric_recording()),
     "causal": lambda: render_report(causal_recording()),
     "long": lambda: render_report(long_recording()),

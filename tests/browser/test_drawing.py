@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -153,3 +155,20 @@ def test_labels_of_the_bars_are_whole_whatever_the_row(visit):
         rows = report.pixels(report.canvas("row"))
         # Ink in the outermost line of pixels is a letter cut in two.
         assert not rows[[0, -1], :, 3].any()
+
+
+@pytest.mark.parametrize("name", ["entropy", "scatter-distance"])
+def test_numbers_on_axes_are_written_out(visit, name):
+    report = visit("long")
+    svg = report.page.evaluate(
+        """async (name) => {
+          const view = attnreport.view(name);
+          // As if there were so many keys that their logarithm has two digits.
+          if (name === "entropy") await view.signal("keys", 5000).runAsync();
+          return view.toSVG();
+        }""",
+        name,
+    )
+    labels = re.findall(r"<text[^>]*>([\d.,e+−-]+)</text>", svg)
+    assert "10" in labels
+    assert not [label for label in labels if "e" in label]

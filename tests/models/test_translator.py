@@ -229,7 +229,9 @@ def test_time_is_a_loop_of_the_compiler_not_of_python(model, source):
             lambda model: translate_greedily(model, wide, length=length),
             lambda model: translate_with_beam(model, wide, length=length, width=2),
         )
-        traced = [jax.make_jaxpr(lambda state, f=f: f(nnx.merge(graph, state)))(state) for f in ways]
+        traced = [
+            jax.make_jaxpr(lambda state, f=f: f(nnx.merge(graph, state)))(state) for f in ways
+        ]
         return [str(one).count(" = ") for one in traced]
 
     assert operations(8, 4) == operations(16, 12)

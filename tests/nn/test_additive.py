@@ -20,7 +20,9 @@ def module(**options) -> AdditiveAttention:
 @pytest.fixture
 def inputs():
     first, second = jax.random.split(jax.random.key(1))
-    return jax.random.normal(first, (BATCH, QUERIES, 6)), jax.random.normal(second, (BATCH, KEYS, 7))
+    return jax.random.normal(first, (BATCH, QUERIES, 6)), jax.random.normal(
+        second, (BATCH, KEYS, 7)
+    )
 
 
 def slow_attention(attention: AdditiveAttention, query, key, mask) -> tuple[np.ndarray, np.ndarray]:
@@ -48,9 +50,7 @@ def test_it_computes_the_equations_of_the_paper_under_any_mask(mask):
     attention.key.bias[...] = jnp.linspace(-1, 1, 4)
     query = jax.random.normal(jax.random.key(1), (BATCH, QUERIES, 6))
     key = jax.random.normal(jax.random.key(2), (BATCH, KEYS, 7))
-    context, weights = attention(
-        query, key, mask=jnp.asarray(mask)[:, None], return_weights=True
-    )
+    context, weights = attention(query, key, mask=jnp.asarray(mask)[:, None], return_weights=True)
     expected_context, expected_weights = slow_attention(attention, query, key, mask)
     assert weights.shape == (BATCH, 1, QUERIES, KEYS)
     np.testing.assert_allclose(weights[:, 0], expected_weights, atol=1e-5)

@@ -16,7 +16,9 @@ BATCH, QUERIES, KEYS, HEADS = 2, 3, 5, 2
 @pytest.fixture
 def inputs():
     first, second = jax.random.split(jax.random.key(1))
-    return jax.random.normal(first, (BATCH, QUERIES, 6)), jax.random.normal(second, (BATCH, KEYS, 6))
+    return jax.random.normal(first, (BATCH, QUERIES, 6)), jax.random.normal(
+        second, (BATCH, KEYS, 6)
+    )
 
 
 def module(**options) -> MultiHeadAttention:

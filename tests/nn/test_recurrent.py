@@ -50,7 +50,10 @@ def test_it_computes_its_equations(unit, inputs):
 
 def test_it_is_the_cell_of_flax_with_the_same_parameters(unit, inputs):
     cell = nnx.GRUCell(3, 4, rngs=nnx.Rngs(5))
-    cell.dense_i.kernel[...], cell.dense_i.bias[...] = unit.inputs.kernel[...], unit.inputs.bias[...]
+    cell.dense_i.kernel[...], cell.dense_i.bias[...] = (
+        unit.inputs.kernel[...],
+        unit.inputs.bias[...],
+    )
     cell.dense_h.kernel[...] = unit.recurrent.kernel[...]
     state = jnp.zeros((2, 4))
     for time, expected in enumerate(jnp.swapaxes(unit(inputs, ALL), 0, 1)):

@@ -70,7 +70,9 @@ def test_without_a_mask_it_is_the_usual_softmax(getkey):
     logits = jax.random.normal(getkey(), (2, 3, 4))
     assert np.array_equal(masked_softmax(logits), jax.nn.softmax(logits))
     everything = jnp.ones((3, 4), dtype=bool)
-    np.testing.assert_allclose(masked_softmax(logits, everything), jax.nn.softmax(logits), atol=1e-7)
+    np.testing.assert_allclose(
+        masked_softmax(logits, everything), jax.nn.softmax(logits), atol=1e-7
+    )
 
 
 @pytest.mark.parametrize("masked", [False, True])

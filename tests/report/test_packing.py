@@ -147,8 +147,8 @@ def test_precision_falls_as_the_recording_grows(weights, encoding):
 
 
 def test_a_larger_budget_keeps_more_precision():
-    assert choose_encoding(2_000_001, budget_mb=64) == "float32"
-    assert choose_encoding(2_000_000, budget_mb=16) == "u16"
+    assert choose_encoding(2_000_001, budget_mb=64.0) == "float32"
+    assert choose_encoding(2_000_000, budget_mb=16.0) == "u16"
 
 
 def test_what_fits_no_budget_is_refused_with_numbers_and_two_ways_out():

@@ -1,6 +1,7 @@
 import re
 from itertools import pairwise
 
+from attnreport._resources import templates_root
 from attnreport.report import render_report
 from tests.report.page_parser import parse_page
 from tests.report.recordings import self_recording
@@ -76,22 +77,6 @@ def test_without_scripts_a_reader_is_told_what_remains_and_sees_all_heads(page):
     words, picture = page.all("noscript")
     assert "findings" in words.text
     assert picture.one("img").attributes["src"].startswith("data:image/png;base64,")
-
-
-def test_what_is_shown_for_some_stacks_only_names_a_condition_that_the_page_knows(page):
-    known = {
-        "many-heads",
-        "one-head",
-        "many-groups",
-        "many-examples",
-        "one-axis",
-        "two-axes",
-        "special",
-        "reference",
-        "mask",
-    }
-    used = {node.attributes["data-when"] for node in page.walk() if "data-when" in node.attributes}
-    assert used <= known
 
 
 def test_there_is_a_live_region_and_a_place_for_alarms(page):
@@ -184,3 +169,25 @@ def test_a_long_title_is_clipped():
 def test_one_is_not_written_as_many(pages):
     facts = [fact.text for fact in pages["smallest"].one("ul", **{"class": "facts"}).all("li")]
     assert facts[:2] == ["1 layer × 1 head over 1 token", "1 weight, exact float32"]
+
+
+def test_every_place_for_words_is_filled_and_every_word_has_a_place(pages):
+    places = {
+        node.attributes["data-show"]
+        for page in pages.values()
+        for node in page.walk()
+        if "data-show" in node.attributes
+    }
+    source = templates_root().joinpath("page", "captions.js").read_text(encoding="utf-8")
+    assert places == set(re.findall(r'\bshow\("([\w-]+)"', source))
+
+
+def test_the_page_knows_every_condition_that_the_template_asks(pages):
+    asked = {
+        node.attributes["data-when"]
+        for page in pages.values()
+        for node in page.walk()
+        if "data-when" in node.attributes
+    }
+    source = templates_root().joinpath("page", "captions.js").read_text(encoding="utf-8")
+    assert asked == set(re.findall(r'case "([\w-]+)":', source))

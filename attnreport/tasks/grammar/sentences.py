@@ -27,7 +27,8 @@ class SentencePair:
         english: Words of the English sentence.
         german: Words of the German sentence.
         links: For each German word, the positions of the English words it translates: several
-            where German has one word for them (`im`, in the), none where English has no word.
+            where German has one word for them (`im`, in the). English words that German does
+            without (`does` of a question, `of` before an owner) have no link.
     """
 
     english: tuple[str, ...]

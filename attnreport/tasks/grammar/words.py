@@ -12,7 +12,7 @@ class Word:
 
 
 class Translated(NamedTuple):
-    """A German word and the English words it translates; none for a word English leaves out."""
+    """A German word and the English words it translates."""
 
     text: str
     sources: tuple[Word, ...]

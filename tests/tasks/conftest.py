@@ -1,0 +1,79 @@
+from collections.abc import Callable
+
+import pytest
+
+from attnreport.tasks.corpus import CorpusSizes
+from attnreport.tasks.grammar.lexicon import lexicon
+from attnreport.tasks.grammar.trees import Adjunct, Clause, NounPhrase, Pronoun
+from attnreport.tasks.grammar.verb_forms import BE
+from attnreport.tasks.training import TrainingPlan
+
+
+def nominal(text: str) -> NounPhrase | Pronoun:
+    """`the old king`, `two black cats`, `him`: a phrase by what it is in English."""
+    words = lexicon()
+    for pronoun in words.pronouns.values():
+        if text in pronoun.english:
+            return Pronoun(pronoun)
+    *before, last = text.split()
+    noun = next(n for n in words.nouns.values() if last in (n.english, n.english_plural))
+    plural = last == noun.english_plural
+    adjectives = tuple(words.adjectives[word] for word in before if word in words.adjectives)
+    article = {"an": "a", "these": "this"}.get(before[0], before[0]) if before else ""
+    return NounPhrase(noun, words.determiners.get(article), adjectives, plural)
+
+
+def clause(subject: str | NounPhrase | Pronoun | None, verb: str, *objects, **options) -> Clause:
+    """A clause by English phrases and a German verb.
+
+    `place` is a preposition and a noun phrase, in the dative for a place and in the accusative
+    with `direction=True`; `when` and `manner` are adverbs.
+    """
+    words = lexicon()
+    direction = options.pop("direction", False)
+    if "place" in options:
+        name, _, phrase = options["place"].partition(" ")
+        preposition = (words.directions if direction else words.places)[name]
+        options["place"] = Adjunct(preposition, nominal(phrase))
+    for kind in ("when", "manner"):
+        if kind in options:
+            options[kind] = words.adverbs[options[kind]]
+    attitudes = {name: attitude.verb for name, attitude in words.attitudes.items()}
+    found = BE if verb == "sein" else words.verbs.get(verb) or attitudes[verb]
+    return Clause(
+        nominal(subject) if isinstance(subject, str) else subject,
+        found,
+        objects=tuple(nominal(each) if isinstance(each, str) else each for each in objects),
+        **options,
+    )
+
+
+@pytest.fixture(name="clause", scope="session")
+def clause_fixture() -> Callable[..., Clause]:
+    return clause
+
+
+@pytest.fixture(name="nominal", scope="session")
+def nominal_fixture() -> Callable[[str], NounPhrase | Pronoun]:
+    return nominal
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache for trained models."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("ATTNREPORT_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_plan() -> TrainingPlan:
+    """A training of a few seconds, which learns little."""
+    return TrainingPlan(
+        CorpusSizes(train=800, validation=60, test=80, longest=7),
+        embedding=12,
+        hidden=16,
+        attention=12,
+        epochs=2,
+        batch=32,
+    )

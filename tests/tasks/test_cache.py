@@ -1,0 +1,89 @@
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from attnreport.tasks import cache
+from attnreport.tasks.cache import SOURCES, cache_folder, cache_key, locked
+
+
+def test_an_environment_variable_names_the_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+    monkeypatch.setenv("ATTNREPORT_CACHE", str(tmp_path / "mine"))
+    assert cache_folder() == tmp_path / "mine"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has another place for caches")
+def test_otherwise_it_lies_in_the_cache_of_the_user(monkeypatch, tmp_path):
+    monkeypatch.delenv("ATTNREPORT_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "attnreport"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "attnreport"
+
+
+def test_keys_tell_plans_apart(small_plan):
+    import dataclasses
+
+    other = dataclasses.replace(small_plan, seed=1)
+    assert cache_key(small_plan) == cache_key(small_plan)
+    assert cache_key(small_plan) != cache_key(other)
+
+
+def test_a_change_in_the_code_changes_the_key(monkeypatch, tmp_path, small_plan):
+    before = cache_key(small_plan)
+    package = Path(cache.__file__).parents[1]
+    for name in SOURCES:
+        for file in sorted((package / name).rglob("*.py")) or [package / name]:
+            copy = tmp_path / file.relative_to(package)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes())
+    monkeypatch.setattr(cache.importlib.resources, "files", lambda _: tmp_path)
+    assert cache_key(small_plan) == before
+    nouns = tmp_path / "tasks" / "grammar" / "nouns.py"
+    nouns.write_text(nouns.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert cache_key(small_plan) != before
+
+
+def test_all_code_that_training_loads_is_part_of_the_key():
+    # `progress` and `cache` do not change what comes out, `trained` only keeps it.
+    kept_out = {"tasks", "models", "tasks/progress.py", "tasks/cache.py", "tasks/trained.py"}
+    script = "import sys, attnreport.tasks.trained; print(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = {
+        name.removeprefix("attnreport.").replace(".", "/")
+        for name in result.stdout.split()
+        if name.startswith(("attnreport.nn", "attnreport.models", "attnreport.tasks"))
+    }
+    known = {source.removesuffix(".py") for source in SOURCES}
+    known |= {name.removesuffix(".py") for name in kept_out}
+    folders = tuple(f"{source}/" for source in SOURCES if not source.endswith(".py"))
+    assert {name for name in loaded - known if not name.startswith(folders)} == set()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked without fcntl")
+def test_a_second_training_waits_for_the_first(tmp_path):
+    order = []
+
+    def second():
+        with locked(tmp_path):
+            order.append("second")
+
+    with locked(tmp_path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_without_locks_training_goes_on(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with locked(tmp_path):
+        assert not (tmp_path / "lock").exists()
