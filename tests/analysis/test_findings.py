@@ -88,7 +88,7 @@ def test_a_translation_in_sentences():
     assert [sentence(finding) for finding in told] == [
         "97.3% sentences exactly right",
         "0.0412 alignment error rate",
-        "6 of 6 words look at the word they translate",
+        "5 of 5 words look at the word they translate",
         "2 tokens back is the longest jump: “fuchs” looks at “fox”, then “gesehen” looks at “seen”",
         "0.00 bits is the mean entropy of a row; looking everywhere equally would be 2.58 bits",
     ]
@@ -115,9 +115,30 @@ def test_the_best_head_is_named_where_there_are_several():
     wrong = translation([1, 0, 0, 0, 0, 0], reference=reference)
     right = translation([0, 1, 3, 4, 2, 0], reference=reference, heads=2)
     assert (
-        "5 of 6 words look at the word they translate in L1 H0, the head that does it best"
+        "5 of 5 words look at the word they translate in L1 H0, the head that does it best"
         in sentences([wrong, right])
     )
+
+
+def test_markers_and_punctuation_are_not_words():
+    german, english = TokenAxis(("fuchs", ".", "</s>"), (2,)), TokenAxis(("fox", ".", "</s>"), (2,))
+    links = np.eye(3, dtype=bool)
+
+    def cross(*heads):
+        weights = np.eye(3, dtype=np.float32)[np.array(heads)]
+        return AttentionMap("a", weights, german, english, "cross", reference=links)
+
+    assert sentences([cross([0, 1, 2])])[0] == "1 of 1 word looks at the word it translates"
+    marks_only, word_only = [1, 1, 2], [0, 0, 0]
+    assert sentences([cross(marks_only, word_only)])[0] == (
+        "1 of 1 word looks at the word it translates in L0 H1, the head that does it best"
+    )
+    bare = TokenAxis((".", "</s>"), (1,))
+    weights = np.array([[[0.9, 0.1], [0.2, 0.8]]], np.float32)
+    attention = AttentionMap(
+        "a", weights, bare, bare, "cross", reference=np.eye(2, dtype=bool)
+    )
+    assert not any("translate" in text for text in sentences([attention], limit=9))
 
 
 def test_one_word_is_singular():
@@ -178,8 +199,6 @@ def test_other_positions_have_their_own_words():
     "attention",
     [
         layer([[1]], axis=TokenAxis(("a",))),
-        layer(np.zeros((SIZE, SIZE)), mask=np.zeros((SIZE, SIZE), dtype=bool)),
-        layer(np.zeros((SIZE, SIZE)), normalized=False),
         layer(np.eye(SIZE), mask=np.eye(SIZE, dtype=bool)),
     ],
 )
@@ -187,6 +206,49 @@ def test_without_a_choice_there_is_one_sentence(attention):
     assert findings([attention]) == [
         Finding("0 bits", "of entropy: no row looks at more than one position")
     ]
+
+
+@pytest.mark.parametrize(
+    "attention",
+    [
+        layer(np.zeros((SIZE, SIZE)), mask=np.zeros((SIZE, SIZE), dtype=bool)),
+        layer(np.zeros((SIZE, SIZE)), normalized=False),
+        layer(np.zeros((SIZE, SIZE)), normalized=False, kind="gate"),
+    ],
+)
+def test_where_nothing_attends_that_is_said(attention):
+    assert findings([attention]) == [Finding("0 rows", "attend to anything: every weight is 0")]
+    some = layer(np.eye(SIZE), mask=np.eye(SIZE, dtype=bool))
+    assert sentences([attention, some])[0].startswith("0 bits")
+
+
+@pytest.mark.parametrize("fields", [{"kind": "gate", "normalized": False}, {"normalized": False}])
+def test_strengths_are_not_told_as_shares_of_attention(fields):
+    linked = stripe(0, 0.1)
+    linked[7, 3] = 0.99
+    assert not any("of the attention of" in each for each in sentences([layer(linked, **fields)]))
+
+
+def test_an_even_spread_is_not_told_as_a_sink():
+    causal = np.tril(np.ones((5, 5)))
+    axis = TokenAxis(("a", "b", "c", "d", "e"))
+    even = causal / causal.sum(axis=-1, keepdims=True)
+    first = np.eye(5)[[0] * 5]
+    maps = [layer(even, even, first, first, axis=axis, mask=causal.astype(bool))]
+    told = sentences(maps, limit=9)
+    assert told[0].startswith("2 of 4 heads put at least 40% of their attention on “a”")
+    assert "2 of 4 heads spread their attention broadly" in told
+
+
+def test_no_head_is_both_the_sharpest_and_broad():
+    told = sentences([layer(UNIFORM, UNIFORM)], limit=9)
+    assert told == ["2 of 2 heads spread their attention broadly"]
+
+
+def test_characters_that_turn_the_direction_are_visible():
+    for axis in (TokenAxis(("\u202ea", "b", "c")), ItemAxis(("\u202ea", "b", "c"))):
+        told = sentences([layer(np.eye(3)[[0] * 3], axis=axis)])
+        assert "⟨202E⟩a" in told[0]
 
 
 def test_metrics_without_a_value_are_left_out():

@@ -40,10 +40,29 @@ def written(tokens, special=(), words=()):
         ("é", "é"),
         ("</script>", "</script>"),
         ("[CLS]", "[CLS]"),
+        ("\u202enimda", "⟨202E⟩nimda"),
+        ("##\u2066a\u2069", "⟨2066⟩a⟨2069⟩"),
+        ("a\u200e\u200f\u061c", "a⟨200E⟩⟨200F⟩⟨061C⟩"),
+        ("\ufefffox", "⟨FEFF⟩fox"),
+        ("a\x85b", "a⟨0085⟩b"),
+        ("\x85", "⟨0085⟩"),
+        (" \ufeff", "⟨FEFF⟩"),
+        ("\u202e", "⟨202E⟩"),
     ],
 )
 def test_every_token_can_be_seen(token, shown):
     assert display_text(token) == shown
+
+
+@pytest.mark.parametrize(
+    "code", [0x85, 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF]
+)
+@pytest.mark.parametrize("around", [("", ""), ("a", ""), ("", "a"), ("Ġ", "a"), (" ", " ")])
+def test_what_turns_the_direction_of_text_is_shown_everywhere(code, around):
+    token = chr(code).join(around)
+    for label in (display_text(token), *display_labels(ItemAxis((token,)))):
+        assert chr(code) not in label
+        assert f"⟨{code:04X}⟩" in label
 
 
 @settings(deadline=None)

@@ -66,14 +66,17 @@ def tasks(monkeypatch, calls, tiny_recording):
         calls.append(("run_demo", {"name": name, **options}))
         return tiny_recording
 
-    def record_texts(folder, texts, **options):
+    def record_texts(folder, texts, *, check_size, **options):
         calls.append(("record_texts", {"folder": folder, "texts": texts, **options}))
+        check_size(module.expected_weights)
+        calls.append(("computed", {}))
         return tiny_recording
 
     module.DEMOS = {
         "translator": types.SimpleNamespace(description="Translates English to German."),
         "sorting": types.SimpleNamespace(description="Sorts letters."),
     }
+    module.expected_weights = 150
     module.run_demo = run_demo
     module.record_texts = record_texts
     monkeypatch.setitem(sys.modules, "attnreport.tasks", module)

@@ -15,14 +15,21 @@ def test_the_first_demo_is_the_default(invoke, tasks, outputs, calls, tmp_path):
 
 def test_everything_that_is_said_is_passed_on(invoke, tasks, outputs, calls, tiny_recording):
     result = invoke(
-        *("demo", "sorting", "-o", "out.html", "--seed", "7", "--fresh", "-q", "--title", "T")
+        *("demo", "sorting", "-o", "out.html", "--seed", "7", "--fresh", "-q", "--title", "T"),
+        *("--precision", "u16", "--budget", "8"),
     )
     assert result.exit_code == 0, result.output
     assert calls.named("run_demo") == [
         {"name": "sorting", "seed": 7, "fresh": True, "progress": False}
     ]
     assert calls.named("write_report") == [
-        {"recording": tiny_recording, "force": False, "title": "T"}
+        {
+            "recording": tiny_recording,
+            "force": False,
+            "title": "T",
+            "precision": "u16",
+            "budget_mb": 8.0,
+        }
     ]
 
 

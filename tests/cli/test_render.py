@@ -43,6 +43,18 @@ def test_nothing_that_is_not_said_is_passed_on(path, invoke, outputs, calls):
     assert set(calls.named("write_report")[0]) == {"recording", "force"}
 
 
+def test_a_recording_that_is_too_large_is_told_in_options(path, invoke, outputs, calls, tmp_path):
+    result = invoke("render", path, "--budget", "0.00001")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: The report would hold 150 weights, too many for its budget of 1e-05 MB. "
+        "Allow more with `--budget 1`.\n"
+    )
+    assert calls.named("write_report") == []
+    assert not (tmp_path / "run.html").exists()
+    assert invoke("render", path, "--budget", "1").exit_code == 0
+
+
 def test_a_missing_recording_is_a_sentence(invoke, outputs):
     result = invoke("render", "nothing.attn")
     assert result.exit_code == 1

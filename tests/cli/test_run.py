@@ -73,6 +73,35 @@ def test_a_bad_model_folder_is_a_sentence(invoke, tasks, outputs, monkeypatch):
     assert result.stderr == ("Error: model has no config.json. Give a Hugging Face model folder.\n")
 
 
+def test_precision_and_budget_are_passed_on(invoke, tasks, outputs, calls):
+    arguments = ("run", "model", "--text", "a", "--precision", "u8", "--budget", "64")
+    assert invoke(*arguments).exit_code == 0
+    (found,) = calls.named("write_report")
+    assert (found["precision"], found["budget_mb"]) == ("u8", 64.0)
+
+
+def test_what_is_too_large_is_known_before_it_is_computed(
+    invoke, tasks, outputs, calls, tmp_path
+):
+    tasks.expected_weights = 100_000_000
+    result = invoke("run", "model", "--text", "a")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: The report would hold 100,000,000 weights, too many for its budget of 32 MB. "
+        "Allow more with `--budget 64`, or give fewer or shorter texts.\n"
+    )
+    assert calls.named("computed") == []
+    assert not (tmp_path / "model.html").exists()
+    assert invoke("run", "model", "--text", "a", "--budget", "63").exit_code == 1
+    assert invoke("run", "model", "--text", "a", "--budget", "64").exit_code == 0
+
+
+def test_a_chosen_precision_knows_no_budget(invoke, tasks, outputs, calls):
+    tasks.expected_weights = 100_000_000
+    assert invoke("run", "model", "--text", "a", "--precision", "u8").exit_code == 0
+    assert calls.named("computed") == [{}]
+
+
 def test_what_cannot_be_written_is_known_before_the_model_runs(
     invoke, tasks, outputs, calls, tmp_path
 ):

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from attnreport._errors import InvalidAttentionError, ModelFolderError
+from attnreport._errors import InvalidAttentionError, ModelFolderError, ReportError
+from attnreport.capture import capture_attention
 from attnreport.models.hugging_face import load_bert
+from attnreport.tasks import pretrained
 from attnreport.tasks.pretrained import record_texts
 
 TINY = Path(__file__).parents[1] / "gold" / "bert" / "tiny"
@@ -125,6 +127,76 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path):
     path.write_text(json.dumps(tokenizer))
     with pytest.raises(ModelFolderError, match=r"'fox', number 1,000 of the tokenizer.*only 41"):
         record_texts(folder, ["the fox"], progress=False)
+
+
+MIXED = ["the " * 20, SHORT, LONG, "the " * 16, "fox", "the fox"]
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """Shapes of the batches that the model was run on."""
+    found = []
+
+    def spy(model, words, *inputs, **options):
+        found.append(words.shape)
+        return capture_attention(model, words, *inputs, **options)
+
+    monkeypatch.setattr(pretrained, "capture_attention", spy)
+    return found
+
+
+def test_texts_of_like_lengths_run_together(batches):
+    recording = record_texts(TINY, MIXED, progress=False)
+    assert sorted(batches) == [(2, 24), (4, 16)]  # the model reads no more than 24
+    assert [example.input for example in recording.examples] == MIXED
+    assert [example.name.partition(":")[0] for example in recording.examples] == list("123456")
+    assert recording.source.data == "6 texts given by the caller."
+    for example in recording.examples:
+        (alone,) = record_texts(TINY, [example.input], progress=False).examples
+        for one, other in zip(alone.maps, example.maps, strict=True):
+            assert one.query == other.query
+            assert abs(one.array() - other.array()).max() < 1e-6
+            assert other.checks.output_difference < 1e-5
+
+
+def test_a_batch_is_bounded_by_its_weights(batches, monkeypatch):
+    monkeypatch.setattr(pretrained, "MOST_WEIGHTS", 3 * 4 * 16**2 * 2)
+    recording = record_texts(TINY, MIXED, progress=False)
+    # One text of 24 is more than two of 16, and runs all the same.
+    assert sorted(batches) == [(1, 24), (1, 24), (2, 16), (2, 16)]
+    assert [example.input for example in recording.examples] == MIXED
+
+
+def test_names_that_repeat_are_refused_across_batches():
+    with pytest.raises(InvalidAttentionError, match="2 examples are called 'a'"):
+        record_texts(TINY, [SHORT, "the " * 20], names=["a", "a"], progress=False)
+
+
+def test_the_size_is_told_before_anything_is_computed(batches):
+    told = []
+    recording = record_texts(TINY, MIXED, check_size=told.append, progress=False)
+    assert told == [sum(m.weights.size for each in recording.examples for m in each.maps)]
+
+    def refuse(weights):
+        raise ReportError("too large")
+
+    batches.clear()
+    with pytest.raises(ReportError, match="too large"):
+        record_texts(TINY, MIXED, check_size=refuse, progress=False)
+    assert batches == []
+
+
+def test_progress_counts_texts(monkeypatch):
+    told = []
+    monkeypatch.setattr(pretrained.Console, "status", lambda self, text: told.append(text) or self)
+    record_texts(TINY, MIXED, progress=False)
+    assert told == [
+        "Loading the model",
+        "Computing attention: 0 of 6 texts done",
+        "Computing attention: 4 of 6 texts done",
+    ]
+    record_texts(TINY, [SHORT], progress=False)
+    assert told[-1] == "Computing attention: 0 of 1 text done"
 
 
 def test_progress_goes_to_stderr(capsys):
