@@ -5,12 +5,13 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from attnreport.analysis.alignment import alignment_links
 from attnreport.analysis.heads import HeadStatistics, group_statistics
 from attnreport.analysis.jumps import longest_jump
-from attnreport.analysis.links import agreed_link, later_maps
+from attnreport.analysis.links import agreed_link, content_positions, later_maps
 from attnreport.analysis.patterns import DOMINANT, SHARP
-from attnreport.analysis.starting import clearest_head, right_links
-from attnreport.analysis.words import display_text
+from attnreport.analysis.starting import clearest_head
+from attnreport.analysis.words import display_text, reveal
 from attnreport.recording import AttentionMap, Axis, Metric, TokenAxis
 
 # Longer token texts are cut in a sentence, which a reader takes in at a glance.
@@ -63,8 +64,7 @@ def findings(
     told = [_metric(metric) for metric in metrics if math.isfinite(metric.value)][:2]
     choosing = [head for head in heads if head.pattern != "no choice"]
     if not choosing:
-        told.append(Finding("0 bits", "of entropy: no row looks at more than one position"))
-        return told[:limit]
+        return [*told, _no_choice(maps)][:limit]
     group = _Group(maps, heads, choosing)
     candidates = (
         group.alignment(),
@@ -83,6 +83,25 @@ def _metric(metric: Metric) -> Finding:
     return Finding(value, metric.name, detail=metric.detail)
 
 
+def _no_choice(maps: Sequence[AttentionMap]) -> Finding:
+    """Says why there is nothing to say about the heads."""
+    if any(attention.head(head).any() for attention in maps for head in range(attention.heads)):
+        return Finding("0 bits", "of entropy: no row looks at more than one position")
+    return Finding("0 rows", "attend to anything: every weight is 0")
+
+
+def _right_words(attention: AttentionMap, head: int) -> tuple[int, int]:
+    """How many words with a reference look most at a key it links, and how many there are.
+
+    Markers and punctuation stand in the same order in most languages, so they would flatter.
+    """
+    if attention.reference is None:
+        return 0, 0
+    reference = attention.reference[content_positions(attention.query)]
+    links = alignment_links(attention.head(head))[content_positions(attention.query)]
+    return int((links & reference).any(axis=-1).sum()), int(reference.any(axis=-1).sum())
+
+
 class _Group:
     """The sentences about one group. Each is None where it would not be true or not be news."""
 
@@ -99,9 +118,14 @@ class _Group:
 
     def alignment(self) -> Finding | None:
         """How many words look at the word they translate."""
-        best = clearest_head(self.maps, self.heads)
+        clearest = clearest_head(self.maps, self.heads)
+
+        def quality(head: HeadStatistics) -> tuple[int, bool]:
+            return _right_words(self.maps[head.layer], head.head)[0], head == clearest
+
+        best = max(self.choosing, key=quality)
         attention = self.maps[best.layer]
-        right, count = right_links(attention, best.head)
+        right, count = _right_words(attention, best.head)
         if count == 0 or attention.kind != "cross":
             return None
         text = "word looks at the word it translates"
@@ -131,11 +155,14 @@ class _Group:
 
     def sink(self) -> Finding | None:
         """How many heads look mostly at one and the same position."""
-        keys = Counter(head.top_key for head in self.choosing if head.top_share >= DOMINANT)
-        if not keys:
+        # Causal heads that spread evenly give much to the first positions too: early rows see
+        # nothing else.
+        pulled = [h for h in self.choosing if h.top_share >= DOMINANT and h.pattern != "broad"]
+        if not pulled:
             return None
+        keys = Counter(head.top_key for head in pulled)
         key, count = min(keys.items(), key=lambda item: (-item[1], item[0]))
-        drawn = [h for h in self.choosing if h.top_key == key and h.top_share >= DOMINANT]
+        drawn = [head for head in pulled if head.top_key == key]
         axis = self.maps[drawn[0].layer].key
         place = _quote(axis, key)
         if count == 1:
@@ -150,8 +177,8 @@ class _Group:
         )
         return Finding(f"{count} of {self.total}", text)
 
-    def sharpest(self) -> Finding:
-        """Which head has the lowest entropy."""
+    def sharpest(self) -> Finding | None:
+        """Which head has the lowest entropy, unless even that one is broad."""
         sharpest = min(self.choosing, key=lambda head: head.entropy)
         if self.total == 1:
             most = sharpest.entropy / sharpest.normalized_entropy if sharpest.entropy else None
@@ -159,6 +186,8 @@ class _Group:
             if most:
                 text += f"; looking everywhere equally would be {most:.2f} bits"
             return Finding(f"{sharpest.entropy:.2f} bits", text, self._address(sharpest))
+        if sharpest.pattern == "broad":
+            return None
         text = f"is the sharpest head: entropy {sharpest.entropy:.2f} bits"
         share = _pattern_share(sharpest)
         if share is not None:
@@ -169,6 +198,9 @@ class _Group:
         """Which two words the heads connect most, in self-attention."""
         link = agreed_link(self.maps) if self.choosing[0].distance is not None else None
         if link is None or link.weight < _TELLING_LINK:
+            return None
+        linked = self.maps[link.layer]
+        if linked.kind == "gate" or not linked.normalized:  # then a weight is no share of a row
             return None
         axis = self.maps[0].key
         nouns = "words" if isinstance(axis, TokenAxis) else _noun(axis, 2)
@@ -255,7 +287,7 @@ def _quote(axis: Axis, position: int) -> str:
     """The text at `position`, in quotes unless it is a marker; with its place if not unique."""
     label = axis.labels[position]
     if not isinstance(axis, TokenAxis):
-        return label
+        return reveal(label)
     text = display_text(label)
     if len(text) > _LONGEST_QUOTE:
         text = text[: _LONGEST_QUOTE - 1] + "…"

@@ -1,5 +1,6 @@
 """Tokens as people read them: visible, and grouped into the words they were cut from."""
 
+import re
 import unicodedata
 
 from attnreport.recording import Axis, TokenAxis, special_positions
@@ -15,6 +16,10 @@ _PICTURES = {chr(code): chr(0x2400 + code) for code in range(0x20)} | {"\x7f": "
 _PICTURES |= {"\n": "⏎", "\r": "⏎", "\t": "⇥", "\u2028": "⏎", "\u2029": "⏎"}
 _INVISIBLE = ("Cf", "Mn", "Me")  # Unicode categories: format characters, combining marks
 
+# Characters without a shape that turn the direction of what follows (Unicode's Bidi_Control), so
+# that a token reads as another, and two that Python and browsers disagree about being white space.
+_HIDDEN = re.compile("[\u0085\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
 _CLOSING = frozenset(".,;:!?)]}%…»”’")
 _OPENING = frozenset("([{«„“‘$€£#@")
 _JOINING = frozenset("-‐‑/'_")
@@ -24,12 +29,13 @@ def display_text(token: str) -> str:
     """`token` as a reader can see it.
 
     Marks that a tokenizer adds (`##`, `Ġ`, `▁`) are taken off. An empty token shows as ∅, white
-    space as ␠, ⏎ or ⇥, a control character as its picture, and a token of nothing but invisible
-    characters as their code points.
+    space as ␠, ⏎ or ⇥, a control character as its picture, a character that turns the direction
+    of text as its code point in ⟨⟩, and a token of nothing but other invisible characters as their
+    code points.
     """
     if token == "":
         return "∅"
-    text = token.replace(_BYTE_NEWLINE, "\n").replace(_BYTE_TAB, "\t")
+    text = reveal(token).replace(_BYTE_NEWLINE, "\n").replace(_BYTE_TAB, "\t")
     for mark in (_CONTINUATION, *_SPACES):
         if text.startswith(mark) and text.strip() not in ("", _CONTINUATION):
             text = text.removeprefix(mark) or " "
@@ -39,6 +45,14 @@ def display_text(token: str) -> str:
     if all(unicodedata.category(character) in _INVISIBLE for character in shown):
         return " ".join(f"U+{ord(character):04X}" for character in shown)
     return shown
+
+
+def reveal(text: str) -> str:
+    """`text` with every character that turns the direction of text shown as its code point.
+
+    The joiners that make one emoji of several stay: they turn nothing.
+    """
+    return _HIDDEN.sub(lambda found: f"⟨{ord(found[0]):04X}⟩", text)
 
 
 def _visible(character: str, blank: bool) -> str:
@@ -54,7 +68,7 @@ def display_labels(axis: Axis) -> tuple[str, ...]:
     """A visible text for every position of `axis`."""
     if isinstance(axis, TokenAxis):
         return tuple(display_text(token) for token in axis.tokens)
-    return tuple(label or "∅" for label in axis.labels)
+    return tuple(reveal(label) or "∅" for label in axis.labels)
 
 
 def word_spans(axis: Axis) -> list[list[int]]:

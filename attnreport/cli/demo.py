@@ -24,6 +24,8 @@ def demo(
     title: str | None,
     force: bool,
     open_page: bool,
+    precision: str | None,
+    budget_mb: float | None,
     save: str | None,
     list_demos: bool,
     seed: int,
@@ -48,4 +50,13 @@ def demo(
     report = Path(f"{name}.html") if output is None else output
     check_targets(report, force=force, save=save)
     recording = run_demo(name, seed=seed, fresh=fresh, progress=not quiet)
-    finish(recording, report, force=force, open_page=open_page, save=save, title=title)
+    finish(
+        recording,
+        report,
+        force=force,
+        open_page=open_page,
+        save=save,
+        title=title,
+        precision=precision,
+        budget_mb=budget_mb,
+    )

@@ -11,18 +11,6 @@ from attnreport.cli.results import check_targets, finish, report_options
 @click.command(context_settings=CONTEXT_SETTINGS)
 @click.argument("recording")
 @report_options
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "u16", "u8"]),
-    help="How to store the weights; by default the most exact that fits the budget.",
-)
-@click.option(
-    "--budget",
-    "budget_mb",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="MB",
-    help="Size that the report should stay below.",
-)
 @debug_option
 def render(
     recording: str,

@@ -1,6 +1,8 @@
 """Where a command puts its report and its recording, checked before the work begins."""
 
+import bisect
 import contextlib
+import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from attnreport._errors import ReportError
 from attnreport.cli.terminal import readable_size, say, say_error
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -28,6 +31,18 @@ def report_options(function: _Function) -> _Function:
             "--force", is_flag=True, help="Also replace a file that is not an attnreport report."
         ),
         click.option("--open", "open_page", is_flag=True, help="Show the report in a browser."),
+        click.option(
+            "--precision",
+            type=click.Choice(["float32", "u16", "u8"]),
+            help="How to store the weights; by default the most exact that fits the budget.",
+        ),
+        click.option(
+            "--budget",
+            "budget_mb",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="MB",
+            help="Size that the report should stay below.",
+        ),
     )
     for option in reversed(options):
         function = option(function)
@@ -68,6 +83,38 @@ def check_targets(report: Path, *, force: bool, save: str | None = None) -> None
         require_writable(save)
 
 
+def check_budget(
+    weights: int, *, precision: str | None, budget_mb: float | None, instead: str = ""
+) -> None:
+    """Raises if a report of so many weights is larger than its budget.
+
+    Args:
+        weights: How many weights the report would hold.
+        precision: How to store them; a choice of the user's knows no budget.
+        budget_mb: Size that the report should stay below; None for the default.
+        instead: What else than a larger budget helps, as the end of a sentence.
+
+    Raises:
+        ReportError: Not even the smallest encoding fits.
+    """
+    from attnreport.report.packing import DEFAULT_BUDGET_MB, choose_encoding
+
+    def fits(megabytes: float) -> bool:
+        try:
+            choose_encoding(weights, budget_mb=megabytes)
+        except ReportError:
+            return False
+        return True
+
+    budget = DEFAULT_BUDGET_MB if budget_mb is None else budget_mb
+    if precision is None and not fits(budget):
+        needed = 1 + bisect.bisect_left(range(1, 2**40), True, key=fits)
+        raise ReportError(
+            f"The report would hold {weights:,} weights, too many for its budget of {budget:g} "
+            f"MB. Allow more with `--budget {needed}`{instead}."
+        )
+
+
 def finish(
     recording: Any,
     report: Path,
@@ -75,6 +122,8 @@ def finish(
     force: bool,
     open_page: bool,
     save: str | None = None,
+    precision: str | None = None,
+    budget_mb: float | None = None,
     **options: Any,
 ) -> None:
     """Writes the recording if that is wanted, then the report, and says where they are.
@@ -85,6 +134,8 @@ def finish(
         force: Also replace a file that is not a report.
         open_page: Show the report in a browser.
         save: Where to keep the recording.
+        precision: How to store the weights.
+        budget_mb: Size that the report should stay below.
         options: What else `attnreport.write_report` takes; None leaves its default.
     """
     from attnreport.outputs import write_report
@@ -95,6 +146,10 @@ def finish(
         with _working("Saving the recording"):
             save_recording(recording, save)
         say(f"Recording: {_place(save)}")
+    maps = (attention for example in recording.examples for attention in example.maps)
+    weights = sum(math.prod(attention.weights.shape) for attention in maps)
+    check_budget(weights, precision=precision, budget_mb=budget_mb)
+    options |= {"precision": precision, "budget_mb": budget_mb}
     given = {name: value for name, value in options.items() if value is not None}
     with _working("Writing the report"):
         written = Path(write_report(recording, report, force=force, **given))

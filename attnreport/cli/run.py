@@ -1,11 +1,19 @@
 """`attnreport run`: see the attention of a pretrained model on one's own text."""
 
+import functools
 from pathlib import Path
 
 import click
 
 from attnreport.cli.program import CONTEXT_SETTINGS, debug_option
-from attnreport.cli.results import check_targets, finish, quiet_option, report_options, save_option
+from attnreport.cli.results import (
+    check_budget,
+    check_targets,
+    finish,
+    quiet_option,
+    report_options,
+    save_option,
+)
 
 
 @click.command(context_settings=CONTEXT_SETTINGS)
@@ -29,6 +37,8 @@ def run(
     title: str | None,
     force: bool,
     open_page: bool,
+    precision: str | None,
+    budget_mb: float | None,
     save: str | None,
     quiet: bool,
 ) -> None:
@@ -44,8 +54,27 @@ def run(
     check_targets(report, force=force, save=save)
     from attnreport.tasks import record_texts
 
-    recording = record_texts(folder, [_valid(text) for text in wanted], progress=not quiet)
-    finish(recording, report, force=force, open_page=open_page, save=save, title=title)
+    recording = record_texts(
+        folder,
+        [_valid(text) for text in wanted],
+        check_size=functools.partial(
+            check_budget,
+            precision=precision,
+            budget_mb=budget_mb,
+            instead=", or give fewer or shorter texts",
+        ),
+        progress=not quiet,
+    )
+    finish(
+        recording,
+        report,
+        force=force,
+        open_page=open_page,
+        save=save,
+        title=title,
+        precision=precision,
+        budget_mb=budget_mb,
+    )
 
 
 def _lines(file: Path | None) -> list[str]:

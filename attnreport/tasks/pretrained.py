@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
@@ -11,13 +11,19 @@ from rich.console import Console
 
 from attnreport._errors import InvalidAttentionError, ModelFolderError
 from attnreport.capture.capture import capture_attention
+from attnreport.models.bert import BertSizes
 from attnreport.models.hugging_face import PretrainedBert, load_bert
-from attnreport.recording import Recording, Source, TokenAxis
+from attnreport.recording import Example, Recording, Source, TokenAxis
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from tokenizers import Encoding
+
+# Most attention weights that a batch of several texts may have, padding included: 256 MB.
+MOST_WEIGHTS = 64_000_000
+# Texts are padded to a power of two, at least this, so that few shapes have to be compiled.
+_SHORTEST = 16
 
 
 def record_texts(
@@ -25,18 +31,21 @@ def record_texts(
     texts: Sequence[str],
     *,
     names: Sequence[str] | None = None,
+    check_size: Callable[[int], object] | None = None,
     progress: bool = True,
 ) -> Recording:
     """A recording of what a pretrained BERT-family model attends to in the given texts.
 
-    All texts run as one batch, padded to the longest: the model is then compiled once, and
-    padding is masked to a weight of exactly 0 and cut off. The memory this takes grows with the
-    square of the longest text; record very long texts one by one.
+    Texts of like lengths run together, padded to the next power of two, in batches of at most
+    `MOST_WEIGHTS` weights; a longer text runs alone. Padding is masked to a weight of exactly 0
+    and cut off, so a text has the weights it has alone, up to rounding. Every batch is verified.
 
     Args:
         folder: Hugging Face model folder; see `attnreport.models.hugging_face.load_bert`.
         texts: The texts, at least one.
         names: A name per text; its number and first words if left out.
+        check_size: Called with the number of weights the recording will have, before any is
+            computed; what it raises ends the recording.
         progress: Whether to say on stderr what is being done.
 
     Raises:
@@ -57,19 +66,53 @@ def record_texts(
     with console.status("Loading the model"):
         pretrained = load_bert(folder)
     encodings = _encodings(pretrained, texts)
-    with console.status(f"Computing attention in {len(texts)} text{'s' * (len(texts) > 1)}"):
-        recording = capture_attention(
-            pretrained.model,
-            *_batch(encodings),
-            tokens=[_axis(encoding) for encoding in encodings],
-            example_names=list(names) if names is not None else _names(texts),
-            source=_source(pretrained, len(texts)),
-        )
+    if check_size is not None:
+        cells = sum(len(encoding.ids) ** 2 for encoding in encodings)
+        check_size(pretrained.sizes.layers * pretrained.sizes.heads * cells)
+    recording = _recorded(pretrained, encodings, console)
     examples = [
-        dataclasses.replace(example, input=text)
-        for example, text in zip(recording.examples, texts, strict=True)
+        dataclasses.replace(example, name=name, input=text)
+        for example, name, text in zip(
+            recording.examples, _names(texts) if names is None else names, texts, strict=True
+        )
     ]
     return dataclasses.replace(recording, examples=tuple(examples))
+
+
+def _recorded(
+    pretrained: PretrainedBert, encodings: Sequence["Encoding"], console: Console
+) -> Recording:
+    """One example per text, in the order given, named by its number."""
+    total, source = len(encodings), _source(pretrained, len(encodings))
+    noun = "texts" if total > 1 else "text"
+    examples: dict[int, Example] = {}
+    told = source
+    for texts, length in _batches(pretrained.sizes, [len(each.ids) for each in encodings]):
+        batch = [encodings[text] for text in texts]
+        with console.status(f"Computing attention: {len(examples)} of {total} {noun} done"):
+            recording = capture_attention(
+                pretrained.model,
+                *_padded(batch, length),
+                tokens=[_axis(encoding) for encoding in batch],
+                example_names=[str(text) for text in texts],
+                source=source,
+            )
+        examples.update(zip(texts, recording.examples, strict=True))
+        told = recording.source  # with the notes of the capture, the same for every batch
+    return Recording(tuple(examples[text] for text in range(total)), source=told)
+
+
+def _batches(sizes: BertSizes, lengths: Sequence[int]) -> list[tuple[list[int], int]]:
+    """Numbers of the texts that run together, and the length that they are padded to."""
+    alike: dict[int, list[int]] = {}
+    for text, length in enumerate(lengths):
+        power = max(_SHORTEST, 1 << (length - 1).bit_length())
+        alike.setdefault(min(power, sizes.positions), []).append(text)
+    batches = []
+    for length, texts in sorted(alike.items()):
+        most = max(1, MOST_WEIGHTS // (sizes.layers * sizes.heads * length**2))
+        batches += [(texts[start : start + most], length) for start in range(0, len(texts), most)]
+    return batches
 
 
 def _encodings(pretrained: PretrainedBert, texts: Sequence[str]) -> list["Encoding"]:
@@ -122,15 +165,17 @@ def _require_known(encoding: "Encoding", words: int, where: str) -> None:
         )
 
 
-def _batch(encodings: Sequence["Encoding"]) -> tuple[jnp.ndarray, jnp.ndarray, jnp.ndarray]:
-    """Token numbers, whether each is real, and segments, padded to the longest text."""
-    shape = (len(encodings), max(len(encoding.ids) for encoding in encodings))
+def _padded(
+    encodings: Sequence["Encoding"], length: int
+) -> tuple[jnp.ndarray, jnp.ndarray, jnp.ndarray]:
+    """Token numbers, whether each is real, and segments, padded to the given length."""
+    shape = (len(encodings), length)
     words, segments = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
     real = np.zeros(shape, bool)
     for row, encoding in enumerate(encodings):
-        length = len(encoding.ids)
-        words[row, :length], segments[row, :length] = encoding.ids, encoding.type_ids
-        real[row, :length] = True
+        count = len(encoding.ids)
+        words[row, :count], segments[row, :count] = encoding.ids, encoding.type_ids
+        real[row, :count] = True
     return jnp.asarray(words), jnp.asarray(real), jnp.asarray(segments)
 
 

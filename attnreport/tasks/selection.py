@@ -16,8 +16,8 @@ def choose_examples(pairs: Sequence[SentencePair], right: Sequence[bool]) -> lis
     Kinds are tried in this order: a clause whose verb comes last, a separable verb split in two,
     the same in one word, a participle far from its auxiliary, a relative clause in the dative, an
     infinitive of purpose, a question, `kein`, a time that comes first, a pronoun with the gender
-    of its noun, the longest sentence. Whether the model is right plays no part in that; the first
-    sentence it got wrong comes at the end.
+    of its noun, the longest of the others. Whether the model is right plays no part in that; the
+    first sentence it got wrong comes at the end.
 
     Args:
         pairs: Sentence pairs.
@@ -27,7 +27,8 @@ def choose_examples(pairs: Sequence[SentencePair], right: Sequence[bool]) -> lis
     for shows in _KINDS:
         fitting = (pair for pair in pairs if pair not in chosen and shows(pair))
         chosen.extend(list(fitting)[:1])
-    longest = max(pairs, key=lambda pair: len(pair.english), default=None)
+    others = (pair for pair in pairs if pair not in chosen)
+    longest = max(others, key=lambda pair: len(pair.english), default=None)
     wrong = [pair for pair, is_right in zip(pairs, right, strict=True) if not is_right]
     for pair in (longest, *wrong[:1]):
         if pair is not None and pair not in chosen:

@@ -20,12 +20,20 @@ const PICTURES = new Map([
   ["\u2029", "⏎"],
 ]);
 
+/** Characters that turn the direction of text, or that Python and browsers disagree about. */
+const HIDDEN = /[\u0085\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+
+/** @param {string} text */
+const reveal = (text) =>
+  text.replace(HIDDEN, (character) => `⟨${hexOf(character).padStart(4, "0")}⟩`);
+
 /**
  * A token whose every character can be seen, as `display_text` in Python shows it.
  * @param {string} token
  */
 export function visible(token) {
   if (token === "") return "∅";
+  token = reveal(token);
   const blank = token.trim() === "";
   const shown = Array.from(token, (character) => visibleCharacter(character, blank)).join("");
   if (!/^[\p{Cf}\p{Mn}\p{Me}]+$/u.test(shown)) return shown;
@@ -52,7 +60,7 @@ const hexOf = (character) => (character.codePointAt(0) ?? 0).toString(16).toUppe
  * @param {string} token
  */
 export function plain(token) {
-  const text = token.replaceAll("Ċ", "\n").replaceAll("ĉ", "\t");
+  const text = reveal(token).replaceAll("Ċ", "\n").replaceAll("ĉ", "\t");
   const mark = MARKS.find((candidate) => text.startsWith(candidate));
   const nothingElse = ["", "##"].includes(text.trim());
   return visible(mark && !nothingElse ? text.slice(mark.length) || " " : text);

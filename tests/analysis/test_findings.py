@@ -135,9 +135,7 @@ def test_markers_and_punctuation_are_not_words():
     )
     bare = TokenAxis((".", "</s>"), (1,))
     weights = np.array([[[0.9, 0.1], [0.2, 0.8]]], np.float32)
-    attention = AttentionMap(
-        "a", weights, bare, bare, "cross", reference=np.eye(2, dtype=bool)
-    )
+    attention = AttentionMap("a", weights, bare, bare, "cross", reference=np.eye(2, dtype=bool))
     assert not any("translate" in text for text in sentences([attention], limit=9))
 
 

@@ -80,9 +80,7 @@ def test_precision_and_budget_are_passed_on(invoke, tasks, outputs, calls):
     assert (found["precision"], found["budget_mb"]) == ("u8", 64.0)
 
 
-def test_what_is_too_large_is_known_before_it_is_computed(
-    invoke, tasks, outputs, calls, tmp_path
-):
+def test_what_is_too_large_is_known_before_it_is_computed(invoke, tasks, outputs, calls, tmp_path):
     tasks.expected_weights = 100_000_000
     result = invoke("run", "model", "--text", "a")
     assert result.exit_code == 1

@@ -95,16 +95,16 @@ def test_another_seed_gives_another_model_and_another_order(trainer, small_plan,
 
 def test_an_interrupted_training_goes_on_to_the_same_end(trainer, whole, tmp_path):
     trained, watcher = whole
-    steps_a_round = watcher.steps // 4
+    two_rounds = sum(len(trainer._round(number)) for number in range(2))
     with Checkpoints(tmp_path / "states") as checkpoints:
-        stopped = trainer.train(checkpoints, Watcher(interrupt_at=2 * steps_a_round + 3))
+        stopped = trainer.train(checkpoints, Watcher(interrupt_at=two_rounds + 3))
     assert stopped.interrupted
     assert len(stopped.history) == 2
     with Checkpoints(tmp_path / "states") as checkpoints:
         rest = Watcher()
         resumed = trainer.train(checkpoints, rest)
-    assert rest.begun is not None and rest.begun[1] > 0
-    assert rest.steps == watcher.steps - rest.begun[1]
+    assert rest.begun == (watcher.steps, two_rounds)
+    assert rest.steps == watcher.steps - two_rounds
     assert [score for score, _ in resumed.history] == watcher.scores
     assert same(resumed, trained)
 

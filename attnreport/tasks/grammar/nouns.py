@@ -21,7 +21,7 @@ frog      frogs      | frosch     frösche     frosches    | m  | animal low pre
 owl       owls       | eule       eulen       eule        | f  | animal flyer hunter
 lion      lions      | löwe       löwen       löwen       | m* | animal hunter
 hedgehog  hedgehogs  | igel       igel        igels       | m  | animal low prey
-squirrel  squirrels  | eichhörnchen eichhörnchen eichhörnchens | n  | animal low prey climber playful
+squirrel squirrels | eichhörnchen eichhörnchen eichhörnchens | n | animal low prey climber playful
 goat      goats      | ziege      ziegen      ziege       | f  | animal climber
 raven     ravens     | rabe       raben       raben       | m* | animal flyer robber
 dragon    dragons    | drache     drachen     drachen     | m* | animal flyer hunter

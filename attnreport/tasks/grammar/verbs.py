@@ -11,7 +11,8 @@ stands for nothing. What may follow is a list of
 * `how:KIND`: an adverb of manner, of a kind that `closed_classes` lists;
 * `state`: what the verb says lasts, so it is not done at a moment (*he must love* is left out).
 
-A long line goes on in the next one. Classes are those of the nouns, `being` for persons and animals, and `A/B` for either.
+A long line goes on in the next one. Classes are those of the nouns, `being` for persons and
+animals, and `A/B` for either.
 """
 
 PLACES = {
