@@ -19,6 +19,8 @@ def take(page: Page, report: Path, picture: Path, height: int) -> None:
     # The page's policy forbids the scripts by which Playwright itself waits.
     while not page.evaluate(READY):
         time.sleep(0.05)
+    # Small pictures are painted as they come into view, and colors fade in.
+    time.sleep(1)
     page.screenshot(path=picture, clip={"x": 0, "y": 0, "width": 1280, "height": height})
 
 
