@@ -1,0 +1,33 @@
+"""Runs every benchmark and puts its tables into README.md in place of the old ones."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+README = HERE / "README.md"
+SCRIPTS = ("report_size.py", "report_open.py", "peers.py", "startup.py")
+
+
+def main() -> None:
+    for script in SCRIPTS:
+        print(f"{script} …", file=sys.stderr, flush=True)
+        run = subprocess.run(
+            [sys.executable, HERE / script], stdout=subprocess.PIPE, encoding="utf-8"
+        )
+        if run.returncode:
+            print(f"{script} failed; its old tables stay.", file=sys.stderr)
+        else:
+            text = README.read_text(encoding="utf-8")
+            README.write_text(with_section(text, run.stdout), encoding="utf-8", newline="\n")
+
+
+def with_section(text: str, section: str) -> str:
+    """`text` with the section of the same heading replaced, or with a new one at the end."""
+    introduction, *sections = f"\n{text}".split("\n## ")
+    titled = {part.partition("\n")[0]: part for part in [*sections, section.removeprefix("## ")]}
+    return "\n\n## ".join(part.strip() for part in (introduction, *titled.values())) + "\n"
+
+
+if __name__ == "__main__":
+    main()
