@@ -44,6 +44,9 @@ def attention_calls(run: Run, examples: int | None) -> list[Call]:
     Args:
         run: What the program gave.
         examples: Length of the leading axis of the inputs, None when it is not one length.
+
+    Raises:
+        CaptureError: Weights have no batch axis, or no axis of heads; which is not known.
     """
     positions = {
         (path, index): position
@@ -65,14 +68,17 @@ def with_one_batch(calls: Sequence[Call], examples: int | None) -> list[Call]:
         examples: Length of the leading axis of the inputs, None when there is none.
 
     Raises:
-        CaptureError: Batches differ otherwise, so that examples cannot be told from parts.
+        CaptureError: Batches differ otherwise, or hold several parts of each example, so that
+            examples cannot be told from parts.
     """
     sizes = {len(call.weights) for call in calls}
     if examples == 1:
         return [part for call in calls for part in _parts(call)]
-    if len(sizes - {1}) > 1:
+    parts = examples and any(size > examples and size % examples == 0 for size in sizes)
+    if parts or len(sizes - {1}) > 1:
         raise CaptureError(
-            f"Attention in this model runs on batches of {', '.join(map(str, sorted(sizes)))}, so "
+            f"Attention in this model runs on batches of {', '.join(map(str, sorted(sizes)))}"
+            f"{f', and its inputs hold {examples} examples' if examples else ''}, so "
             "examples cannot be told from parts of examples, such as windows. Capture one "
             "example at a time."
         )
@@ -105,6 +111,12 @@ def _apart(run: Run, path: str, index: int, examples: int | None) -> Iterator[Ca
     told = _fact(facts, SAME_INPUT, index)
     mask = _fact(facts, MASK, index)
     again = None if run.again is None else np.asarray(run.again[path][WEIGHTS][index])
+    if told is None and weights.ndim == 3 and examples and len(weights) == examples > 1:
+        raise CaptureError(
+            f"`{path}` sowed weights of shape {weights.shape}, whose first axis may be the "
+            f"{examples} examples or as many heads. Sow them as [batch, head, query, key], with "
+            "an axis of length 1 for a single head."
+        )
     several = len(facts[WEIGHTS]) > 1
     call = Call(
         name=f"{path} (call {index + 1})" if several else path,

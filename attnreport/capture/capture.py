@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+import jax.numpy as jnp
 from flax import linen
 
 from attnreport._errors import CaptureError, InvalidAttentionError
@@ -15,7 +16,12 @@ from attnreport.capture.linen_program import linen_call, linen_program
 from attnreport.capture.naming import group_of, kind_of, stack_of
 from attnreport.capture.nnx_program import nnx_program
 from attnreport.capture.program import Program
+from attnreport.capture.sown import WEIGHTS
 from attnreport.recording import Checks, Kind, Recording, Source
+
+# Rounding adds up over layers: outputs that differ by less, relative to the largest, are the same.
+_ROUNDINGS = 8
+_SMALLEST_TOLD = 1e-5
 
 
 def capture_attention(
@@ -32,6 +38,7 @@ def capture_attention(
     normalized: bool = True,
     source: Source | None = None,
     verify: bool = True,
+    **unknown: Any,
 ) -> Recording:
     """A recording of the attention that a model uses on the given inputs.
 
@@ -57,7 +64,7 @@ def capture_attention(
     Args:
         model: The module or function to run.
         inputs: Its positional arguments. Arrays are traced; Python numbers stay what they are.
-        kwargs: Its keyword arguments.
+        kwargs: Its keyword arguments, such as `{'deterministic': True}`, and its own `mask`.
         tokens: Labels of the positions, one sequence of texts or one axis per example, or just
             one for a single example. An example with fewer labels than positions was padded, and
             its padding is cut off. In an encoder-decoder model, labels of the decoder's input.
@@ -69,8 +76,9 @@ def capture_attention(
         group: Stack of layers that a map belongs to, for all maps or as a function of the module
             path. Left out, `encoder self-attention`, `decoder self-attention`, `self-attention`
             or `cross-attention`, depending on the path and the kind.
-        mask: True where a query may look at a key, for all maps or as a function of the module
-            path that may return None; where it is left out, what the model's calls tell.
+        mask: A label for the recording, which the model does not see: True where a query may look
+            at a key, for all maps or as a function of the module path that may return None; where
+            it is left out, what the model's calls tell. A mask for the model goes into `kwargs`.
         padding: The side on which shorter examples were padded.
         normalized: Say False if rows are not meant to sum to one.
         source: Where the weights come from; model, framework and versions are filled in.
@@ -78,12 +86,14 @@ def capture_attention(
             without capture, and whether the weights depend on random numbers. For a second run
             the state of `nnx.Rngs` goes on from the first, and keys in Linen's `rngs` change;
             keys passed as plain arrays do not.
+        unknown: Refused, with a word on where the model's own keyword arguments go.
 
     Raises:
         CaptureError: The model runs, but no attention can be taken out of it; the message says
             why and what to do. An error that the model raises by itself passes unchanged.
         InvalidAttentionError: Labels or mask do not fit, or what was sown is not attention.
     """
+    _require_known(unknown)
     program = _program(model, inputs, kwargs or {})
     finished = run(program, verify=verify)
     if not finished.sown:
@@ -91,7 +101,14 @@ def capture_attention(
     calls = with_one_batch(attention_calls(finished, program.examples), program.examples)
     names = _example_names(len(calls[0].weights), example_names)
     labels = Labels.of(tokens, key_tokens, names)
-    places = [_place(call, labels, kind, group, mask) for call in calls]
+    kinds: list[Kind] = [_kind(call, kind) for call in calls]
+    labels = labels.in_model(
+        [(call.weights.shape[-1], call.mask) for call in calls], "cross" in kinds, padding
+    )
+    places = [
+        _place(call, labels, resolved, group, mask)
+        for call, resolved in zip(calls, kinds, strict=True)
+    ]
     labels.require_used(
         [axes for place in places for axes in (place.query, place.key)],
         [length for call in calls for length in call.weights.shape[-2:]],
@@ -158,24 +175,38 @@ def _example_names(count: int, given: Sequence[str] | None) -> Sequence[str]:
     return given or [f"example {number}" for number in range(count)]
 
 
+def _require_known(unknown: Mapping[str, Any]) -> None:
+    if unknown:
+        name, value = next(iter(unknown.items()))
+        shown = value if isinstance(value, bool | int | float | str) else "…"
+        raise CaptureError(
+            f"`capture_attention` has no option `{name}`. If it is the model's, pass the model's "
+            f"own keyword arguments as `kwargs={{{name!r}: {shown!r}}}`."
+        )
+
+
+def _kind(call: Call, kind: Kind | Callable[[str], Kind] | None) -> Kind:
+    *_, queries, keys = call.weights.shape
+    given = kind(call.path) if callable(kind) else kind
+    return given or kind_of(call.path, call.same_input, queries, keys)
+
+
 def _place(
     call: Call,
     labels: Labels,
-    kind: Kind | Callable[[str], Kind] | None,
+    kind: Kind,
     group: str | Callable[[str], str] | None,
     mask: Any,
 ) -> _Place:
     *_, queries, keys = call.weights.shape
-    resolved = kind(call.path) if callable(kind) else kind
-    resolved = resolved or kind_of(call.path, call.same_input, queries, keys)
     stack = stack_of(call.path)
-    query, key = labels.axes_of(resolved, stack, queries, keys)
+    query, key = labels.axes_of(kind, stack, queries, keys)
     given = mask(call.path) if callable(mask) else mask
     return _Place(
         query=query,
         key=key,
-        kind=resolved,
-        group=(group(call.path) if callable(group) else group) or group_of(stack, resolved),
+        kind=kind,
+        group=(group(call.path) if callable(group) else group) or group_of(stack, kind),
         mask=call.mask if given is None else given,
     )
 
@@ -189,10 +220,27 @@ def _source(source: Source | None, program: Program, finished: Run) -> Source:
             "with weights as they were before dropout zeroed some of them. Call `model.eval()`, or "
             "say `deterministic=True`, for the weights that it predicts with."
         )
+    notes.append(_difference_note(finished))
     return dataclasses.replace(
         source,
         model=source.model or program.model,
         framework=source.framework or program.framework,
         versions=source.versions or program.versions,
         notes=tuple(note for note in notes if note),
+    )
+
+
+def _difference_note(finished: Run) -> str:
+    """A sentence if capture changed the output by more than rounding explains; else empty."""
+    difference, largest = finished.output_difference, finished.largest_output
+    if not difference or not largest:
+        return ""
+    formats = [array.dtype for facts in finished.sown.values() for array in facts[WEIGHTS]]
+    rounding = max(float(jnp.finfo(each).eps) for each in formats)
+    if difference <= max(_ROUNDINGS * rounding, _SMALLEST_TOLD) * largest:
+        return ""
+    return (
+        f"Capture changed the output by up to {difference:.2g}, which is {difference / largest:.2g}"
+        " of its largest value and more than rounding explains: these weights may differ from "
+        "those that the model uses by itself."
     )

@@ -30,6 +30,8 @@ class Run:
         again: What they sowed with other random numbers; None when nothing was verified.
         output_difference: Largest absolute difference between the outputs with and without
             capture; None when nothing was verified or the output holds no numbers.
+        largest_output: Largest absolute value of the output without capture; None when nothing
+            was verified.
         random: Whether outputs or weights changed with the random numbers.
     """
 
@@ -37,6 +39,7 @@ class Run:
     positions: Any
     again: Sown | None = None
     output_difference: float | None = None
+    largest_output: float | None = None
     random: bool = False
 
 
@@ -57,6 +60,7 @@ def run(program: Program, *, verify: bool) -> Run:
         positions,
         again,
         _largest_difference(outputs, plain) if plain else None,
+        max((_difference(one, one * 0) for one in plain if _is_float(one)), default=None),
         not (_equal(outputs, other_outputs) and _equal(sown, again)),
     )
 
@@ -84,7 +88,8 @@ def _first_run(captured: Any, program: Program) -> tuple[Any, tuple[Outputs, Sow
 def _require_it_runs_plainly(program: Program) -> None:
     """Raises the model's own error if it fails without capture, too."""
     try:
-        jax.eval_shape(program.plain, program.arrays)
+        # Lowered and not only traced: a processor may lack an operation that the model needs.
+        jax.jit(program.plain).lower(program.arrays)
     except _BRANCHES_ON_VALUES as error:
         raise CaptureError(
             "The model cannot be compiled by `jax.jit`, because its Python code depends on values "
@@ -100,6 +105,10 @@ def _first_line(error: Exception) -> str:
 
 def _largest_difference(left: Outputs, right: Outputs) -> float:
     return max(map(_difference, left, right), default=0.0)
+
+
+def _is_float(array: jax.Array) -> bool:
+    return jnp.issubdtype(array.dtype, jnp.floating)
 
 
 def _difference(left: jax.Array, right: jax.Array) -> float:

@@ -2,7 +2,9 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from attnreport._errors import InvalidAttentionError
 from attnreport.capture.naming import Stack
@@ -20,11 +22,15 @@ class Labels:
         examples: How many examples there are.
         target: Of the sequence that queries cross-attention, or of the only sequence.
         source: Of the sequence that cross-attention looks at, when it is another.
+        crosses: Whether the model has cross-attention, so that the two are told apart.
+        padded: Sides, with each length at which a mask proves that what lacks labels is padding.
     """
 
     examples: int
     target: Axes | None
     source: Axes | None
+    crosses: bool = False
+    padded: frozenset[tuple[str, int]] = frozenset()
 
     @classmethod
     def of(cls, tokens: Any, key_tokens: Any, example_names: Sequence[str]) -> "Labels":
@@ -39,23 +45,51 @@ class Labels:
         )
         return cls(len(example_names), target, source)
 
+    def in_model(
+        self, calls: Sequence[tuple[int, np.ndarray | None]], crosses: bool, padding: str
+    ) -> "Labels":
+        """The labels, knowing the model: whether it has cross-attention, and what it pads.
+
+        Args:
+            calls: Number of keys, and mask `[batch, head, query, key]` if known, of each call.
+            crosses: Whether any of the calls is cross-attention.
+            padding: The side on which shorter examples were padded.
+        """
+        proven = frozenset(
+            (side, length)
+            for side, axes in (("target", self.target), ("source", self.source))
+            for length, mask in calls
+            if axes is not None and mask is not None and _masks_rest(axes, length, mask, padding)
+        )
+        return dataclasses.replace(self, crosses=crosses, padded=proven)
+
     def axes_of(self, kind: Kind, stack: Stack, queries: int, keys: int) -> tuple[Axes, Axes]:
         """Axes of the queries and of the keys of one attention call, one per example.
 
         Self-attention of an encoder takes the source, all other self-attention the target, and
-        cross-attention both. Where those do not fit, the other labels are tried. Positions that
-        no labels fit, such as latents or pooled positions, are numbered.
+        cross-attention both. Positions that those do not fit, such as latents or pooled
+        positions, are numbered. Without cross-attention there is one sequence, whichever
+        argument labels it; with it, self-attention of no known stack takes the labels that fit.
         """
-        target = self.target or self.source
-        source = self.source or self.target
-        if kind == "self" and stack == "encoder":
-            target, source = source, target
-        query = _fitting((target, source), queries, guess=kind == "self" and not stack)
-        if kind == "self" and queries == keys:
-            key = query
+        target, source = self._fitting("target", queries), self._fitting("source", keys)
+        if kind != "self":
+            return self._or_numbers(target, queries), self._or_numbers(source, keys)
+        other = self._fitting("source", queries)
+        if self.crosses and stack:
+            query = other if stack == "encoder" else target
+        elif stack == "encoder":
+            query = target if other is None else other
         else:
-            key = _fitting((source, target), keys, guess=False)
-        return self._or_numbers(query, queries), self._or_numbers(key, keys)
+            query = other if target is None else target
+        query = self._or_numbers(query, queries)
+        return query, query if queries == keys else self._or_numbers(None, keys)
+
+    def _fitting(self, side: Literal["target", "source"], length: int) -> Axes | None:
+        """Labels of a side, if they are as many as `length` or the rest is known padding."""
+        axes = self.target if side == "target" else self.source
+        if axes is None or (_longest(axes) != length and (side, length) not in self.padded):
+            return None
+        return axes
 
     def _or_numbers(self, axes: Axes | None, length: int) -> Axes:
         return [numbered(length)] * self.examples if axes is None else axes
@@ -75,8 +109,9 @@ class Labels:
                 found = ", ".join(map(str, sorted(set(lengths))))
                 raise InvalidAttentionError(
                     f"`{argument}` labels {_longest(axes)} positions, but attention in this model "
-                    f"runs over {found}. Give one label per position; did the tokenizer add or "
-                    "drop special tokens?"
+                    f"runs over {found}, and no mask shows the rest to be padding. Give one "
+                    "label per position; did the tokenizer add or drop special tokens? With "
+                    "cross-attention, `key_tokens` labels what it looks at."
                 )
 
 
@@ -85,16 +120,17 @@ def _axes(labels: Any, example_names: Sequence[str], argument: str) -> Axes:
     return [axis for axis in axes if axis is not None]
 
 
-def _fitting(candidates: Sequence[Axes | None], length: int, *, guess: bool) -> Axes | None:
-    """The first candidate that fits; labels that are too few leave room for padding.
-
-    With `guess` nothing but the length tells the candidates apart, so an exact fit goes first.
-    """
-    given = [axes for axes in candidates if axes is not None]
-    exact = [axes for axes in given if _longest(axes) == length]
-    fitting = [axes for axes in given if _longest(axes) <= length]
-    ordered = exact + fitting if guess else fitting
-    return ordered[0] if ordered else None
+def _masks_rest(axes: Axes, length: int, mask: np.ndarray, padding: str) -> bool:
+    """Whether no query of any example may look at the keys that have no label."""
+    if _longest(axes) >= length:
+        return False
+    masks = np.broadcast_to(mask, (len(axes), *mask.shape[1:-1], length))
+    return not any(
+        each[..., len(axis) :].any()
+        if padding == "right"
+        else each[..., : length - len(axis)].any()
+        for axis, each in zip(axes, masks, strict=True)
+    )
 
 
 def _longest(axes: Axes) -> int:

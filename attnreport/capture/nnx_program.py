@@ -8,6 +8,7 @@ caller changes, so nothing has to be undone and other threads see nothing.
 
 import inspect
 import types
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ import jax
 from flax import nnx
 
 from attnreport._errors import CaptureError
+from attnreport.capture.flax_attention import sowing_attention
 from attnreport.capture.functions import held_objects, innermost, with_replacements, without_jit
 from attnreport.capture.program import Program, array_leaves, fresh_trace, is_array, leading_length
 from attnreport.capture.sown import FACTS, MASK, WEIGHTS, Sown, call_facts
@@ -53,8 +55,10 @@ def nnx_program(
         return with_replacements(function, is_node, copy_of)(*args, **keywords)
 
     def plain(arrays: Any) -> list[jax.Array]:
-        # A capture of nothing: what modules sow by themselves is dropped, without a warning.
-        return array_leaves(nnx.capture(call)(nnx.merge(graph, arrays[0]), arrays[1]))
+        with warnings.catch_warnings():
+            # A model that sows by itself does so into a copy that is thrown away.
+            warnings.filterwarnings("ignore", "(?s).*sow.*outside of", DeprecationWarning)
+            return array_leaves(call(nnx.merge(graph, arrays[0]), arrays[1]))
 
     def captured(arrays: Any) -> tuple[list[jax.Array], Sown, Any]:
         copies = nnx.merge(graph, arrays[0])
@@ -154,6 +158,8 @@ def _let_attention_sow(nodes: Any, log: list[type]) -> None:
                 # After the caller's subclass and before Flax's class, where its `super()` arrives.
                 classes[cls] = types.new_class(cls.__name__, (cls, Sowing))
             module.__class__ = classes[cls]
+            if module.attention_fn is nnx.dot_product_attention:
+                module.attention_fn = sowing_attention
 
 
 def _sown(intermediates: Any, root: str) -> Sown:

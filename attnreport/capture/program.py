@@ -32,7 +32,7 @@ class Program:
             modules of the model did not; empty when none.
         silence: Says why nothing was sown and what to do.
         refusal: What to do when the model runs, but not while it sows.
-        examples: Length of the leading axis of the first input that has two axes or more; None
+        examples: Largest length of the leading axis among inputs that have two axes or more; None
             when no input has.
         model: Name of the model.
         framework: Library it is written in.
@@ -70,5 +70,8 @@ def is_array(value: Any) -> bool:
 
 
 def leading_length(inputs: Iterable[Any]) -> int | None:
-    """Length of the leading axis of the first array that has two axes or more."""
-    return next((np.shape(value)[0] for value in inputs if np.ndim(value) > 1), None)
+    """Largest length of the leading axis among arrays that have two axes or more.
+
+    An input that all examples share, such as positions, has a leading axis of length 1.
+    """
+    return max((np.shape(value)[0] for value in inputs if np.ndim(value) > 1), default=None)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from attnreport._errors import CaptureError
 from attnreport.capture.calls import attention_calls, with_one_batch
 from attnreport.capture.execution import Run
+from attnreport.capture.program import leading_length
 
 
 def sown(weights, *, mask=None, told=None, path="block"):
@@ -84,6 +85,26 @@ def test_a_shared_batch_is_repeated_for_every_example():
     repeated, same = with_one_batch([shared, own], 3)
     assert same is own
     assert repeated.weights.shape == repeated.mask.shape == (3, 1, 2, 2)
+
+
+def test_parts_of_several_examples_are_refused():
+    calls = attention_calls(sown(numbered(4, 1, 2, 2)), 2)
+    with pytest.raises(CaptureError, match="batches of 4, and its inputs hold 2 examples"):
+        with_one_batch(calls, 2)
+
+
+def test_a_first_axis_that_may_be_heads_or_examples_is_refused():
+    with pytest.raises(CaptureError, match=r"Sow them as \[batch, head, query, key\]"):
+        attention_calls(sown(numbered(2, 3, 3)), 2)
+    (call,) = attention_calls(sown(numbered(2, 3, 3)), 1)
+    assert call.weights.shape == (1, 2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "length"), [([(1, 7, 16), (2, 7, 16)], 2), ([(9,), (3, 4)], 3), ([(5,)], None)]
+)
+def test_the_longest_leading_axis_counts_the_examples(shapes, length):
+    assert leading_length(np.zeros(shape) for shape in shapes) == length
 
 
 def test_unequal_batches_are_refused():

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from attnreport._errors import InvalidAttentionError
+from attnreport._errors import CaptureError, InvalidAttentionError
 from attnreport.capture import capture_attention
 from attnreport.capture.labels import Labels
 from attnreport.recording import GridAxis, TokenAxis
@@ -17,7 +17,8 @@ def texts(axes):
     return ["".join(axis.labels) for axis in axes]
 
 
-def chosen(given, kind, stack, queries, keys):
+def chosen(given, kind, stack, queries, keys, crosses=True, calls=()):
+    given = given.in_model(calls, crosses, "right")
     query, key = given.axes_of(kind, stack, queries, keys)
     return texts(query) + texts(key)
 
@@ -27,14 +28,16 @@ def chosen(given, kind, stack, queries, keys):
     [
         ("self", "encoder", 4, 4, ["abcd", "abcd"]),
         ("self", "decoder", 3, 3, ["xyz", "xyz"]),
-        ("self", "decoder", 4, 4, ["xyz", "xyz"]),  # the decoder's input was padded
+        ("self", "decoder", 4, 4, ["0123", "0123"]),  # nothing proves padding
+        ("self", "encoder", 3, 3, ["012", "012"]),  # the other side's labels
         ("cross", "decoder", 3, 4, ["xyz", "abcd"]),
         ("cross", "", 3, 4, ["xyz", "abcd"]),
-        ("self", "", 4, 4, ["abcd", "abcd"]),  # an exact fit, where no name tells
+        ("self", "", 4, 4, ["abcd", "abcd"]),  # a fit fit, where no name tells
         ("self", "", 3, 3, ["xyz", "xyz"]),
         ("self", "", 2, 2, ["01", "01"]),  # neither fits: latents
         ("cross", "", 2, 4, ["01", "abcd"]),
-        ("cross", "", 3, 9, ["xyz", "abcd"]),  # both padded
+        ("cross", "", 3, 9, ["xyz", "012345678"]),
+        ("cross", "", 9, 4, ["012345678", "abcd"]),  # latents are no padding
     ],
 )
 def test_sides_are_told_apart(kind, stack, queries, keys, expected):
@@ -42,9 +45,29 @@ def test_sides_are_told_apart(kind, stack, queries, keys, expected):
 
 
 def test_one_side_labels_both_axes():
-    assert chosen(labels([*"abc"]), "self", "encoder", 3, 3) == ["abc", "abc"]
-    assert chosen(labels([*"abc"]), "cross", "", 3, 3) == ["abc", "abc"]
-    assert chosen(labels(key_tokens=[*"abc"]), "self", "", 3, 3) == ["abc", "abc"]
+    one = labels([*"abc"])
+    assert chosen(one, "self", "encoder", 3, 3, crosses=False) == ["abc", "abc"]
+    other = labels(key_tokens=[*"abc"])
+    assert chosen(other, "self", "", 3, 3, crosses=False) == ["abc", "abc"]
+
+
+def test_with_cross_attention_one_side_labels_itself_alone():
+    one = labels([*"abc"])
+    assert chosen(one, "self", "encoder", 3, 3) == ["012", "012"]
+    assert chosen(one, "self", "decoder", 3, 3) == ["abc", "abc"]
+    assert chosen(one, "cross", "", 3, 3) == ["abc", "012"]
+
+
+@pytest.mark.parametrize(("open_keys", "expected"), [(3, ["abc", "abc"]), (4, ["01234", "01234"])])
+def test_a_mask_proves_padding(open_keys, expected):
+    mask = (np.arange(5) < open_keys)[None, None, None]
+    found = chosen(labels([*"abc"]), "self", "", 5, 5, calls=[(5, mask)])
+    assert found == expected
+
+
+def test_padding_is_proven_by_another_example():
+    given = labels([[*"abc"], [*"ab"]], examples=2)
+    assert chosen(given, "self", "", 3, 3) == ["abc", "ab", "abc", "ab"]
 
 
 def test_without_labels_positions_are_numbered_in_every_example():
@@ -107,21 +130,48 @@ def test_padding_on_the_left_is_cut_off_there():
     options = {"kwargs": {"mask": real[:, None, None]}, "tokens": [["a", "b"]], "verify": False}
     recording = capture_attention(model, x, padding="left", **options)
     assert recording.examples[0].maps[0].query.labels == ("a", "b")
-    with pytest.raises(InvalidAttentionError, match="cut off on the right"):
+    with pytest.raises(InvalidAttentionError, match="no mask shows the rest to be padding"):
         capture_attention(model, x, **options)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tokens": [*"abcd"]}, r"`tokens` labels 4 positions.*runs over 3\."),
+        ({"tokens": [*"abcd"]}, r"`tokens` labels 4 positions.*runs over 3,"),
         ({"tokens": [*"abc"], "key_tokens": [*"vwxyz"]}, "`key_tokens` labels 5 positions"),
         ({"tokens": "abc"}, "`tokens` is one text"),
         ({"tokens": [[*"abc"], [*"abc"]]}, "batch of 1 examples, but `tokens` has 2"),
         ({"tokens": [["a", 2, "c"]]}, "holds 2, which is not text"),
-        ({"tokens": [*"ab"]}, "1 more keys than labels"),
+        ({"tokens": [*"ab"]}, r"`tokens` labels 2 positions.*runs over 3, and no mask"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(options, message):
     with pytest.raises(InvalidAttentionError, match=message):
         captured(numbers(1, 3, 8), **options)
+
+
+class Latents(nnx.Module):
+    """Nine learned positions that look at the words."""
+
+    def __init__(self):
+        self.latents = nnx.Param(numbers(1, 9, 8))
+        self.reader = attention()
+
+    def __call__(self, x):
+        return self.reader(self.latents[...], x)
+
+
+def test_latents_keep_their_number():
+    recording = capture_attention(
+        Latents(), numbers(1, 7, 8), key_tokens=[*"abcdefg"], verify=False
+    )
+    (found,) = recording.examples[0].maps
+    assert found.weights.shape == (2, 9, 7)
+    assert found.query.labels == tuple("012345678")
+    assert found.key.labels == tuple("abcdefg")
+
+
+def test_keywords_of_the_model_are_sent_to_kwargs():
+    message = r"no option `deterministic`.*as `kwargs=\{'deterministic': True\}`"
+    with pytest.raises(CaptureError, match=message):
+        captured(numbers(1, 3, 8), deterministic=True)

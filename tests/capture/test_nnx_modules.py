@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
+from flax import linen, nnx
 
 from attnreport._errors import CaptureError
 from attnreport.capture import capture_attention
@@ -153,3 +153,17 @@ def test_a_model_that_branches_on_values_is_explained():
 def test_what_cannot_be_called_is_refused():
     with pytest.raises(CaptureError, match="A str cannot be called"):
         capture_attention("bert-base-uncased", numbers(2, 5))
+
+
+class DenseAttention(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        return linen.MultiHeadDotProductAttention(HEADS)(x, x)
+
+
+def test_a_bridge_that_capture_cannot_pass_is_explained():
+    x = numbers(1, 5, FEATURES)
+    model = nnx.bridge.ToNNX(DenseAttention(), rngs=nnx.Rngs(0)).lazy_init(x)
+    assert model(x).shape == x.shape
+    with pytest.raises(CaptureError, match="runs, but not while Flax captures its attention"):
+        capture_attention(model, x)
