@@ -8,6 +8,7 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from attnreport.capture import capture_attention as capture_attention
     from attnreport.outputs import write_report as write_report
     from attnreport.recording import AttentionMap as AttentionMap
+    from attnreport.recording import Check as Check
     from attnreport.recording import Recording as Recording
     from attnreport.recording import TokenAxis as TokenAxis
     from attnreport.report import render_report as render_report
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # what a type checker and an editor see
 _HOME = {
     "AttentionMap": "attnreport.recording",
     "AttnReportError": "attnreport._errors",
+    "Check": "attnreport.recording",
     "Recording": "attnreport.recording",
     "TokenAxis": "attnreport.recording",
     "capture_attention": "attnreport.capture",
@@ -31,6 +33,7 @@ _HOME = {
 __all__ = [
     "AttentionMap",
     "AttnReportError",
+    "Check",
     "Recording",
     "TokenAxis",
     "capture_attention",

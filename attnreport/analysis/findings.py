@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from attnreport.analysis.alignment import alignment_links
 from attnreport.analysis.heads import HeadStatistics, group_statistics
 from attnreport.analysis.jumps import longest_jump
-from attnreport.analysis.links import agreed_link, content_positions, later_maps
+from attnreport.analysis.links import Link, agreed_link, content_positions, later_maps
 from attnreport.analysis.patterns import DOMINANT, SHARP
 from attnreport.analysis.starting import clearest_head
 from attnreport.analysis.words import display_text, reveal
-from attnreport.recording import AttentionMap, Axis, Metric, TokenAxis
+from attnreport.recording import AttentionMap, Axis, Metric, TokenAxis, layer_numbers
 
 # Longer token texts are cut in a sentence, which a reader takes in at a glance.
 _LONGEST_QUOTE = 24
@@ -31,7 +31,8 @@ class Finding:
     Attributes:
         value: The numeral or the name that is printed large, such as `30 of 72`.
         text: The rest of the sentence, without a full stop.
-        head: Group, layer and head that the sentence is about, if it is about one.
+        head: Group, place of the map among those given, and head that the sentence is about, if
+            it is about one.
         cell: Query and key that the sentence is about, if it is about one weight.
         detail: A second sentence for small print; empty if there is none.
     """
@@ -52,7 +53,8 @@ def findings(
 ) -> list[Finding]:
     """The most telling sentences about one group of maps of one example, best first.
 
-    Layers and heads count from 0. Percentages are rounded to whole numbers.
+    Layers have the numbers of `layer_numbers`, heads count from 0. Percentages are rounded to
+    whole numbers.
 
     Args:
         maps: The maps of one group, in the order of their layers.
@@ -115,6 +117,7 @@ class _Group:
         self.heads = heads
         self.choosing = choosing
         self.total = len(heads)
+        self.numbers = layer_numbers(maps)
 
     def alignment(self) -> Finding | None:
         """How many words look at the word they translate."""
@@ -132,7 +135,7 @@ class _Group:
         if count > 1:
             text = "words look at the word they translate"
         if self.total > 1:
-            text += f" in {_name(best)}, the head that does it best"
+            text += f" in {self._name(best)}, the head that does it best"
         return Finding(f"{right} of {count}", text, self._address(best))
 
     def jump(self) -> Finding | None:
@@ -170,7 +173,7 @@ class _Group:
             if self.total == 1:
                 return Finding(share, f"of all attention goes to {place}", self._address(drawn[0]))
             text = f"puts {share} of its attention on {place}"
-            return Finding(_name(drawn[0]), text, self._address(drawn[0]))
+            return Finding(self._name(drawn[0]), text, self._address(drawn[0]))
         text = (
             f"heads put at least {_percent(DOMINANT)} of their attention on {place}, more than on "
             f"any other {_noun(axis, 1)}"
@@ -192,7 +195,7 @@ class _Group:
         share = _pattern_share(sharpest)
         if share is not None:
             text += f" ({sharpest.pattern}, {_percent(share)})"
-        return Finding(_name(sharpest), text, self._address(sharpest))
+        return Finding(self._name(sharpest), text, self._address(sharpest))
 
     def link(self) -> Finding | None:
         """Which two words the heads connect most, in self-attention."""
@@ -211,7 +214,7 @@ class _Group:
             connect = "the last layer connects" if later == 1 else "the later layers connect"
         text = (
             f"of the attention of {_quote(axis, link.query)} goes to {_quote(axis, link.key)} in "
-            f"L{link.layer} H{link.head}, the two {nouns}, neighbors aside, that {connect} most"
+            f"{self._name(link)}, the two {nouns}, neighbors aside, that {connect} most"
         )
         address = self.maps[link.layer].group, link.layer, link.head
         return Finding(_percent(link.weight), text, address, (link.query, link.key))
@@ -234,8 +237,8 @@ class _Group:
         if len(found) == 1:
             share = _percent(_pattern_share(found[0]) or 0)
             text = f"looks mostly at the {noun} {side} ({share})"
-            return Finding(_name(found[0]), text, self._address(found[0]))
-        text = f"heads look mostly at the {noun} {side}: {_names(found)}"
+            return Finding(self._name(found[0]), text, self._address(found[0]))
+        text = f"heads look mostly at the {noun} {side}: {self._names(found)}"
         return Finding(f"{len(found)} of {self.total}", text)
 
     def broad(self) -> Finding | None:
@@ -245,15 +248,24 @@ class _Group:
             return None
         if len(found) == 1:
             text = f"spreads its attention broadly: entropy {found[0].entropy:.2f} bits"
-            return Finding(_name(found[0]), text, self._address(found[0]))
+            return Finding(self._name(found[0]), text, self._address(found[0]))
         text = "heads spread their attention broadly"
         layer, count = Counter(head.layer for head in found).most_common(1)[0]
         if len(self.maps) > 1 and 2 * count > len(found):
-            text += f", {'all' if count == len(found) else 'most'} of them in layer {layer}"
+            amount = "all" if count == len(found) else "most"
+            text += f", {amount} of them in layer {self.numbers[layer]}"
         return Finding(f"{len(found)} of {self.total}", text)
 
     def _address(self, head: HeadStatistics) -> tuple[str, int, int]:
         return self.maps[head.layer].group, head.layer, head.head
+
+    def _name(self, head: HeadStatistics | Link) -> str:
+        return f"L{self.numbers[head.layer]} H{head.head}"
+
+    def _names(self, heads: Sequence[HeadStatistics]) -> str:
+        names = ", ".join(self._name(head) for head in heads[:_MOST_NAMES])
+        more = len(heads) - _MOST_NAMES
+        return f"{names} and {more} more" if more > 0 else names
 
 
 def _pattern_share(head: HeadStatistics) -> float | None:
@@ -267,16 +279,6 @@ def _pattern_share(head: HeadStatistics) -> float | None:
         "special tokens": head.special,
         "one token": head.top_share,
     }.get(head.pattern)
-
-
-def _name(head: HeadStatistics) -> str:
-    return f"L{head.layer} H{head.head}"
-
-
-def _names(heads: Sequence[HeadStatistics]) -> str:
-    names = ", ".join(_name(head) for head in heads[:_MOST_NAMES])
-    more = len(heads) - _MOST_NAMES
-    return f"{names} and {more} more" if more > 0 else names
 
 
 def _percent(share: float) -> str:

@@ -36,7 +36,7 @@ class HeadStatistics:
         top_key: The key with the largest mean weight; the first of equals.
         top_share: Mean weight of that key.
         in_order: Share of steps from row to row whose strongest key does not move back; None in
-            self-attention and where there is no step.
+            self-attention, among experts, which stand in no order, and where there is no step.
         peak: Smallest weight that at most one weight in a thousand exceeds, a good end for a
             color scale; in small maps the largest weight.
         pattern: What the head does most, a key of `attnreport.analysis.PATTERNS`.
@@ -80,6 +80,7 @@ class _Frame:
 
     special: list[int]
     distances: Float[np.ndarray, "query key"] | None  # None unless both axes are the same positions
+    ordered: bool  # whether keys stand in an order, as words do and experts do not
 
 
 def _map_statistics(layer: int, attention: AttentionMap) -> list[HeadStatistics]:
@@ -88,6 +89,7 @@ def _map_statistics(layer: int, attention: AttentionMap) -> list[HeadStatistics]
     frame = _Frame(
         special=list(special_positions(attention.key)),
         distances=position_distances(queries, keys) if same_positions else None,
+        ordered=attention.kind != "router",
     )
     if attention.mask is None:
         choices = np.full((1, queries), keys)
@@ -130,24 +132,25 @@ def _head_statistics(
         top_key=int(mean.argmax()),
         top_share=_share(mean.max()),
         peak=_peak(weights),
-        **_positions(weights, scale, strongest, frame.distances),
+        **_positions(weights, scale, strongest, frame),
     )
     if most_bits == 0:
         return measured
-    return dataclasses.replace(measured, pattern=pattern_name(_shares(measured, strongest)))
+    return dataclasses.replace(measured, pattern=pattern_name(_shares(measured, strongest, frame)))
 
 
 def _positions(
     weights: Float[np.ndarray, "query key"],
     scale: Float[np.ndarray, " query"],
     strongest: Int[np.ndarray, " row"],
-    distances: Float[np.ndarray, "query key"] | None,
+    frame: _Frame,
 ) -> dict[str, float | None]:
     """The statistics that only self-attention has, or those that only cross-attention has."""
-    if distances is None:
-        return {"in_order": float((np.diff(strongest) >= 0).mean()) if len(strongest) > 1 else None}
+    if frame.distances is None:
+        steps = np.diff(strongest) if frame.ordered else strongest[:0]
+        return {"in_order": float((steps >= 0).mean()) if len(steps) else None}
     return {
-        "distance": float(scale @ np.vecdot(weights, distances)) / len(strongest),
+        "distance": float(scale @ np.vecdot(weights, frame.distances)) / len(strongest),
         "previous": _diagonal_mean(np.diagonal(weights, -1), scale[1:]),
         "next": _diagonal_mean(np.diagonal(weights, 1), scale[:-1]),
         "itself": _diagonal_mean(np.diagonal(weights), scale),
@@ -159,7 +162,7 @@ def _diagonal_mean(weights: Float[np.ndarray, " row"], scale: Float[np.ndarray, 
     return _share(float(weights @ scale) / rows) if rows else 0.0
 
 
-def _share(value: float) -> float:
+def _share(value: float | np.floating) -> float:
     """`value` without the rounding that carries a share past 0 or 1."""
     return min(1.0, max(0.0, float(value)))
 
@@ -170,15 +173,15 @@ def _peak(weights: Float[np.ndarray, "query key"]) -> float:
     return _share(np.partition(weights, rank, axis=None)[rank])
 
 
-def _shares(measured: HeadStatistics, strongest: Int[np.ndarray, " row"]) -> Shares:
+def _shares(measured: HeadStatistics, strongest: Int[np.ndarray, " row"], frame: _Frame) -> Shares:
     rows = len(strongest)
     # One row has no neighbor on that side. Counted over all rows, as the other shares are, a text
     # of two tokens is not named after the one row that has a previous token.
     neighbor = (rows - 1) / rows
     return Shares(
-        previous=(measured.previous or 0) * neighbor,
-        next=(measured.next or 0) * neighbor,
-        itself=measured.itself or 0,
+        previous=(measured.previous or 0.0) * neighbor,
+        next=(measured.next or 0.0) * neighbor,
+        itself=measured.itself or 0.0,
         first=measured.first,
         last=measured.last,
         special=measured.special,
@@ -187,4 +190,5 @@ def _shares(measured: HeadStatistics, strongest: Int[np.ndarray, " row"]) -> Sha
         entropy=measured.normalized_entropy,
         in_order=measured.in_order,
         same_positions=measured.distance is not None,
+        ordered=frame.ordered,
     )

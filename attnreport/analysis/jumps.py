@@ -38,8 +38,11 @@ def longest_jump(weights: Float[np.ndarray, "query key"], attention: AttentionMa
     """The longest jump between content queries of one head; the first of equals.
 
     Every step back is a jump, and so is a step of at least `SHORTEST_JUMP` ahead. Queries that
-    look nowhere are passed over. None if there is no jump.
+    look nowhere are passed over. None if there is no jump, as there is none among experts, which
+    stand in no order.
     """
+    if attention.kind == "router":
+        return None
     looks = content_positions(attention.query) & (weights.max(axis=-1) > 0)
     queries = np.flatnonzero(looks)
     keys = weights[queries].argmax(axis=-1)

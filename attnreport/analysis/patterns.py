@@ -47,6 +47,7 @@ class Shares:
         entropy: Mean entropy as a share of the highest possible.
         in_order: Steps that do not go back; None where there is no step.
         same_positions: Whether queries and keys are the same positions, as in self-attention.
+        ordered: Whether keys stand in an order, so that one of them is the first.
     """
 
     previous: float
@@ -60,6 +61,7 @@ class Shares:
     entropy: float
     in_order: float | None
     same_positions: bool
+    ordered: bool
 
 
 def pattern_name(shares: Shares) -> str:
@@ -94,11 +96,9 @@ def _dominant_place(shares: Shares) -> str | None:
     # A translation of two words that looks at each word once gives each key half: without a
     # majority of rows that is no preference for a key.
     if shares.same_positions or shares.majority > 0.5:
-        places |= {
-            "first token": shares.first,
-            "last token": shares.last,
-            "one token": shares.top,
-        }
+        if shares.ordered:
+            places |= {"first token": shares.first, "last token": shares.last}
+        places["one token"] = shares.top
     # Rounding keeps float noise from preferring a later name among equals.
     best = max(places, key=lambda name: round(places[name], 6), default=None)
     return best if best and places[best] >= DOMINANT else None

@@ -27,7 +27,7 @@ def clearest_head(
     Among equals it is the first. Heads without a choice come last.
     """
 
-    def clarity(head: HeadStatistics) -> tuple[float, ...]:
+    def clarity(head: HeadStatistics) -> tuple[bool, int, float]:
         right, _ = right_links(maps[head.layer], head.head)
         return (head.pattern != "no choice", right, -head.normalized_entropy)
 

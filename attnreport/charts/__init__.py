@@ -1,5 +1,6 @@
-"""Numbers to Altair charts. No weight is written into a chart: rows come from `attn:` addresses."""
+"""Altair charts of attention. No weight is in one: rows come from `attn:` addresses."""
 
+from attnreport.charts.catalog import every_chart as every_chart
 from attnreport.charts.entropy import entropy_chart as entropy_chart
 from attnreport.charts.heatmap import heatmap_chart as heatmap_chart
 from attnreport.charts.heatmap import row_chart as row_chart

@@ -32,9 +32,13 @@ def overview_chart() -> alt.LayerChart:
         )
         .mark_image(aspect=False, smooth=False, aria=False)
         .encode(
-            x=alt.X("x0:Q", scale=x, axis=_counting_axis("heads", "head", orient="top")),
+            x=alt.X("x0:Q", scale=x, axis=_counting_axis("heads", "head", "{}", orient="top")),
             x2="x1:Q",
-            y=alt.Y("y0:Q", scale=y, axis=_counting_axis("layers", "layer", orient="left")),
+            y=alt.Y(
+                "y0:Q",
+                scale=y,
+                axis=_counting_axis("layers", "layer", "layerNumbers[{}]", orient="left"),
+            ),
             y2="y1:Q",
             url="url:N",
         )
@@ -67,15 +71,26 @@ def overview_chart() -> alt.LayerChart:
         .encode(**box)
     )
     chart = layered(picture, cells, outlines, chosen, width=620, height=310)
-    return themed(with_parameters(chart, "stack", "layer", "head", "layers", "heads"))
+    return themed(
+        with_parameters(chart, "stack", "layer", "head", "layers", "heads", "layerNumbers")
+    )
 
 
-def _counting_axis(size: str, title: str, *, orient: Literal["left", "top"]) -> alt.Axis:
-    """An axis that counts 0, 1, 2, … in the middle of each cell."""
+def _counting_axis(
+    size: str, title: str, number: str, *, orient: Literal["left", "top"]
+) -> alt.Axis:
+    """An axis with a number in the middle of each cell.
+
+    Args:
+        size: The parameter that says how many cells there are.
+        title: What is counted.
+        number: Expression of the number, with `{}` for the place of the cell.
+        orient: Where the axis stands.
+    """
     return alt.Axis(
         values=expr(f"sequence(0.5, {size}, {size} > 40 ? ceil({size} / 20) : 1)"),
         tickCount=expr(f"{size} + 1"),
-        labelExpr="format(floor(datum.value), 'd')",
+        labelExpr=f"format({number.format('floor(datum.value)')}, 'd')",
         grid=False,
         orient=orient,
         title=title,

@@ -12,7 +12,10 @@ def pair_chart() -> alt.LayerChart:
     cells = alt.Chart(alt.UrlData("attn:pair/{stack}/{q}/{k}/{hidden}"))
     place: dict[str, Any] = {
         "x": alt.X("head:O", axis=alt.Axis(orient="top", labelAngle=0, title="head")),
-        "y": alt.Y("layer:O", axis=alt.Axis(title="layer")),
+        "y": alt.Y(
+            "layer:O",
+            axis=alt.Axis(title="layer", labelExpr="format(layerNumbers[datum.value], 'd')"),
+        ),
     }
     colored = (
         cells.mark_rect(cornerRadius=2, stroke=expr("rule"), strokeWidth=1, cursor="pointer")
@@ -53,7 +56,7 @@ def pair_chart() -> alt.LayerChart:
     return themed(
         with_parameters(
             chart,
-            *("stack", "layer", "head", "q", "k", "layers", "heads"),
+            *("stack", "layer", "head", "q", "k", "layers", "heads", "layerNumbers"),
             *("exponent", "hidden"),
         )
     )

@@ -1,6 +1,5 @@
 """All heads by two of their statistics."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -25,16 +24,18 @@ _LOOKS = {
 }
 
 
-def scatter_chart(patterns: Sequence[str], *, x_title: str) -> alt.LayerChart:
+def scatter_chart(*, x_title: str) -> alt.LayerChart:
     """Each head as a mark by entropy and by what `x_title` names; color and shape by pattern.
 
+    The legend lists the patterns that the parameter `patterns` names.
+
     Args:
-        patterns: Names of the patterns that occur, in the order of the legend.
         x_title: Title of the horizontal axis, whose values are the field `x` of the rows.
     """
     heads = alt.Chart(alt.UrlData("attn:heads/{stack}"))
-    colors = [_LOOKS[pattern][0] for pattern in patterns]
-    shapes = [_LOOKS[pattern][1] for pattern in patterns]
+    names = list(_LOOKS)
+    colors = [color for color, _ in _LOOKS.values()]
+    shapes = [shape for _, shape in _LOOKS.values()]
     place: dict[str, Any] = {
         "x": alt.X(
             "x:Q",
@@ -56,8 +57,9 @@ def scatter_chart(patterns: Sequence[str], *, x_title: str) -> alt.LayerChart:
         .encode(
             color=alt.Color(
                 "pattern:N",
-                scale=alt.Scale(domain=list(patterns), range=colors),
+                scale=alt.Scale(domain=names, range=colors),
                 legend=alt.Legend(
+                    values=expr("patterns"),
                     title=None,
                     orient="bottom",
                     columns=3,
@@ -66,9 +68,7 @@ def scatter_chart(patterns: Sequence[str], *, x_title: str) -> alt.LayerChart:
                     rowPadding=4,
                 ),
             ),
-            shape=alt.Shape(
-                "pattern:N", scale=alt.Scale(domain=list(patterns), range=shapes), legend=None
-            ),
+            shape=alt.Shape("pattern:N", scale=alt.Scale(domain=names, range=shapes), legend=None),
             description="name:N",
             tooltip="tip:N",
             **place,
@@ -81,4 +81,4 @@ def scatter_chart(patterns: Sequence[str], *, x_title: str) -> alt.LayerChart:
         .encode(**place)
     )
     chart = layered(marks, chosen, width=360, height=270)
-    return themed(with_parameters(chart, "stack", "layer", "head"), domain=False)
+    return themed(with_parameters(chart, "stack", "layer", "head", "patterns"), domain=False)

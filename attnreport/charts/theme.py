@@ -5,6 +5,8 @@ from typing import Any
 
 import altair as alt
 
+from attnreport.analysis import PATTERNS
+
 FONT = (
     'ui-sans-serif, system-ui, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", '
     '"Noto Sans CJK SC", sans-serif'
@@ -19,6 +21,7 @@ PARAMETERS: Mapping[str, Any] = {
     "q": 0,
     "k": 0,
     "layers": 1,
+    "layerNumbers": [0],
     "heads": 1,
     "queries": 1,
     "keys": 1,
@@ -29,6 +32,7 @@ PARAMETERS: Mapping[str, Any] = {
     "exponent": 0.5,
     "ceiling": 1,
     "hidden": False,
+    "patterns": list(PATTERNS),
     "dark": False,
     "bg": "#ffffff",
     "fg": "#1d2127",

@@ -10,15 +10,17 @@ from jaxtyping import Bool, Float
 from attnreport._errors import InvalidAttentionError
 from attnreport.recording.arrays import PRECISIONS, as_numpy
 from attnreport.recording.axes import Axis
+from attnreport.recording.checks import Checks
 from attnreport.recording.validation import (
+    checked_layer,
     checked_mask,
     checked_reference,
     require_axes_fit,
     require_logits_fit,
 )
 
-Kind = Literal["self", "cross", "pooling", "gate"]
-KINDS: tuple[Kind, ...] = ("self", "cross", "pooling", "gate")
+Kind = Literal["self", "cross", "pooling", "gate", "router"]
+KINDS: tuple[Kind, ...] = ("self", "cross", "pooling", "gate", "router")
 
 
 @runtime_checkable
@@ -41,37 +43,23 @@ class Weights(Protocol):
     def __getitem__(self, index: int, /) -> np.ndarray: ...
 
 
-@dataclasses.dataclass(frozen=True)
-class Checks:
-    """What was verified about a map, so that a reader knows how far to trust it.
-
-    Attributes:
-        row_sum_error: Largest distance of a row's sum from 1, over all rows that may attend;
-            None where rows need not sum to one (gates, `normalized=False`).
-        output_difference: Largest absolute difference between the model's output with and
-            without capture; None when there was no model to compare with.
-        deterministic: Whether two captured runs gave the same weights; None when it was not
-            tried.
-    """
-
-    row_sum_error: float | None = None
-    output_difference: float | None = None
-    deterministic: bool | None = None
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class AttentionMap:
     """The weights of one attention operation for one example.
 
     Attributes:
         name: Path of the module in the model, such as `decoder.attention`.
-        kind: What attends to what: `self`, `cross`, `pooling`, or `gate` (independent
-            strengths in [0, 1] that need not sum to one).
+        kind: What attends to what: `self`, `cross`, `pooling`, `gate` (independent strengths
+            in [0, 1] that need not sum to one), or `router` (how a mixture of experts shares
+            each position out: keys are experts, which stand in no order; after a cut to the
+            top experts the rows need not sum to one).
         weights: Post-softmax weights; `weights[h, q]` is a distribution over keys.
         query: What the positions that look mean.
         key: What the positions that are looked at mean.
         group: Which stack of layers the map belongs to, such as `encoder self-attention`.
-            Maps of one group are drawn together; their order is their layer number.
+            Maps of one group are drawn together.
+        layer: Number of its layer in the model's stack of that group, counted from 0; None if
+            it is the map's place in the group.
         mask: True where a query may look at a key; None when nothing is known of a mask.
         reference: True where a correct alignment links query and key; None without one.
         logits: Pre-softmax scores, in the layout of `weights`.
@@ -86,12 +74,13 @@ class AttentionMap:
     key: Axis
     kind: Kind = "self"
     group: str = ""
+    layer: int | None = None
     mask: Bool[np.ndarray, "query key"] | Bool[np.ndarray, "head query key"] | None = None
     reference: Bool[np.ndarray, "query key"] | None = None
     logits: Weights | None = None
     normalized: bool = True
     precision: str = "float32"
-    checks: Checks = Checks()
+    checks: Checks = dataclasses.field(default_factory=Checks)
 
     def __post_init__(self) -> None:
         place = f"attention map {self.name!r}"
@@ -110,6 +99,8 @@ class AttentionMap:
         if self.logits is not None:
             set_field("logits", _held(self.logits, "logits"))
             require_logits_fit(self.logits.shape, shape, place)
+        if self.layer is not None:
+            set_field("layer", checked_layer(self.layer, place))
         if not self.group:
             set_field("group", f"{self.kind}-attention")
 

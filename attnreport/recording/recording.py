@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from attnreport._errors import InvalidAttentionError
-from attnreport.recording.attention_map import AttentionMap, Checks, Kind
+from attnreport.recording.attention_map import AttentionMap, Kind
+from attnreport.recording.checks import Checks
+from attnreport.recording.layers import layer_numbers
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -113,6 +115,7 @@ class Recording:
                     f"Example {example.name!r} has no attention map. Leave examples without "
                     "attention out of the recording."
                 )
+            _require_layers_of_their_own(example)
 
     @classmethod
     def from_arrays(
@@ -161,11 +164,13 @@ class Recording:
         """One recording with the maps of several, example by example.
 
         Use it to put the encoder's, the decoder's and the cross-attention of the same examples
-        into one report, or layers that look at different lengths. Texts, source and metrics come
-        from the first that has them; scores are merged, and the first wins.
+        into one report, or layers that look at different lengths. Layers keep the numbers they
+        say, and without one count on in their group. Texts, source and metrics come from the
+        first that has them; scores are merged, and the first wins.
 
         Raises:
-            InvalidAttentionError: The recordings have different numbers of examples.
+            InvalidAttentionError: The recordings have different numbers of examples, or two
+                layers of a group have the same number.
         """
         counts = [len(recording.examples) for recording in recordings]
         if len(set(counts)) != 1:
@@ -212,7 +217,8 @@ class Recording:
         Args:
             examples: Names or numbers of the examples to keep; all if left out.
             groups: Names of the groups to keep; all if left out.
-            layers: Numbers of the layers to keep in each group, counted from 0; all if left out.
+            layers: Numbers of the layers to keep in each group; all if left out. A layer keeps
+                its number, so after `select(layers=[5])` it is still layer 5.
 
         Raises:
             UnknownNameError: There is no such example, group or layer.
@@ -232,6 +238,16 @@ class Recording:
         """
         # The store lies below the recording, so it is looked up by name only when it is used.
         importlib.import_module("attnreport.store").save_recording(self, target)
+
+
+def _require_layers_of_their_own(example: Example) -> None:
+    numbers = zip((each.group for each in example.maps), layer_numbers(example.maps), strict=True)
+    ((group, layer), times), *_ = Counter(numbers).most_common(1)
+    if times > 1:
+        raise InvalidAttentionError(
+            f"Two maps of group {group!r} in example {example.name!r} are layer "
+            f"{layer}. Give each its own `layer`, or a `group` of its own."
+        )
 
 
 def _joined(examples: Sequence[Example]) -> Example:

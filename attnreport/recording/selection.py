@@ -1,13 +1,12 @@
 """Takes some of the examples and maps out of a recording."""
 
 import dataclasses
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from attnreport._errors import UnknownNameError
-from attnreport.recording.attention_map import AttentionMap
-from attnreport.recording.recording import Example, Recording
+from attnreport.recording.layers import layer_numbers, with_numbers
+from attnreport.recording.recording import Recording
 
 
 def selected(
@@ -22,29 +21,24 @@ def selected(
     Raises:
         UnknownNameError: There is no such example, group or layer.
     """
-    everything = [place for example in recording.examples for place, _ in _places(example)]
+    numbers = [layer_numbers(example.maps) for example in recording.examples]
     names = [example.name for example in recording.examples]
+    groups_here = [each.group for example in recording.examples for each in example.maps]
+    layers_here = sorted({number for of_example in numbers for number in of_example})
     kept_examples = _chosen(examples, [*names, *range(len(names))], "example")
-    kept_groups = _chosen(groups, [group for group, _ in everything], "group")
-    kept_layers = _chosen(layers, [layer for _, layer in everything], "layer")
+    kept_groups = _chosen(groups, groups_here, "group")
+    kept_layers = _chosen(layers, layers_here, "layer")
     kept = []
     for index, example in enumerate(recording.examples):
-        maps = tuple(
-            attention
-            for (group, layer), attention in _places(example)
-            if group in kept_groups and layer in kept_layers
-        )
-        if maps and (example.name in kept_examples or index in kept_examples):
+        chosen = [
+            (attention, layer)
+            for attention, layer in zip(example.maps, numbers[index], strict=True)
+            if attention.group in kept_groups and layer in kept_layers
+        ]
+        if chosen and (example.name in kept_examples or index in kept_examples):
+            maps = with_numbers(*zip(*chosen, strict=True))
             kept.append(dataclasses.replace(example, maps=maps))
     return dataclasses.replace(recording, examples=tuple(kept))
-
-
-def _places(example: Example) -> Iterator[tuple[tuple[str, int], AttentionMap]]:
-    """The maps with their group and their number in it."""
-    counts: Counter[str] = Counter()
-    for attention in example.maps:
-        yield (attention.group, counts[attention.group]), attention
-        counts[attention.group] += 1
 
 
 def _chosen(wanted: Iterable[Any] | None, known: Iterable[Any], noun: str) -> Collection[Any]:

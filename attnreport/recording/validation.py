@@ -38,6 +38,21 @@ def require_axes_fit(shape: tuple[int, ...], queries: int, keys: int, place: str
             )
 
 
+def checked_layer(layer: Any, place: str) -> int:
+    """The number of a layer.
+
+    Raises:
+        InvalidAttentionError: It is no whole number, or below 0.
+    """
+    whole = isinstance(layer, int | np.integer) and not isinstance(layer, bool)
+    if not whole or layer < 0:
+        raise InvalidAttentionError(
+            f"The layer of {place} is {layer!r}. Give a whole number counted from 0, or None for "
+            "the map's place in its group."
+        )
+    return int(layer)
+
+
 def checked_mask(mask: Any, shape: tuple[int, ...], field: str) -> Bool[np.ndarray, "..."]:
     """The mask as a boolean array of shape `[query, key]` or `[head, query, key]`.
 

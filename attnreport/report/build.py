@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from attnreport.analysis import PATTERNS, Finding, HeadStatistics, display_text, findings
 from attnreport.recording import Example, Metric, Recording, special_positions
+from attnreport.recording.layers import numbers_text
 from attnreport.report.assets import Assets
 from attnreport.report.context import (
     ExampleCard,
@@ -17,8 +18,8 @@ from attnreport.report.environment import json_script
 from attnreport.report.head_facts import fact_names, head_facts
 from attnreport.report.packing import ENCODINGS, Encoding
 from attnreport.report.page_data import Block, PageData
-from attnreport.report.phrases import counted, magnitude, ranged, rounded
-from attnreport.report.provenance import check_rows, made_rows
+from attnreport.report.phrases import clipped, counted, magnitude, ranged, rounded
+from attnreport.report.provenance import check_rows, failure_fact, made_rows, other_check_rows
 from attnreport.report.specs import occurring_patterns
 from attnreport.report.stacks import Stack
 
@@ -39,7 +40,7 @@ def build_context(
 ) -> ReportContext:
     """The context of a report that opens on stack number `first`."""
     opened = stacks[first]
-    heading = _clipped(title or _default_title(recording))
+    heading = clipped(title or _default_title(recording), _LONGEST_TITLE)
     single = recording.examples[0] if len(recording.examples) == 1 else None
     atlases = [Block(f"atlas{i}", atlas.text) for i, atlas in enumerate(data.atlases)]
     columns = fact_names([head_facts(head, opened.key) for head in data.statistics[first]])
@@ -53,12 +54,15 @@ def build_context(
         patterns=tuple((name, PATTERNS[name]) for name in occurring_patterns(data.statistics)),
         metrics=tuple(_metric(metric) for metric in recording.metrics),
         head_columns=columns,
-        head_rows=_head_rows(data.statistics[first], opened, columns),
+        head_rows=_head_rows(
+            data.statistics[first], opened, columns, _link_prefix(opened, data, first)
+        ),
         charts=charts,
         conditions=_conditions(recording, stacks, first),
         first_label=display_text(opened.key.labels[0]),
         broadest=f"{math.log2(len(opened.key)):.2f}",
         checks=check_rows(stacks),
+        other_checks=other_check_rows(recording, stacks),
         made=made_rows(recording, stacks, encoding),
         notes=recording.source.notes,
         version=version,
@@ -97,15 +101,6 @@ def _default_title(recording: Recording) -> str:
     return first.input or recording.source.model or first.name
 
 
-def _clipped(text: str) -> str:
-    text = " ".join(text.split())
-    if len(text) <= _LONGEST_TITLE:
-        return text
-    start = text[: _LONGEST_TITLE - 1]
-    # Cut between words, where the text has any.
-    return (start.rpartition(" ")[0] or start).rstrip() + "…"
-
-
 def _facts(
     recording: Recording, stacks: Sequence[Stack], encoding: Encoding, heading: str
 ) -> tuple[tuple[str, str], ...]:
@@ -125,6 +120,9 @@ def _facts(
     known = [error for error in errors if error is not None]
     if len(known) == len(errors) and all(m.normalized for s in stacks for m in s.maps):
         facts.append(("", f"every row sums to 1 (largest difference {magnitude(max(known))})"))
+    failure = failure_fact(recording, stacks)
+    if failure:
+        facts.append(failure)
     if recording.source.created:
         facts.append(("", recording.source.created))
     return tuple(facts)
@@ -135,13 +133,22 @@ def _group_fact(stacks: Sequence[Stack], *, named: bool) -> tuple[str, str]:
     first = stacks[0]
     heads = ranged(attention.heads for attention in first.maps)
     strong = f"{first.label}: " if named else ""
-    strong += f"{counted(len(first.maps), 'layer')} × {heads} {'head' if heads == '1' else 'heads'}"
+    strong += f"{_layers(first)} × {heads} {'head' if heads == '1' else 'heads'}"
     queries = ranged(len(stack.query) for stack in stacks)
     keys = ranged(len(stack.key) for stack in stacks)
     noun = _noun(first.key.kind) + ("" if keys == "1" else "s")
     if first.is_self:
         return strong, f"over {keys} {noun}"
     return strong, f"from {queries} to {keys} {noun}"
+
+
+def _layers(stack: Stack) -> str:
+    """How many layers, and which if they are not the first of their stack."""
+    count = counted(len(stack.maps), "layer")
+    numbers = stack.layer_numbers
+    if numbers == tuple(range(len(numbers))):
+        return count
+    return f"{count} ({numbers_text(numbers)})"
 
 
 def _noun(kind: str) -> str:
@@ -152,17 +159,22 @@ def _findings(
     recording: Recording, stack: Stack, data: PageData, first: int
 ) -> tuple[FindingText, ...]:
     found = findings(stack.maps, data.statistics[first], metrics=recording.metrics)
-    group = data.manifest["examples"][stack.example]["stacks"].index(first)
-    prefix = (f"e{stack.example}" if stack.example else "") + (f"g{group}" if group else "")
-    return tuple(FindingText(f.value, f.text, f.detail, _link(f, prefix)) for f in found)
+    prefix = _link_prefix(stack, data, first)
+    return tuple(FindingText(f.value, f.text, f.detail, _link(f, stack, prefix)) for f in found)
 
 
-def _link(finding: Finding, prefix: str) -> str:
+def _link_prefix(stack: Stack, data: PageData, index: int) -> str:
+    """Start of the addresses of places in stack number `index`."""
+    group = data.manifest["examples"][stack.example]["stacks"].index(index)
+    return (f"e{stack.example}" if stack.example else "") + (f"g{group}" if group else "")
+
+
+def _link(finding: Finding, stack: Stack, prefix: str) -> str:
     if finding.head is None:
         return ""
     _, layer, head = finding.head
     cell = f"q{finding.cell[0]}k{finding.cell[1]}" if finding.cell else ""
-    return f"#{prefix}L{layer}H{head}{cell}"
+    return f"#{prefix}L{stack.layer_numbers[layer]}H{head}{cell}"
 
 
 def _cards(recording: Recording, stacks: Sequence[Stack], label: str) -> tuple[ExampleCard, ...]:
@@ -190,13 +202,16 @@ def _card(index: int, example: Example, stack: int) -> ExampleCard:
 
 
 def _head_rows(
-    statistics: Sequence[HeadStatistics], stack: Stack, columns: Sequence[str]
+    statistics: Sequence[HeadStatistics], stack: Stack, columns: Sequence[str], prefix: str
 ) -> tuple[HeadRow, ...]:
     rows = []
+    numbers = stack.layer_numbers
     for head in statistics:
         facts = dict(head_facts(head, stack.key))
         values = tuple(facts.get(name, "–") for name in columns)
-        rows.append(HeadRow(head.layer, head.head, head.pattern, values))
+        number = numbers[head.layer]
+        link = f"#{prefix}L{number}H{head.head}"
+        rows.append(HeadRow(head.layer, number, head.head, link, head.pattern, values))
     return tuple(rows)
 
 

@@ -4,36 +4,31 @@ A chart names its data by address: `attn:row/{layer}/{head}` becomes a Vega sign
 changing a parameter loads other rows. A picture's address becomes a call of `attnImage`, a
 function of the page that returns a canvas, because fetching a picture is asynchronous and
 flickers.
+
+`tools/compile_charts.py` does this when the package is built: building and compiling the charts
+takes longer than everything else about a small report.
 """
 
-import functools
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import altair as alt
+import vl_convert
 
 _SCHEME = "attn:"
 
 
 def to_vega(chart: alt.LayerChart) -> dict[str, Any]:
     """The chart as a Vega specification whose `attn:` addresses the page can answer."""
-    return json.loads(_compiled(chart.to_json(indent=None, sort_keys=True)))
-
-
-@functools.lru_cache(maxsize=64)
-def _compiled(vega_lite: str) -> str:
-    # Starting the compiler takes half a second, so a program that only reads recordings never does.
-    import vl_convert
-
-    spec = vl_convert.vegalite_to_vega(vega_lite)
+    spec = vl_convert.vegalite_to_vega(chart.to_json(indent=None, sort_keys=True))
     for node in _objects(spec):
         _make_address_a_signal(node)
         _make_picture_a_canvas(node)
     spec.pop("$schema", None)
     spec.pop("description", None)
-    return json.dumps(spec)
+    return spec
 
 
 def address_expression(address: str) -> str:

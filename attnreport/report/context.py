@@ -57,14 +57,18 @@ class HeadRow:
     """One head in the table of heads.
 
     Attributes:
-        layer: Its layer.
+        layer: Place of its layer in the stack.
+        number: Number of its layer in the model.
         head: Its number in the layer.
+        link: Address of the place in the page that shows it.
         pattern: What it mostly does.
         values: A text for each column of statistics.
     """
 
     layer: int
+    number: int
     head: int
+    link: str
     pattern: str
     values: tuple[str, ...]
 
@@ -90,6 +94,27 @@ class CheckRow:
     row_sum_error: str
     output_difference: str
     deterministic: str
+
+
+@dataclasses.dataclass(frozen=True)
+class OtherCheckRow:
+    """One more check, over all maps of a stack.
+
+    Attributes:
+        name: What was checked.
+        group: The stack.
+        value: The worst number that was found, with its unit; a dash without one.
+        outcome: Whether it held.
+        place: The map with the worst; empty where there is only one.
+        detail: A sentence about it; may be empty.
+    """
+
+    name: str
+    group: str
+    value: str
+    outcome: str
+    place: str
+    detail: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +153,7 @@ class ReportContext:
         first_label: Label of the first key of the stack that the page opens on.
         broadest: Entropy in bits of attention spread evenly over the keys of that stack.
         checks: What was verified, map by map.
+        other_checks: What else was verified, stack by stack.
         made: Term and description of how the report was made.
         notes: Things a reader must know, a sentence each.
         version: Version of attnreport.
@@ -154,6 +180,7 @@ class ReportContext:
     first_label: str
     broadest: str
     checks: tuple[CheckRow, ...]
+    other_checks: tuple[OtherCheckRow, ...]
     made: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     version: str

@@ -71,6 +71,7 @@ def build_page_data(
                 "normalized": all(attention.normalized for attention in stack.maps),
                 "heads": [attention.heads for attention in stack.maps],
                 "names": [attention.name for attention in stack.maps],
+                "layerNumbers": stack.layer_numbers,
                 "query": _axis(stack.query),
                 "key": None if stack.is_self else _axis(stack.key),
                 "firstBlock": weight_blocks,

@@ -29,3 +29,12 @@ def rounded(number: float) -> str:
     if number == int(number) or abs(number) >= 1000:
         return f"{number:,.0f}"
     return f"{number:.3g}"
+
+
+def clipped(text: str, length: int) -> str:
+    """The text in one line of at most so many characters, cut between words if it has any."""
+    text = " ".join(text.split())
+    if len(text) <= length:
+        return text
+    start = text[: length - 1]
+    return (start.rpartition(" ")[0] or start).rstrip() + "…"

@@ -1,12 +1,15 @@
-"""Where the weights come from and what was checked, for the end of the page."""
+"""Where the weights come from and what was checked: the end of the page, and its bad news."""
 
 from collections.abc import Sequence
 
-from attnreport.recording import AttentionMap, Recording
-from attnreport.report.context import CheckRow
+from attnreport.recording import AttentionMap, Recording, WorstCheck, worst_checks
+from attnreport.report.context import CheckRow, OtherCheckRow
 from attnreport.report.packing import ENCODINGS, Encoding
-from attnreport.report.phrases import magnitude, ranged
+from attnreport.report.phrases import clipped, counted, magnitude, ranged, rounded
 from attnreport.report.stacks import Stack
+
+# So many failed checks are named at the top of the page; more are counted.
+_MOST_FAILURES = 3
 
 
 def check_rows(stacks: Sequence[Stack]) -> tuple[CheckRow, ...]:
@@ -37,6 +40,61 @@ def _worst(errors: list[float | None]) -> str:
     return magnitude(max(known)) if known else "not measured"
 
 
+def other_check_rows(recording: Recording, stacks: Sequence[Stack]) -> tuple[OtherCheckRow, ...]:
+    """The worst of each other check, one row for each attention group and name."""
+    return tuple(
+        _other_check(group, worst)
+        for group, found in _worst_by_group(recording, stacks).items()
+        for worst in found
+    )
+
+
+def failure_fact(recording: Recording, stacks: Sequence[Stack]) -> tuple[str, str] | None:
+    """Which checks failed, in a sentence for the top of the page; None if none did."""
+    failed = dict.fromkeys(
+        worst.check.name
+        for found in _worst_by_group(recording, stacks).values()
+        for worst in found
+        if worst.failed
+    )
+    if not failed:
+        return None
+    names = ", ".join(f"“{clipped(name, 80)}”" for name in list(failed)[:_MOST_FAILURES])
+    more = len(failed) - _MOST_FAILURES
+    names += f" and {more} more" if more > 0 else ""
+    place = "“How this report was made and checked” says more"
+    return f"{counted(len(failed), 'check')} failed:", f"{names}; {place}"
+
+
+def _worst_by_group(
+    recording: Recording, stacks: Sequence[Stack]
+) -> dict[str, tuple[WorstCheck, ...]]:
+    groups: dict[str, list[tuple[str, AttentionMap]]] = {}
+    for stack in stacks:
+        example = recording.examples[stack.example].name
+        for attention in stack.maps:
+            several = len(recording.examples) > 1
+            place = f"{attention.name} ({example})" if several else attention.name
+            groups.setdefault(stack.label, []).append((place, attention))
+    return {
+        group: worst_checks((place, attention.checks) for place, attention in maps)
+        for group, maps in groups.items()
+    }
+
+
+def _other_check(group: str, worst: WorstCheck) -> OtherCheckRow:
+    check = worst.check
+    value = "–" if check.value is None else f"{rounded(check.value)} {check.unit}".rstrip()
+    return OtherCheckRow(
+        name=check.name,
+        group=group,
+        value=value,
+        outcome=worst.outcome,
+        place=worst.place if worst.maps > 1 else "",
+        detail=check.detail,
+    )
+
+
 def made_rows(
     recording: Recording, stacks: Sequence[Stack], encoding: Encoding
 ) -> tuple[tuple[str, str], ...]:
@@ -53,7 +111,7 @@ def made_rows(
         ("Computed in", precision),
         ("Stored as", ENCODINGS[encoding].label),
         ("Largest error", _error_text(encoding, precision)),
-        ("Charts", "written with Altair, compiled to Vega when the report was made"),
+        ("Charts", "written with Altair, compiled to Vega when attnreport was built"),
     )
     return tuple((term, text) for term, text in rows if text)
 

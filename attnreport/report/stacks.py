@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Iterator
 
-from attnreport.recording import AttentionMap, Axis, Recording
+from attnreport.recording import AttentionMap, Axis, Recording, layer_numbers
+from attnreport.recording.layers import with_numbers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,7 +14,9 @@ class Stack:
     Attributes:
         example: Number of the example in its recording.
         label: Name of the group, unique within the example.
-        maps: One map per layer, in forward order. They may differ in their numbers of heads.
+        maps: One map per layer, in forward order. They may differ in their numbers of heads. A
+            map's place here is its `layer` everywhere in the page's data; what a reader is told
+            is its layer number.
     """
 
     example: int
@@ -29,6 +32,11 @@ class Stack:
     def key(self) -> Axis:
         """What the positions that are looked at mean."""
         return self.maps[0].key
+
+    @property
+    def layer_numbers(self) -> tuple[int, ...]:
+        """Number of each layer in the model, in the order of `maps`."""
+        return layer_numbers(self.maps)
 
     @property
     def is_self(self) -> bool:
@@ -61,10 +69,10 @@ def stacks_of(recording: Recording) -> list[Stack]:
 
 
 def _stacks_of_maps(example: int, maps: tuple[AttentionMap, ...]) -> Iterator[Stack]:
-    together: dict[tuple[str, str, Axis, Axis], list[AttentionMap]] = {}
-    for attention in maps:
+    together: dict[tuple[str, str, Axis, Axis], list[tuple[AttentionMap, int]]] = {}
+    for attention, number in zip(maps, layer_numbers(maps), strict=True):
         place = (attention.group, attention.kind, attention.query, attention.key)
-        together.setdefault(place, []).append(attention)
+        together.setdefault(place, []).append((attention, number))
     taken: set[str] = set()
     for (group, *_), members in together.items():
         # A group whose layers see different lengths needs one picture per length.
@@ -72,4 +80,5 @@ def _stacks_of_maps(example: int, maps: tuple[AttentionMap, ...]) -> Iterator[St
         while label in taken:
             label, count = f"{group} ({count})", count + 1
         taken.add(label)
-        yield Stack(example, label, tuple(members))
+        # A layer keeps the number it has in its group, wherever it stands in the stack.
+        yield Stack(example, label, with_numbers(*zip(*members, strict=True)))

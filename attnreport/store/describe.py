@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from attnreport.recording import AttentionMap, Axis, Example, Recording, Source
+from attnreport.recording import AttentionMap, Axis, Checks, Example, Recording, Source
 from attnreport.store.arrays import ArrayPlan
 from attnreport.store.schema import SCHEMA_VERSION
 from attnreport.store.text import encode_number, encode_text
@@ -97,15 +97,12 @@ class _Describer:
             "name": encode_text(attention.name),
             "kind": attention.kind,
             "group": encode_text(attention.group),
+            "layer": attention.layer,
             "query": query,
             "key": key,
             "normalized": attention.normalized,
             "precision": encode_text(attention.precision),
-            "checks": {
-                "row_sum_error": encode_number(attention.checks.row_sum_error),
-                "output_difference": encode_number(attention.checks.output_difference),
-                "deterministic": attention.checks.deterministic,
-            },
+            "checks": _checks(attention.checks),
             "weights": self._array(f"weights_{place}", attention.weights, dimensions, label),
             "logits": logits,
             "mask": self._flags("mask", attention.mask, dimensions),
@@ -154,6 +151,24 @@ def _axis_value(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_axis_value(each) for each in value]
     return encode_text(value) if isinstance(value, str) else encode_number(value)
+
+
+def _checks(checks: Checks) -> dict[str, Any]:
+    return {
+        "row_sum_error": encode_number(checks.row_sum_error),
+        "output_difference": encode_number(checks.output_difference),
+        "deterministic": checks.deterministic,
+        "others": [
+            {
+                "name": encode_text(check.name),
+                "value": encode_number(check.value),
+                "unit": encode_text(check.unit),
+                "held": check.held,
+                "detail": encode_text(check.detail),
+            }
+            for check in checks.others
+        ],
+    }
 
 
 def _source(source: Source) -> dict[str, Any]:

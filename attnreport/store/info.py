@@ -3,12 +3,21 @@
 import dataclasses
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from attnreport.recording import AttentionMap, Checks, Metric, Recording, Source
+from attnreport.recording import (
+    AttentionMap,
+    Checks,
+    Metric,
+    Recording,
+    Source,
+    WorstCheck,
+    layer_numbers,
+    worst_checks,
+)
 from attnreport.store.arrays import StoredArray
 from attnreport.store.load import open_recording, restored
 from attnreport.store.local import existing_folder
@@ -25,6 +34,7 @@ class GroupInfo:
         name: Name of the group.
         kinds: What attends to what.
         layers: Fewest and most maps in an example.
+        layer_numbers: Numbers of the layers that occur, in order.
         heads: Fewest and most heads of a map.
         queries: Fewest and most query positions.
         keys: Fewest and most key positions.
@@ -34,12 +44,14 @@ class GroupInfo:
         masked: Whether a mask is known for some map.
         reference: Whether a correct alignment is known for some map.
         logits: Whether logits are kept for some map.
-        checks: The worst of each check; None where it was not made for every map.
+        checks: The worst of the usual checks; None where one was not made for every map.
+        other_checks: The worst of each other check.
     """
 
     name: str
     kinds: tuple[str, ...]
     layers: Range
+    layer_numbers: tuple[int, ...]
     heads: Range
     queries: Range
     keys: Range
@@ -50,6 +62,7 @@ class GroupInfo:
     reference: bool
     logits: bool
     checks: Checks
+    other_checks: tuple[WorstCheck, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,22 +138,24 @@ def _unread(array: StoredArray) -> np.ndarray:
 
 
 def _groups(recording: Recording) -> tuple[GroupInfo, ...]:
-    columns: dict[str, list[list[AttentionMap]]] = {}
+    columns: dict[str, dict[str, list[AttentionMap]]] = {}
     for example in recording.examples:
-        of_example: dict[str, list[AttentionMap]] = {}
         for attention in example.maps:
-            of_example.setdefault(attention.group, []).append(attention)
-        for name, maps in of_example.items():
-            columns.setdefault(name, []).append(maps)
+            column = columns.setdefault(attention.group, {})
+            column.setdefault(example.name, []).append(attention)
     return tuple(_group(name, column) for name, column in columns.items())
 
 
-def _group(name: str, column: Sequence[Sequence[AttentionMap]]) -> GroupInfo:
-    maps = [attention for of_example in column for attention in of_example]
+def _group(name: str, column: Mapping[str, Sequence[AttentionMap]]) -> GroupInfo:
+    """Sums up the maps of a group, which are given example by example."""
+    maps = [attention for of_example in column.values() for attention in of_example]
     return GroupInfo(
         name=name,
         kinds=tuple(dict.fromkeys(attention.kind for attention in maps)),
-        layers=_range(len(of_example) for of_example in column),
+        layers=_range(len(of_example) for of_example in column.values()),
+        layer_numbers=tuple(
+            sorted({layer for of_example in column.values() for layer in layer_numbers(of_example)})
+        ),
         heads=_range(attention.heads for attention in maps),
         queries=_range(len(attention.query) for attention in maps),
         keys=_range(len(attention.key) for attention in maps),
@@ -154,6 +169,14 @@ def _group(name: str, column: Sequence[Sequence[AttentionMap]]) -> GroupInfo:
             row_sum_error=_worst(attention.checks.row_sum_error for attention in maps),
             output_difference=_worst(attention.checks.output_difference for attention in maps),
             deterministic=_all(attention.checks.deterministic for attention in maps),
+        ),
+        other_checks=worst_checks(
+            (
+                f"{attention.name} ({example})" if len(column) > 1 else attention.name,
+                attention.checks,
+            )
+            for example, of_example in column.items()
+            for attention in of_example
         ),
     )
 

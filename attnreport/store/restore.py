@@ -10,6 +10,7 @@ from attnreport.recording import (
     AXIS_TYPES,
     AttentionMap,
     Axis,
+    Check,
     Checks,
     Example,
     Metric,
@@ -93,7 +94,6 @@ def _map(
     weights: ReadWeights,
     flags: ReadFlags,
 ) -> AttentionMap:
-    checks = attention["checks"]
     logits, mask, reference = (
         None if attention[field] is None else _stored(attention[field])
         for field in ("logits", "mask", "reference")
@@ -102,19 +102,35 @@ def _map(
         name=decode_text(attention["name"]),
         kind=attention["kind"],
         group=decode_text(attention["group"]),
+        layer=attention.get("layer"),
         query=axes[attention["query"]],
         key=axes[attention["key"]],
         normalized=bool(attention["normalized"]),
         precision=decode_text(attention["precision"]),
-        checks=Checks(
-            row_sum_error=decode_number(checks["row_sum_error"]),
-            output_difference=decode_number(checks["output_difference"]),
-            deterministic=checks["deterministic"],
-        ),
+        checks=_checks(attention["checks"]),
         weights=weights(_stored(attention["weights"])),
         logits=None if logits is None else weights(logits),
         mask=None if mask is None else flags(mask),
         reference=None if reference is None else flags(reference),
+    )
+
+
+def _checks(checks: Mapping[str, Any]) -> Checks:
+    return Checks(
+        row_sum_error=decode_number(checks["row_sum_error"]),
+        output_difference=decode_number(checks["output_difference"]),
+        deterministic=checks["deterministic"],
+        others=tuple(
+            Check(
+                name=decode_text(check["name"]),
+                value=decode_number(check["value"]),
+                unit=decode_text(check["unit"]),
+                held=check["held"],
+                detail=decode_text(check["detail"]),
+            )
+            # Recordings of before there were other checks have none.
+            for check in checks.get("others", ())
+        ),
     )
 
 

@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attnreport.recording import Metric, Source
+from attnreport.recording import Metric, Source, WorstCheck
+from attnreport.recording.layers import numbers_text
 from attnreport.store.info import GroupInfo, Range, RecordingInfo
 from attnreport.store.text import encode_number
 
@@ -27,6 +28,7 @@ def as_text(info: RecordingInfo) -> str:
         _aligned(_facts(info.source)),
         _aligned([_metric(metric) for metric in info.metrics]),
         _aligned([_GROUP_HEADER, *(_group(group) for group in info.groups)]),
+        _other_checks(info.groups),
         _examples(info),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -44,6 +46,9 @@ _GROUP_HEADER = (
     "deterministic",
     "also known",
 )
+
+
+_CHECK_HEADER = ("check", "group", "worst value", "outcome", "in", "what it says")
 
 
 def _sizes(info: RecordingInfo) -> list[str]:
@@ -83,7 +88,7 @@ def _group(group: GroupInfo) -> Row:
     return (
         group.name,
         "+".join(group.kinds),
-        f"{_span(group.layers)} x {_span(group.heads)}",
+        f"{_layers(group)} x {_span(group.heads)}",
         f"{_span(group.queries)} x {_span(group.keys)}",
         f"{group.weights:,}",
         "+".join(group.precisions),
@@ -92,6 +97,25 @@ def _group(group: GroupInfo) -> Row:
         {True: "yes", False: "no", None: "-"}[checks.deterministic],
         ", ".join(name for name, is_known in known.items() if is_known) or "-",
     )
+
+
+def _layers(group: GroupInfo) -> str:
+    """How many layers, and which if they are not the first of their stack."""
+    count = _span(group.layers)
+    if group.layer_numbers == tuple(range(group.layers[1])):
+        return count
+    return f"{count} ({numbers_text(group.layer_numbers)})"
+
+
+def _other_checks(groups: Iterable[GroupInfo]) -> list[str]:
+    rows = [_check(each, group.name) for group in groups for each in group.other_checks]
+    return _aligned([_CHECK_HEADER, *rows]) if rows else []
+
+
+def _check(worst: WorstCheck, group: str) -> Row:
+    check = worst.check
+    value = "-" if check.value is None else f"{check.value:.4g} {check.unit}"
+    return check.name, group, value.rstrip(), worst.outcome, worst.place, check.detail
 
 
 def _examples(info: RecordingInfo) -> list[str]:

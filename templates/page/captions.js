@@ -2,7 +2,7 @@
 
 import { find, findAll, show } from "./dom.js";
 import { plain, weightText } from "./format.js";
-import { keyAxis, manifest, stackAt, statisticsOf } from "./manifest.js";
+import { headName, keyAxis, manifest, stackAt, statisticsOf } from "./manifest.js";
 import { label } from "./rows.js";
 import { colorStrips } from "./strip.js";
 import { headNow } from "./weights.js";
@@ -21,7 +21,7 @@ export function caption(state, aloud) {
   show("query", query);
   show("key", key);
   show("weight", weight);
-  show("layer", String(state.layer));
+  show("layer", String(stack.layerNumbers[state.layer]));
   show("head", String(state.head));
   show("module", stack.names[state.layer]);
   captionReference(stack, state);
@@ -30,8 +30,8 @@ export function caption(state, aloud) {
   colorStrips(state, head);
   if (aloud) {
     const { pattern } = statisticsOf(stack, state.layer, state.head);
-    find("#live").textContent =
-      `Layer ${state.layer}, head ${state.head}, ${pattern}. ${query} to ${key}: ${weight}.`;
+    const name = headName(stack, state.layer, state.head);
+    find("#live").textContent = `${name}, ${pattern}. ${query} to ${key}: ${weight}.`;
   }
 }
 

@@ -28,8 +28,9 @@ function attempt(saving) {
  */
 function save(blob, extension) {
   const { stack: index, layer, head } = chosenState();
-  const { example, group } = stackAt(index);
-  const stem = `attention-example${example}-${group.replace(/\W+/g, "-")}-L${layer}-H${head}`;
+  const { example, group, layerNumbers } = stackAt(index);
+  const place = `L${layerNumbers[layer]}-H${head}`;
+  const stem = `attention-example${example}-${group.replace(/\W+/g, "-")}-${place}`;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = `${stem}.${extension}`;

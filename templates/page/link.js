@@ -1,6 +1,9 @@
-/** Deep links: the part of the address after `#` restores what is looked at, and is kept current. */
+/**
+ * Deep links: the part of the address after `#` restores what is looked at, and is kept current.
+ * It calls a layer by its number in the model.
+ */
 
-import { manifest, stackAt } from "./manifest.js";
+import { layerNumbered, manifest, stackAt } from "./manifest.js";
 import { choose, chosenState, isHovering, onChange } from "./state.js";
 
 const PATTERN = /^#(?:e(\d+))?(?:g(\d+))?L(\d+)H(\d+)(?:q(\d+)k(\d+))?(m)?(lin)?$/;
@@ -16,10 +19,11 @@ export function parseLink(hash) {
   if (only) return { stack: stackOf(Number(only[1]), Number(only[2] ?? 0)) };
   const match = PATTERN.exec(hash);
   if (!match) return null;
-  const [, example, group, layer, head, q, k, hidden, linear] = match;
+  const [, example, group, number, head, q, k, hidden, linear] = match;
+  const stack = stackOf(Number(example ?? 0), Number(group ?? 0));
   const link = {
-    stack: stackOf(Number(example ?? 0), Number(group ?? 0)),
-    layer: Number(layer),
+    stack,
+    layer: layerNumbered(stackAt(stack), Number(number)),
     head: Number(head),
     hidden: hidden !== undefined,
     exponent: linear ? 1 : 0.5,
@@ -29,12 +33,20 @@ export function parseLink(hash) {
 
 /** @param {Readonly<import("./types").State>} state */
 export function linkTo(state) {
-  const stack = stackAt(state.stack);
-  const group = manifest.examples[stack.example].stacks.indexOf(state.stack);
-  const example = stack.example ? `e${stack.example}` : "";
   const view = (state.hidden ? "m" : "") + (state.exponent === 1 ? "lin" : "");
-  const place = example + (group ? `g${group}` : "");
-  return `#${place}L${state.layer}H${state.head}q${state.q}k${state.k}${view}`;
+  return `${linkToHead(state.stack, state.layer, state.head)}q${state.q}k${state.k}${view}`;
+}
+
+/**
+ * @param {number} stackIndex
+ * @param {number} layer
+ * @param {number} head
+ */
+export function linkToHead(stackIndex, layer, head) {
+  const stack = stackAt(stackIndex);
+  const group = manifest.examples[stack.example].stacks.indexOf(stackIndex);
+  const example = stack.example ? `e${stack.example}` : "";
+  return `#${example}${group ? `g${group}` : ""}L${stack.layerNumbers[layer]}H${head}`;
 }
 
 export function followLinks() {

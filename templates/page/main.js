@@ -8,7 +8,7 @@ import { listenToDownloads } from "./downloads.js";
 import { listenToKeys } from "./keys.js";
 import { mountFitting, overviewFirst } from "./layout.js";
 import { followLinks } from "./link.js";
-import { manifest, stackAt } from "./manifest.js";
+import { headName, manifest, stackAt } from "./manifest.js";
 import { loadMask } from "./masks.js";
 import { onModeChange } from "./palette.js";
 import { rowsAt } from "./rows.js";
@@ -113,9 +113,9 @@ const messageOf = (error) => (error instanceof Error ? error.message : String(er
  * @param {Readonly<import("./types").State>} state
  * @param {unknown} error
  */
-function complain({ layer, head }, error) {
+function complain({ stack, layer, head }, error) {
   console.error(error);
-  note(`Layer ${layer}, head ${head} could not be read: ${messageOf(error)}.`);
+  note(`${headName(stackAt(stack), layer, head)} could not be read: ${messageOf(error)}.`);
 }
 
 async function start() {

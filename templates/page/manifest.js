@@ -33,6 +33,24 @@ export function flatIndex(stack, layer, head) {
 }
 
 /**
+ * What a reader is told of a head: the number of its layer in the model, and its own.
+ * @param {import("./types").Stack} stack
+ * @param {number} layer
+ * @param {number} head
+ */
+export const headName = (stack, layer, head) => `Layer ${stack.layerNumbers[layer]}, head ${head}`;
+
+/**
+ * Place of the layer with a number, or of the one whose number is nearest.
+ * @param {import("./types").Stack} stack
+ * @param {number} number
+ */
+export function layerNumbered({ layerNumbers }, number) {
+  const distances = layerNumbers.map((each) => Math.abs(each - number));
+  return distances.indexOf(Math.min(...distances));
+}
+
+/**
  * @param {import("./types").Stack} stack
  * @param {number} layer
  * @param {number} head

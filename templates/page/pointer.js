@@ -29,8 +29,9 @@ export function listenToHeatmap(chart) {
       frame = 0;
       const cell = cellAt(chart, last);
       if (!cell) return leave();
-      hover(cell);
+      // The tooltip measures itself, which is quick until the views have been told to change.
       showTip(describe(cell), last.clientX, last.clientY);
+      hover(cell);
     });
   });
   chart.place.addEventListener("pointerleave", () => {

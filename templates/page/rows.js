@@ -1,7 +1,7 @@
 /** Answers to `attn:` addresses: the rows that charts draw. */
 
 import { plain, tip, visible, weightText } from "./format.js";
-import { headsOf, keyAxis, stackAt, statisticsOf } from "./manifest.js";
+import { headName, headsOf, keyAxis, stackAt, statisticsOf } from "./manifest.js";
 import { loadHead } from "./weights.js";
 
 /** More lines than this cannot be told apart, and take long to draw. */
@@ -57,13 +57,20 @@ const place = (stack, layer, head) => ({
   head: Number(head),
 });
 
+/**
+ * @param {import("./types").Stack} stack
+ * @param {number} layer
+ * @param {number} head
+ */
+const tipTitle = ({ layerNumbers }, layer, head) => `layer ${layerNumbers[layer]} · head ${head}`;
+
 /** @param {number} stackIndex */
 function headRows(stackIndex) {
   const stack = stackAt(stackIndex);
   return headsOf(stack).map(({ layer, head }) => {
     const { entropy, pattern, x, facts } = statisticsOf(stack, layer, head);
-    const name = `Layer ${layer}, head ${head}: ${pattern}`;
-    const lines = tip([[`layer ${layer} · head ${head}`, pattern], ...facts]);
+    const name = `${headName(stack, layer, head)}: ${pattern}`;
+    const lines = tip([[tipTitle(stack, layer, head), pattern], ...facts]);
     return { layer, head, entropy, x, pattern, name, tip: lines };
   });
 }
@@ -112,10 +119,11 @@ async function edgeRows({ stack, layer, head }, hidden) {
  * @param {boolean} hidden
  */
 async function pairRows(stackIndex, q, k, hidden) {
-  const rows = headsOf(stackAt(stackIndex)).map(async ({ layer, head }) => {
+  const stack = stackAt(stackIndex);
+  const rows = headsOf(stack).map(async ({ layer, head }) => {
     const w = (await loadHead(stackIndex, layer, head)).shown(q, k, hidden);
-    const name = `Layer ${layer}, head ${head}: ${weightText(w)}`;
-    return { layer, head, w, name, tip: tip([[`layer ${layer} · head ${head}`, weightText(w)]]) };
+    const name = `${headName(stack, layer, head)}: ${weightText(w)}`;
+    return { layer, head, w, name, tip: tip([[tipTitle(stack, layer, head), weightText(w)]]) };
   });
   // A damaged head is announced when it is chosen; here it leaves a gap and the others their cell.
   const settled = await Promise.allSettled(rows);

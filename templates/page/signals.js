@@ -34,6 +34,7 @@ function shapeOf(stackIndex) {
     const keys = keyAxis(stack);
     shape = {
       layers: stack.heads.length,
+      layerNumbers: stack.layerNumbers,
       heads: mostHeads(stack),
       queries: stack.query.labels.length,
       keys: keys.labels.length,

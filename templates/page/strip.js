@@ -16,6 +16,23 @@ let written = -1;
 /** @type {{ query: HTMLElement[], key: HTMLElement[] }} */
 let spans = { query: [], key: [] };
 
+/** How dark each colored token is, in percent. @type {WeakMap<HTMLElement, number>} */
+const shades = new WeakMap();
+
+/** @type {HTMLElement | undefined} */
+let marked;
+
+/**
+ * Restyling hundreds of tokens takes longer than a frame. So a longer text does not fade from color
+ * to color, and what is out of sight waits until the pointer rests.
+ */
+const LONG = 96;
+const REST_MS = 150;
+/** About a line of text, in pixels. */
+const LINE = 40;
+
+let waiting = 0;
+
 /**
  * Colors the tokens by the weights of the chosen query, or by those the chosen key gets.
  * @param {Readonly<import("./types").State>} state
@@ -33,20 +50,77 @@ export function colorStrips(state, head) {
       : head.shown(position, target, state.hidden),
   );
   const strongest = Math.max(1e-9, ...weights);
-  for (const span of [...spans.query, ...spans.key]) {
-    span.style.removeProperty("--w");
-    span.classList.remove("on");
+  const color = (/** @type {number} */ from, /** @type {number} */ to) => {
+    for (let i = from; i < to; i++)
+      shade(colored[i], Math.round(100 * Math.sqrt(weights[i] / strongest)));
+  };
+  clearTimeout(waiting);
+  for (const span of colored === spans.key ? spans.query : spans.key) shade(span);
+  if (colored.length <= LONG) {
+    color(0, colored.length);
+  } else {
+    color(...inSight(colored));
+    waiting = setTimeout(color, REST_MS, 0, colored.length);
   }
-  colored.forEach((span, position) => {
-    const share = Math.sqrt(weights[position] / strongest);
-    span.style.setProperty("--w", `${(100 * share).toFixed(1)}%`);
-  });
   const chosen = isSelf(stack)
     ? spans.key[state.q]
     : direction === "from"
       ? spans.query[state.q]
       : spans.key[state.k];
-  chosen?.classList.add("on");
+  mark(chosen);
+}
+
+/**
+ * Where the tokens that can be seen begin and end.
+ * @param {HTMLElement[]} tokens
+ * @returns {[number, number]}
+ */
+function inSight(tokens) {
+  const box = /** @type {HTMLElement} */ (tokens[0].closest(".strip")).getBoundingClientRect();
+  const top = Math.max(box.top, 0) - LINE;
+  const bottom = Math.min(box.bottom, innerHeight) + LINE;
+  return [
+    firstOf(tokens, (token) => token.getBoundingClientRect().bottom > top),
+    firstOf(tokens, (token) => token.getBoundingClientRect().top > bottom),
+  ];
+}
+
+/**
+ * @param {HTMLElement[]} tokens in reading order
+ * @param {(token: HTMLElement) => boolean} reached true from some token on
+ */
+function firstOf(tokens, reached) {
+  let [low, high] = [0, tokens.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (reached(tokens[middle])) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/**
+ * Every style that is written costs, and most tokens of a long text stay as they are.
+ * @param {HTMLElement} span
+ * @param {number} [percent]
+ */
+function shade(span, percent) {
+  if (shades.get(span) === percent) return;
+  if (percent === undefined) {
+    shades.delete(span);
+    span.style.removeProperty("--w");
+  } else {
+    shades.set(span, percent);
+    span.style.setProperty("--w", `${percent}%`);
+  }
+}
+
+/** @param {HTMLElement | undefined} span */
+function mark(span) {
+  if (span === marked) return;
+  marked?.classList.remove("on");
+  span?.classList.add("on");
+  marked = span;
 }
 
 /** @param {number} stackIndex */
@@ -86,6 +160,7 @@ function writeAxis(place, axis) {
     return element("span", { class: "wd" }, ...inside);
   });
   place.replaceChildren(...words.flatMap((word) => [word, " "]));
+  place.classList.toggle("long", tokens.length > LONG);
   place.classList.toggle("cut", place.scrollHeight > place.clientHeight + 4);
   return tokens;
 }

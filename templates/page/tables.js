@@ -1,6 +1,7 @@
 /** Tables that sort by a click on their heading, and follow what is chosen. */
 
 import { element, find, findAll } from "./dom.js";
+import { linkToHead } from "./link.js";
 import { headsOf, manifest, stackAt, statisticsOf } from "./manifest.js";
 import { choose, chosenState } from "./state.js";
 
@@ -62,9 +63,10 @@ export function listHeads() {
   nameColumns(columns);
   const rows = headsOf(stack).map(({ layer, head }) => {
     const { pattern, facts } = statisticsOf(stack, layer, head);
-    const link = element("a", { href: `#L${layer}H${head}`, "data-place": `${layer} ${head}` });
-    link.textContent = `L${layer} H${head}`;
-    const place = element("td", { "data-value": layer * 1e6 + head }, link);
+    const number = stack.layerNumbers[layer];
+    const href = linkToHead(index, layer, head);
+    const link = element("a", { href, "data-place": `${layer} ${head}` }, `L${number} H${head}`);
+    const place = element("td", { "data-value": number * 1e6 + head }, link);
     const values = new Map(facts);
     return element(
       "tr",

@@ -18,12 +18,17 @@ export interface Example {
 export interface Stack {
   example: number;
   group: string;
-  kind: "self" | "cross" | "pooling" | "gate";
+  kind: "self" | "cross" | "pooling" | "gate" | "router";
   /** Whether rows sum to one. */
   normalized: boolean;
   /** Number of heads of each layer. */
   heads: number[];
   names: string[];
+  /**
+   * Number of each layer in its model, which is what a reader is told. Everything else here and in
+   * the state calls a layer by its place in the stack.
+   */
+  layerNumbers: number[];
   query: Axis;
   /** Null when keys are the same positions as queries. */
   key: Axis | null;

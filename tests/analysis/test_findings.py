@@ -1,10 +1,13 @@
+import dataclasses
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnreport.analysis import Finding, findings
-from attnreport.recording import AttentionMap, ItemAxis, Metric, TokenAxis
+from attnreport.recording import KINDS, AttentionMap, ItemAxis, Metric, TokenAxis
 
 WORDS = ("[CLS]", "the", "antique", "manuscript", "because", "it", "was", "fragile", "[SEP]")
 SENTENCE = TokenAxis(WORDS, (0, 8))
@@ -54,16 +57,20 @@ def sentences(maps, **options):
 UNIFORM = np.full((SIZE, SIZE), 1 / SIZE)
 
 
-def test_a_trained_encoder_in_four_sentences():
+def encoder_maps():
     linked = UNIFORM * 0.36
     linked[7] = 0.05 / 8
     linked[7, 3] = 0.95
     linked[:, 0] += 1 - linked.sum(axis=-1)
-    maps = [
+    return [
         layer(stripe(0, 0.9), stripe(0, 0.5), neighbor(-1)),
         layer(neighbor(1), UNIFORM, UNIFORM),
         layer(linked, UNIFORM, stripe(0, 0.41)),
     ]
+
+
+def test_a_trained_encoder_in_four_sentences():
+    maps = encoder_maps()
     told = findings(maps, limit=9)
     assert [sentence(finding) for finding in told] == [
         "4 of 9 heads put at least 40% of their attention on [CLS], more than on any other token",
@@ -311,7 +318,7 @@ def test_many_names_are_counted():
     st.integers(1, 3),
     st.lists(st.text(max_size=5), min_size=1, max_size=6),
     st.integers(0, 2**32 - 1),
-    st.sampled_from(["self", "cross", "pooling", "gate"]),
+    st.sampled_from(KINDS),
 )
 def test_any_group_is_told_in_one_to_four_sentences(layers, heads, tokens, seed, kind):
     rng = np.random.default_rng(seed)
@@ -337,3 +344,27 @@ def test_any_group_is_told_in_one_to_four_sentences(layers, heads, tokens, seed,
         if finding.cell is not None:
             _, number, head = finding.head
             assert maps[number].weights[head][finding.cell] > 0
+
+
+def test_layers_are_called_by_their_numbers_in_the_model():
+    numbered = [
+        dataclasses.replace(attention, layer=number)
+        for attention, number in zip(encoder_maps(), (4, 7, 11), strict=True)
+    ]
+    told = findings(numbered, limit=9)
+    expected = findings(encoder_maps(), limit=9)
+    names = {"L0": "L4", "L1": "L7", "L2": "L11", "layer 1": "layer 7"}
+    for finding, plain in zip(told, expected, strict=True):
+        in_model = re.sub(r"L\d|layer 1", lambda name: names[name[0]], sentence(plain))
+        assert sentence(finding) == in_model
+        assert (finding.head, finding.cell) == (plain.head, plain.cell)
+    assert sum(sentence(a) != sentence(b) for a, b in zip(told, expected, strict=True)) == 4
+
+
+def test_experts_stand_in_no_order():
+    experts = ItemAxis(tuple(f"expert {i}" for i in range(5)))
+    weights = np.eye(5, dtype=np.float32)[[4, 0, 1, 3, 2, 4, 0, 2, 1]][np.newaxis]
+    router = AttentionMap("router", weights, SENTENCE, experts, "router")
+    cross = dataclasses.replace(router, kind="cross")
+    assert "longest jump" in sentences([cross])[0]
+    assert sentences([router]) == [sentence(findings([cross])[1])]

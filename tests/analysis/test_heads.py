@@ -207,6 +207,15 @@ def test_gates_are_measured_as_shares():
     assert statistics.peak == pytest.approx(0.9)
 
 
+def test_experts_are_first_or_in_order_only_by_accident():
+    ordered = cross_map([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9]])
+    assert one(ordered).in_order == 1
+    assert one(ordered).pattern == "first token"
+    router = one(dataclasses.replace(ordered, kind="router"))
+    assert (router.in_order, router.pattern) == (None, "one token")
+    assert router.first == one(ordered).first
+
+
 def test_at_most_one_weight_in_a_thousand_exceeds_the_peak():
     weights = np.random.default_rng(0).dirichlet(np.ones(100), (1, 100)).astype(np.float32)
     peak = one(self_map(weights[0])).peak

@@ -7,11 +7,13 @@ import numpy as np
 from attnreport.recording import AttentionMap, Example, Recording, TokenAxis, recording_from_arrays
 from attnreport.report import render_report
 from tests.report.recordings import (
+    chosen_layers_recording,
     hostile_recording,
     self_recording,
     smallest_recording,
     striped_weights,
     translator_recording,
+    two_choices_of_layers_recording,
 )
 
 LONG = 100
@@ -62,6 +64,8 @@ def gate_recording() -> Recording:
 
 REPORTS: dict[str, Callable[[], str]] = {
     "self": lambda: render_report(self_recording()),
+    "layers": lambda: render_report(chosen_layers_recording()),
+    "two-layers": lambda: render_report(two_choices_of_layers_recording()),
     "u8": lambda: render_report(self_recording(), precision="u8"),
     "u16": lambda: render_report(self_recording(), precision="u16"),
     "smallest": lambda: render_report(smallest_recording()),

@@ -1,4 +1,4 @@
-"""Every chart of the package by the name that the report gives it."""
+"""The charts as Vega-Lite, built once for all tests."""
 
 import copy
 import functools
@@ -6,32 +6,12 @@ from typing import Any
 
 import altair as alt
 
-from attnreport.analysis import PATTERNS
-from attnreport.charts import (
-    entropy_chart,
-    heatmap_chart,
-    lines_chart,
-    overview_chart,
-    pair_chart,
-    row_chart,
-    scatter_chart,
-)
+from attnreport import charts
 
 
 @functools.cache
 def every_chart() -> dict[str, alt.LayerChart]:
-    """All charts, the scatter charts with every pattern there is."""
-    patterns = list(PATTERNS)
-    return {
-        "entropy": entropy_chart(),
-        "heatmap": heatmap_chart(),
-        "lines": lines_chart(),
-        "overview": overview_chart(),
-        "pair": pair_chart(),
-        "row": row_chart(),
-        "scatter-confidence": scatter_chart(patterns, x_title="share of the key most looked at"),
-        "scatter-distance": scatter_chart(patterns, x_title="mean distance looked at (positions)"),
-    }
+    return charts.every_chart()
 
 
 def spec_of(name: str) -> dict[str, Any]:

@@ -102,18 +102,25 @@ def test_no_two_patterns_look_the_same():
     assert len(set(LOOKS.values())) == len(LOOKS)
 
 
-def test_the_scatter_shows_the_patterns_it_is_given_in_their_order():
-    given = ["mixed", "itself", "broad"]
-    spec = scatter_chart(given, x_title="x").to_dict()
-    scales = [node["scale"] for node in objects(spec) if "domain" in node.get("scale", {})]
-    assert [scale["domain"] for scale in scales] == [given, given]
+@pytest.mark.parametrize("name", ["scatter-distance", "scatter-confidence"])
+def test_a_pattern_looks_the_same_in_every_report(name):
+    scales = [node["scale"] for node in objects(spec_of(name)) if "domain" in node.get("scale", {})]
+    assert [scale["domain"] for scale in scales] == [list(PATTERNS), list(PATTERNS)]
     assert [scale["range"] for scale in scales] == [
-        [LOOKS[pattern][0] for pattern in given],
-        [LOOKS[pattern][1] for pattern in given],
+        [color for color, _ in LOOKS.values()],
+        [shape for _, shape in LOOKS.values()],
     ]
 
 
+@pytest.mark.parametrize("name", ["scatter-distance", "scatter-confidence"])
+def test_the_legend_lists_the_patterns_that_the_report_names(name):
+    spec = spec_of(name)
+    del spec["config"]
+    legends = [node["legend"] for node in objects(spec) if node.get("legend")]
+    assert [legend["values"] for legend in legends] == [{"expr": "patterns"}]
+
+
 def test_the_scatter_names_its_axis():
-    spec = scatter_chart(["mixed"], x_title="share of the top key").to_dict()
+    spec = scatter_chart(x_title="share of the top key").to_dict()
     titles = [node["x"].get("title") for node in objects(spec) if "x" in node]
     assert "share of the top key" in titles

@@ -123,7 +123,7 @@ def test_logits_and_reference_are_kept():
             "logits of attention map 'decoder.0' have shape (4, 2, 2)",
         ),
         ({"logits": np.ones((4, 2, 3), int)}, "The logits are of type int64"),
-        ({"kind": "sideways"}, "is 'sideways'. Choose one of self, cross, pooling, gate"),
+        ({"kind": "sideways"}, "is 'sideways'. Choose one of self, cross, pooling, gate, router"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(changes, message):

@@ -542,7 +542,8 @@ def test_splitting_a_padded_batch_gives_back_what_was_padded(data, lengths):
 
 @given(weights=hnp.arrays(np.float32, SHAPES, elements=st.floats(width=32)))
 def test_whatever_comes_is_attention_or_refused(weights):
-    sums = weights.sum(axis=-1, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # infinities of both signs have no sum
+        sums = weights.sum(axis=-1, dtype=np.float64)
 
     def within(slack: float) -> bool:  # false for NaN
         inside = (weights >= -slack) & (weights <= 1 + slack)
@@ -563,3 +564,12 @@ def test_checking_millions_of_weights_takes_well_under_a_second():
         Recording.from_arrays(weights)
         times.append(time.perf_counter() - start)
     assert min(times) < 0.12
+
+
+def test_the_input_of_a_router_is_what_it_shares_out_among_experts(softmax_weights):
+    recording = Recording.from_arrays(
+        softmax_weights(1, 1, 2, 3), ["a", "b"], key_tokens=["e0", "e1", "e2"], kind="router"
+    )
+    (example,) = recording.examples
+    assert example.input == "a b"
+    assert (example.maps[0].kind, example.maps[0].group) == ("router", "router-attention")

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from attnreport.recording import (
     AttentionMap,
     Axis,
+    Check,
     Checks,
     Example,
     Metric,
@@ -121,6 +122,17 @@ def self_recording(
     return recording_from_arrays(weights, TokenAxis(tuple(tokens), special=tuple(special)))
 
 
+def chosen_layers_recording() -> Recording:
+    """Layers 3 and 5 of six, which keep their numbers."""
+    return self_recording(layers=6).select(layers=[3, 5])
+
+
+def two_choices_of_layers_recording() -> Recording:
+    """Layers 3 and 5 of one model, and layers 0, 2 and 9 of another with fewer heads."""
+    other = self_recording(layers=10, heads=2, seed=1).select(layers=[0, 2, 9])
+    return Recording.join_examples([chosen_layers_recording(), other])
+
+
 def smallest_recording() -> Recording:
     """One layer, one head, one token."""
     return recording_from_arrays(np.ones((1, 1, 1, 1), dtype=np.float32), ["only"])
@@ -137,7 +149,9 @@ def hostile_recording() -> Recording:
         .examples[0]
         .maps
     )
-    maps = tuple(dataclasses.replace(attention, checks=Checks(1e-7, 0.0)) for attention in maps)
+    others = tuple(Check(text, 0.5, text, held=False, detail=text) for text in HOSTILE)
+    checks = Checks(1e-7, 0.0, others=others)
+    maps = tuple(dataclasses.replace(attention, checks=checks) for attention in maps)
     examples = tuple(
         Example(name, maps, input=given, output=out, target=target, scores={HOSTILE[3]: 0.5})
         for name, given, out, target in (
@@ -172,6 +186,13 @@ def harmless_twin(recording: Recording) -> Recording:
                 attention,
                 name=f"layer {i}",
                 group="group",
+                checks=dataclasses.replace(
+                    attention.checks,
+                    others=tuple(
+                        Check(f"check {n}", 0.5, "unit", held=False, detail="detail")
+                        for n in range(len(attention.checks.others))
+                    ),
+                ),
                 query=axis(attention.query),
                 key=axis(attention.key),
             )

@@ -15,6 +15,7 @@ from attnreport.report.context import (
     FindingText,
     HeadRow,
     MetricText,
+    OtherCheckRow,
     ReportContext,
 )
 from attnreport.report.environment import template_environment
@@ -65,6 +66,7 @@ def test_the_templates_use_every_field_of_the_context_and_no_other():
         ("example", ExampleCard),
         ("row", HeadRow),
         ("check", CheckRow),
+        ("other", OtherCheckRow),
         ("metric", MetricText),
         ("block", Block),
     ],
@@ -101,7 +103,17 @@ def test_every_section_is_part_of_the_report():
 
 @pytest.mark.parametrize(
     "kind",
-    [ReportContext, FindingText, ExampleCard, HeadRow, CheckRow, MetricText, Assets, Block],
+    [
+        ReportContext,
+        FindingText,
+        ExampleCard,
+        HeadRow,
+        CheckRow,
+        OtherCheckRow,
+        MetricText,
+        Assets,
+        Block,
+    ],
 )
 def test_every_field_is_documented_and_nothing_can_be_changed(kind):
     documented = typing.cast(str, kind.__doc__)

@@ -1,6 +1,11 @@
 from attnreport.recording import AttentionMap, Example, Kind, Recording, TokenAxis
 from attnreport.report.stacks import stacks_of
-from tests.report.recordings import self_recording, softmax_weights, translator_recording
+from tests.report.recordings import (
+    chosen_layers_recording,
+    self_recording,
+    softmax_weights,
+    translator_recording,
+)
 
 
 def layer(name, heads, queries, keys=None, *, group="", kind: Kind = "self"):
@@ -52,6 +57,17 @@ def test_layers_of_different_lengths_in_one_group_get_a_picture_each():
     stacks = stacks_of(Recording((Example("x", tuple(maps)),)))
     assert [stack.label for stack in stacks] == ["g", "g (2)"]
     assert [[m.name for m in stack.maps] for stack in stacks] == [["a", "c"], ["b"]]
+
+
+def test_layers_of_a_split_group_keep_the_numbers_they_have_in_it():
+    maps = [layer("a", 2, 4, group="g"), layer("b", 2, 8, group="g"), layer("c", 2, 4, group="g")]
+    stacks = stacks_of(Recording((Example("x", tuple(maps)),)))
+    assert [stack.layer_numbers for stack in stacks] == [(0, 2), (1,)]
+
+
+def test_selected_layers_keep_their_numbers():
+    (stack,) = stacks_of(chosen_layers_recording())
+    assert stack.layer_numbers == (3, 5)
 
 
 def test_labels_are_unique_within_an_example():

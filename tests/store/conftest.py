@@ -7,6 +7,7 @@ import pytest
 from attnreport.recording import (
     AttentionMap,
     ChannelAxis,
+    Check,
     Checks,
     Example,
     FrameAxis,
@@ -84,7 +85,17 @@ def full_recording(softmax_weights, hostile_tokens) -> Recording:
                 mask=mask,
                 reference=np.eye(len(query), len(key), dtype=bool),
                 logits=np.where(mask, 1.5, -np.inf) * np.ones((heads, 1, 1)),
-                checks=Checks(1e-7, 0.1 + 0.2, deterministic=True),
+                layer=7,
+                checks=Checks(
+                    1e-7,
+                    0.1 + 0.2,
+                    deterministic=True,
+                    others=(
+                        *(Check(text, 0.5, texts[-1], held=True, detail=text) for text in texts),
+                        Check("lost", float("nan"), held=False),
+                        Check("stated"),
+                    ),
+                ),
                 **shared,
             ),
             AttentionMap(

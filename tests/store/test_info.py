@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from attnreport.recording import AttentionMap, Checks, Example, Recording, TokenAxis
+from attnreport.recording import AttentionMap, Check, Checks, Example, Recording, TokenAxis
 from attnreport.store import recording_info
 from attnreport.store.summary import as_json, as_text
 
@@ -102,7 +102,10 @@ def test_only_the_first_of_many_examples_are_listed(tmp_path):
 def test_long_and_hostile_texts_stay_on_their_line(tmp_path, full_recording):
     lines = as_text(saved(full_recording, tmp_path)).splitlines()
     header = next(i for i, line in enumerate(lines) if line.startswith("group"))
-    assert lines[header + 8].startswith("example")
+    checks = header + 8
+    assert lines[checks].startswith("check ")
+    names = {check.name for check in full_recording.examples[0].maps[0].checks.others}
+    assert lines[checks + 6 * len(names) + 2].startswith("example")
     long = Recording((Example("e", (attention(Checks()),), input="word " * 100),))
     assert as_text(saved(long, tmp_path)).splitlines()[-1].endswith(" w…")
 
@@ -118,3 +121,58 @@ def test_json_holds_everything_and_is_strict(tmp_path, full_recording):
     assert found["metrics"][1]["value"] == "-inf"
     assert found["groups"][0]["layers"] == [2, 2]
     assert found["examples"][0]["input"] == full_recording.examples[0].input
+
+
+def test_the_numbers_of_layers_are_told_where_they_are_not_their_places(tmp_path, softmax_weights):
+    whole = Recording.from_arrays(softmax_weights(9, 2, 3, 3))
+    info = saved(whole.select(layers=[3, 5, 6, 7]), tmp_path)
+    assert info.groups[0].layer_numbers == (3, 5, 6, 7)
+    assert "  4 (3, 5–7) x 2  " in as_text(info)
+    assert json.loads(as_json(info))["groups"][0]["layer_numbers"] == [3, 5, 6, 7]
+    assert "  9 x 2  " in as_text(saved(whole, tmp_path))
+
+
+def test_numbers_of_all_examples_are_told(tmp_path, softmax_weights):
+    whole = Recording.from_arrays(softmax_weights(4, 2, 3, 3))
+    parts = [whole.select(layers=[layer]) for layer in (1, 3)]
+    info = saved(Recording.join_examples(parts), tmp_path)
+    assert info.groups[0].layer_numbers == (1, 3)
+    assert "  1 (1, 3) x 2  " in as_text(info)
+
+
+def test_other_checks_are_told_with_the_worst_of_each(tmp_path):
+    def stating(*checks, **fields):
+        return attention(Checks(others=checks), **fields)
+
+    maps = (
+        stating(Check("proof", 1e-7, held=True, detail="Weights times values."), Check("size", 3)),
+        stating(Check("proof", 0.25, "bits", held=False, detail="Off.")),
+    )
+    info = saved(Recording((Example("e", maps), Example("f", maps[:1]))), tmp_path)
+    proof, size = info.groups[0].other_checks
+    assert (proof.check.value, proof.outcome, proof.place) == (0.25, "failed in 1 of 3", "m (e)")
+    assert (size.check.value, size.outcome) == (3.0, "not judged")
+    lines = as_text(info).splitlines()
+    header = next(i for i, line in enumerate(lines) if line.startswith("check"))
+    cells = [[cell for cell in line.split("  ") if cell] for line in lines[header : header + 3]]
+    assert [[cell.strip() for cell in row] for row in cells] == [
+        ["check", "group", "worst value", "outcome", "in", "what it says"],
+        ["proof", "g", "0.25 bits", "failed in 1 of 3", "m (e)", "Off."],
+        ["size", "g", "3", "not judged", "m (e)"],
+    ]
+    found = json.loads(as_json(info))["groups"][0]["other_checks"][0]
+    assert found["check"]["value"] == 0.25
+    assert (found["failed"], found["held"], found["maps"]) == (1, 2, 3)
+
+
+def test_a_check_without_a_value_and_one_that_is_no_number_are_told(tmp_path):
+    checks = Checks(others=(Check("a", held=True), Check("b", float("nan"), held=False)))
+    info = saved(Recording((Example("e", (attention(checks),)),)), tmp_path)
+    text = as_text(info)
+    assert "a      g      -            held     m" in text
+    assert "b      g      nan          failed   m" in text
+    assert json.loads(as_json(info))["groups"][0]["other_checks"][1]["check"]["value"] == "nan"
+
+
+def test_without_other_checks_there_is_no_table_of_them(tmp_path, tiny_recording):
+    assert "what it says" not in as_text(saved(tiny_recording, tmp_path))

@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import json
 import time
 
 import numpy as np
@@ -10,12 +11,15 @@ from hypothesis import strategies as st
 from attnreport.recording import (
     AXIS_TYPES,
     AttentionMap,
+    Check,
     Checks,
     Example,
+    ItemAxis,
     Metric,
     Recording,
     Source,
     TokenAxis,
+    layer_numbers,
 )
 from attnreport.store import load_recording, save_recording
 
@@ -39,7 +43,7 @@ def says_something(value: object, default: object) -> bool:
 
 
 @pytest.mark.parametrize(
-    "kind", [Recording, Example, AttentionMap, Checks, Source, Metric, *AXIS_TYPES]
+    "kind", [Recording, Example, AttentionMap, Checks, Check, Source, Metric, *AXIS_TYPES]
 )
 def test_the_full_recording_leaves_no_field_at_its_default(kind, full_recording):
     """So a field that the store forgets fails the test above."""
@@ -47,7 +51,7 @@ def test_the_full_recording_leaves_no_field_at_its_default(kind, full_recording)
     for example in full_recording.examples:
         found.append(example)
         for attention in example.maps:
-            found += [attention, attention.checks, attention.query]
+            found += [attention, attention.checks, *attention.checks.others, attention.query]
     for field in dataclasses.fields(kind):
         values = [getattr(each, field.name) for each in found if type(each) is kind]
         assert any(says_something(value, field.default) for value in values), field.name
@@ -137,8 +141,10 @@ NUMBERS = st.floats() | st.integers(-(2**70), 2**70)
     text=TEXTS,
     scores=st.dictionaries(TEXTS, NUMBERS, max_size=3),
     error=st.none() | st.floats(),
+    layer=st.none() | st.integers(0, 2**70),
+    held=st.none() | st.booleans(),
 )
-def test_any_text_and_any_number_come_back(assert_same, tokens, text, scores, error):
+def test_any_text_and_any_number_come_back(assert_same, tokens, text, scores, error, layer, held):
     axis = TokenAxis(tuple(tokens))
     attention = AttentionMap(
         name=text,
@@ -146,7 +152,8 @@ def test_any_text_and_any_number_come_back(assert_same, tokens, text, scores, er
         query=axis,
         key=axis,
         group=text,
-        checks=Checks(error, None, None),
+        layer=layer,
+        checks=Checks(error, None, None, (Check(text, error, text, held, text),)),
     )
     recording = Recording(
         (Example(text, (attention,), input=text, scores=scores),),
@@ -156,3 +163,37 @@ def test_any_text_and_any_number_come_back(assert_same, tokens, text, scores, er
     target = f"memory://property/{next(fresh)}"
     save_recording(recording, target)
     assert_same(load_recording(target), recording)
+
+
+def test_a_recording_from_before_there_were_layer_numbers_and_other_checks_is_read(
+    tmp_path, assert_same, tiny_recording
+):
+    tiny_recording.save(tmp_path / "run.attn")
+    root = tmp_path / "run.attn" / "zarr.json"
+    written = json.loads(root.read_text())
+    for example in written["attributes"]["attnreport"]["examples"]:
+        for attention in example["maps"]:
+            del attention["layer"], attention["checks"]["others"]
+    root.write_text(json.dumps(written))
+    assert_same(load_recording(tmp_path / "run.attn"), tiny_recording)
+
+
+def test_a_layer_keeps_its_number_on_disk(tmp_path, softmax_weights):
+    Recording.from_arrays(softmax_weights(6, 1, 2, 2)).select(layers=[3, 5]).save(
+        tmp_path / "run.attn"
+    )
+    found = load_recording(tmp_path / "run.attn")
+    assert layer_numbers(found.examples[0].maps) == (3, 5)
+    assert layer_numbers(found.select(layers=[5]).examples[0].maps) == (5,)
+
+
+@pytest.mark.parametrize("normalized", [True, False])
+def test_a_router_comes_back(normalized, tmp_path, assert_same, softmax_weights):
+    weights = softmax_weights(1, 3, 4) * (1 if normalized else 0.9)
+    experts = ItemAxis(tuple(f"expert {i}" for i in range(4)))
+    router = AttentionMap(
+        "router", weights, TokenAxis(tuple("abc")), experts, "router", normalized=normalized
+    )
+    recording = Recording((Example("a", (router,)),))
+    recording.save(tmp_path / "run.attn")
+    assert_same(load_recording(tmp_path / "run.attn"), recording)

@@ -16,6 +16,7 @@ STATIC_CHECKS = (
     Step("Python format", [python(), "-m", "ruff", "format", "--check", "."]),
     Step("Python lint", [python(), "-m", "ruff", "check", "."]),
     Step("Python types", [python(), "-m", "pyright"]),
+    Step("compiled charts", [python(), "tools/compile_charts.py", "--check"]),
     Step("JavaScript format", ["npm", "run", "--silent", "format:check"], TOOLS),
     Step("JavaScript types", ["npm", "run", "--silent", "check"], TOOLS),
 )

@@ -1,0 +1,24 @@
+"""All charts of a report by name. They depend on no recording, so they are compiled beforehand."""
+
+import altair as alt
+
+from attnreport.charts.entropy import entropy_chart
+from attnreport.charts.heatmap import heatmap_chart, row_chart
+from attnreport.charts.lines import lines_chart
+from attnreport.charts.overview import overview_chart
+from attnreport.charts.pair import pair_chart
+from attnreport.charts.scatter import scatter_chart
+
+
+def every_chart() -> dict[str, alt.LayerChart]:
+    """Every chart there is, by the name of its place on the page."""
+    return {
+        "entropy": entropy_chart(),
+        "heatmap": heatmap_chart(),
+        "lines": lines_chart(),
+        "overview": overview_chart(),
+        "pair": pair_chart(),
+        "row": row_chart(),
+        "scatter-confidence": scatter_chart(x_title="share of the key most looked at"),
+        "scatter-distance": scatter_chart(x_title="mean distance looked at (positions)"),
+    }
