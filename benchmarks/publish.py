@@ -1,20 +1,27 @@
 """Runs every benchmark and puts its tables into README.md in place of the old ones."""
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 README = HERE / "README.md"
-SCRIPTS = ("report_size.py", "report_open.py", "peers.py", "startup.py")
+SCRIPTS = ("report_size.py", "report_open.py", "peers.py", "startup.py", "demo_time.py")
+IN_BROWSER = ("report_open.py", "peers.py")
 
 
 def main() -> None:
-    for script in SCRIPTS:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--chromium", help="the browser to use instead of Playwright's own")
+    parser.add_argument("scripts", nargs="*", default=SCRIPTS, help="only these, such as peers.py")
+    arguments = parser.parse_args()
+    for script in arguments.scripts:
         print(f"{script} …", file=sys.stderr, flush=True)
-        run = subprocess.run(
-            [sys.executable, HERE / script], stdout=subprocess.PIPE, encoding="utf-8"
-        )
+        command = [sys.executable, HERE / script]
+        if arguments.chromium and script in IN_BROWSER:
+            command += ["--chromium", arguments.chromium]
+        run = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8")
         if run.returncode:
             print(f"{script} failed; its old tables stay.", file=sys.stderr)
         else:

@@ -175,7 +175,7 @@ def test_ci_runs_the_command_of_the_readme_and_nothing_else():
     lines = ROOT.joinpath(".ci/run").read_text(encoding="utf-8").splitlines()
     commands = [line for line in lines if line and not line.startswith(("#", "set ", "cd "))]
     assert commands == ['exec python3 tools/test.py "$@"']
-    assert "python tools/test.py" in ROOT.joinpath("README.md").read_text(encoding="utf-8")
+    assert "\npython3 tools/test.py\n" in ROOT.joinpath("README.md").read_text(encoding="utf-8")
 
 
 def test_the_bootstrap_needs_the_standard_library_alone():

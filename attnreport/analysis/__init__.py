@@ -11,6 +11,8 @@ from attnreport.analysis.heads import HeadStatistics as HeadStatistics
 from attnreport.analysis.heads import group_statistics as group_statistics
 from attnreport.analysis.patterns import PATTERNS as PATTERNS
 from attnreport.analysis.starting import starting_point as starting_point
+from attnreport.analysis.words import display_label as display_label
 from attnreport.analysis.words import display_labels as display_labels
 from attnreport.analysis.words import display_text as display_text
+from attnreport.analysis.words import visible_text as visible_text
 from attnreport.analysis.words import word_spans as word_spans

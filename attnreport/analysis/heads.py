@@ -38,7 +38,7 @@ class HeadStatistics:
         in_order: Share of steps from row to row whose strongest key does not move back; None in
             self-attention, among experts, which stand in no order, and where there is no step.
         peak: Smallest weight that at most one weight in a thousand exceeds, a good end for a
-            color scale; in small maps the largest weight.
+            color scale; in small maps the largest weight. Not a share: strengths may exceed 1.
         pattern: What the head does most, a key of `attnreport.analysis.PATTERNS`.
     """
 
@@ -170,7 +170,7 @@ def _share(value: float | np.floating) -> float:
 def _peak(weights: Float[np.ndarray, "query key"]) -> float:
     """Smallest weight that at most one in a thousand weights exceeds."""
     rank = weights.size - 1 - weights.size // 1000
-    return _share(np.partition(weights, rank, axis=None)[rank])
+    return max(0.0, float(np.partition(weights, rank, axis=None)[rank]))
 
 
 def _shares(measured: HeadStatistics, strongest: Int[np.ndarray, " row"], frame: _Frame) -> Shares:

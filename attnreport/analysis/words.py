@@ -33,13 +33,19 @@ def display_text(token: str) -> str:
     of text as its code point in ⟨⟩, and a token of nothing but other invisible characters as their
     code points.
     """
-    if token == "":
-        return "∅"
     text = reveal(token).replace(_BYTE_NEWLINE, "\n").replace(_BYTE_TAB, "\t")
     for mark in (_CONTINUATION, *_SPACES):
         if text.startswith(mark) and text.strip() not in ("", _CONTINUATION):
             text = text.removeprefix(mark) or " "
             break
+    return visible_text(text)
+
+
+def visible_text(text: str) -> str:
+    """`text` with every character visible, and the marks of tokenizers left on."""
+    if text == "":
+        return "∅"
+    text = reveal(text)
     blank = text.isspace()
     shown = "".join(_visible(character, blank) for character in text)
     if all(unicodedata.category(character) in _INVISIBLE for character in shown):
@@ -64,11 +70,17 @@ def _visible(character: str, blank: bool) -> str:
     return "�" if unicodedata.category(character) in ("Cc", "Cs") else character
 
 
+def display_label(axis: Axis, position: int) -> str:
+    """A visible text for one position of `axis`, as `display_text` shows tokens."""
+    label = axis.labels[position]
+    return display_text(label) if isinstance(axis, TokenAxis) else visible_text(label)
+
+
 def display_labels(axis: Axis) -> tuple[str, ...]:
-    """A visible text for every position of `axis`."""
+    """A visible text for every position of `axis`; see `display_label`."""
     if isinstance(axis, TokenAxis):
         return tuple(display_text(token) for token in axis.tokens)
-    return tuple(reveal(label) or "∅" for label in axis.labels)
+    return tuple(visible_text(label) for label in axis.labels)
 
 
 def word_spans(axis: Axis) -> list[list[int]]:

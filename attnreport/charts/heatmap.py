@@ -67,7 +67,7 @@ def row_chart() -> alt.LayerChart:
                 axis=alt.Axis(
                     title=None,
                     tickCount=3,
-                    format="~g",
+                    format="~r",
                     minExtent=LABEL_WIDTH,
                     maxExtent=LABEL_WIDTH,
                 ),
@@ -182,7 +182,7 @@ def _legend() -> alt.Chart:
                     gradientLength=expr("clamp(width - 110, 60, 220)"),
                     gradientThickness=8,
                     tickCount=5,
-                    format="~g",
+                    format="~r",
                     offset=10,
                 ),
             )

@@ -8,7 +8,11 @@ from attnreport.charts.theme import expr, layered, pick_head, themed, with_param
 
 
 def pair_chart() -> alt.LayerChart:
-    """A grid of layers by heads, each cell the weight from the chosen query to the chosen key."""
+    """A grid of layers by heads, each cell the weight from the chosen query to the chosen key.
+
+    Cells are colored by their share of the largest weight there is, which is 1 unless rows are not
+    meant to sum to one.
+    """
     cells = alt.Chart(alt.UrlData("attn:pair/{stack}/{q}/{k}/{hidden}"))
     place: dict[str, Any] = {
         "x": alt.X("head:O", axis=alt.Axis(orient="top", labelAngle=0, title="head")),
@@ -21,7 +25,7 @@ def pair_chart() -> alt.LayerChart:
         cells.mark_rect(cornerRadius=2, stroke=expr("rule"), strokeWidth=1, cursor="pointer")
         .encode(
             color=alt.Color(
-                "w:Q",
+                "share:Q",
                 scale=alt.Scale(
                     type="pow", exponent=expr("exponent"), domain=[0, 1], scheme=expr("scheme")
                 ),
@@ -34,13 +38,15 @@ def pair_chart() -> alt.LayerChart:
         .add_params(pick_head())
     )
     numbers = (
-        cells.transform_filter("datum.w >= 0.005 && width / heads >= 25 && height / layers >= 14")
+        cells.transform_filter(
+            "datum.share >= 0.005 && width / heads >= 25 && height / layers >= 14"
+        )
         .mark_text(fontSize=10, aria=False)
         .encode(
             text=alt.Text("w:Q", format=".2f"),
             # Dark ink on pale cells and the other way round, in both modes.
             color=alt.condition(
-                "(pow(datum.w, exponent) >= 0.52) != dark",
+                "(pow(datum.share, exponent) >= 0.52) != dark",
                 alt.value("#ffffff"),
                 alt.value("#14181f"),
             ),

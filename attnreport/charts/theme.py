@@ -33,13 +33,14 @@ PARAMETERS: Mapping[str, Any] = {
     "ceiling": 1,
     "hidden": False,
     "patterns": list(PATTERNS),
+    # The colors of report.css, for charts that no page has told its own.
     "dark": False,
     "bg": "#ffffff",
     "fg": "#1d2127",
-    "muted": "#656d79",
-    "rule": "#e4e5e1",
-    "accent": "#c8400c",
-    "gold": "#b8860b",
+    "muted": "#626a76",
+    "rule": "#e2e3df",
+    "accent": "#c03c08",
+    "gold": "#cf9400",
     "scheme": "attnlight",
 }
 SKIN = ("dark", "bg", "fg", "muted", "rule", "accent", "gold", "scheme")

@@ -64,7 +64,8 @@ def recording_from_arrays(
             batch axis in front.
         logits: Scores before the softmax, in the form of `weights`.
         padding: The side on which shorter examples of a batch were padded.
-        normalized: Say False for weights whose rows are not meant to sum to one.
+        normalized: Say False for weights whose rows are not meant to sum to one. They may then be
+            any finite numbers from 0 up, as in ReLU attention; those of a gate stay within 1.
         example_names: A name per example.
         source: Where the weights come from.
         checks: What is already verified; the row sums are measured here.
@@ -251,6 +252,7 @@ def _attention_map(
         precision=part.precision,
         mask=part.mask,
         normalized=settings.normalized,
+        bounded=settings.normalized or settings.kind == "gate",
         advice=advice,
     )
     if part.logits is not None:

@@ -121,6 +121,7 @@ def require_attention(
     precision: str = "float32",
     mask: Bool[np.ndarray, "..."] | None = None,
     normalized: bool = True,
+    bounded: bool = True,
     advice: str = "",
     first_head: int = 0,
 ) -> float | None:
@@ -132,13 +133,15 @@ def require_attention(
         precision: Number format that the softmax was computed in; it decides the tolerance.
         mask: True where a query may look at a key, `[query, key]` or `[head, query, key]`.
         normalized: Whether rows are meant to sum to one.
+        bounded: Whether no weight may exceed 1; those of ReLU attention may.
         advice: What to do about a row that does not, if the caller knows better than this
             function.
         first_head: Number of the first of these heads, where they are some of many.
 
     Raises:
-        InvalidAttentionError: A weight is not finite, not in [0, 1] or not where the mask allows
-            it, or a row does not sum to one. The message names the cell.
+        InvalidAttentionError: A weight is not finite, is negative, exceeds 1 where it may not, or
+            is not where the mask allows it, or a row does not sum to one. The message names the
+            cell.
     """
     tolerance = ROW_SUM_TOLERANCE.get(precision, 1e-3)
     worst = 0.0
@@ -146,7 +149,7 @@ def require_attention(
     for index, head in enumerate(weights):
         values = head.astype(np.promote_types(head.dtype, np.float32), copy=False)
         where = f"{place}, head {first_head + index}"
-        _require_unit_interval(values, where, tolerance)
+        _require_range(values, where, tolerance, most=1.0 if bounded else np.inf)
         allowed = None if mask is None else mask if mask.ndim == 2 else mask[index]
         if allowed is not None:
             _require_inside_mask(values, allowed, where, tolerance)
@@ -175,11 +178,11 @@ def row_sum_error(
     return float(distance[query]), query, float(sums[query])
 
 
-def _require_unit_interval(
-    head: Float[np.ndarray, "query key"], where: str, tolerance: float
+def _require_range(
+    head: Float[np.ndarray, "query key"], where: str, tolerance: float, *, most: float
 ) -> None:
     low, high = float(head.min()), float(head.max())
-    if -tolerance <= low and high <= 1 + tolerance:  # false for NaN
+    if -tolerance <= low and high <= most + tolerance and high < np.inf:  # false for NaN
         return
     finite = np.isfinite(head)
     if not finite.all():
@@ -190,10 +193,11 @@ def _require_unit_interval(
             "whose keys are all masked gives NaN in a plain softmax: give such rows weight 0 and "
             "pass the mask, or look for overflow."
         )
-    query, key = _first((head < -tolerance) | (head > 1 + tolerance))
+    query, key = _first((head < -tolerance) | (head > most + tolerance))
+    rule = "lie between 0 and 1" if most == 1 else "are not negative"
     raise InvalidAttentionError(
         f"The weight of {where}, query {query}, key {key} is {head[query, key]:.4g}. Attention "
-        "weights lie between 0 and 1: pass them after the softmax or sigmoid, not the logits."
+        f"weights {rule}: pass them after the softmax or sigmoid, not the logits."
     )
 
 

@@ -38,9 +38,14 @@ class Atlas:
         return as_text(self.png)
 
 
-def thumbnail(weights: Float[np.ndarray, "query key"]) -> UInt8[np.ndarray, "height width"]:
-    """The head as at most 48 x 48 square-root steps; each pixel is the strongest cell under it."""
-    return square_root_steps(_pooled(_pooled(weights, 0), 1), 255)
+def thumbnail(
+    weights: Float[np.ndarray, "query key"], *, largest: float = 1.0
+) -> UInt8[np.ndarray, "height width"]:
+    """The head as at most 48 x 48 square-root steps up to the `largest` weight of its stack.
+
+    Each pixel is the strongest cell under it.
+    """
+    return square_root_steps(_pooled(_pooled(weights, 0), 1), 255, largest=largest)
 
 
 def build_atlas(layers: Sequence[Sequence[UInt8[np.ndarray, "height width"]]]) -> Atlas:

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 
-from attnreport.analysis import PATTERNS, Finding, HeadStatistics, display_text, findings
-from attnreport.recording import Example, Metric, Recording, special_positions
+from attnreport.analysis import PATTERNS, Finding, HeadStatistics, display_label, findings
+from attnreport.recording import Example, Metric, Recording
 from attnreport.recording.layers import numbers_text
 from attnreport.report.assets import Assets
+from attnreport.report.conditions import page_conditions
 from attnreport.report.context import (
     ExampleCard,
     FindingText,
@@ -58,12 +59,12 @@ def build_context(
             data.statistics[first], opened, columns, _link_prefix(opened, data, first)
         ),
         charts=charts,
-        conditions=_conditions(recording, stacks, first),
-        first_label=display_text(opened.key.labels[0]),
+        conditions=page_conditions(opened, stacks),
+        first_label=display_label(opened.key, 0),
         broadest=f"{math.log2(len(opened.key)):.2f}",
         checks=check_rows(stacks),
         other_checks=other_check_rows(recording, stacks),
-        made=made_rows(recording, stacks, encoding),
+        made=made_rows(recording, stacks, encoding, largest=data.largest),
         notes=recording.source.notes,
         version=version,
         assets=assets,
@@ -73,25 +74,6 @@ def build_context(
         atlases=tuple(block for index, block in enumerate(atlases) if index != first),
         blocks=data.blocks,
     )
-
-
-def _conditions(recording: Recording, stacks: Sequence[Stack], first: int) -> frozenset[str]:
-    stack = stacks[first]
-    groups = sum(other.example == stack.example for other in stacks)
-    holds = {
-        "many-heads": stack.heads > 1,
-        "one-head": stack.heads == 1,
-        "many-groups": groups > 1,
-        "many-examples": len(recording.examples) > 1,
-        "one-axis": stack.is_self,
-        "two-axes": not stack.is_self,
-        "special": bool(special_positions(stack.key)),
-        "reference": any(attention.reference is not None for attention in stack.maps),
-        "normalized": all(attention.normalized for attention in stack.maps),
-        "unnormalized": not all(attention.normalized for attention in stack.maps),
-        "mask": any(not attention.allowed().all() for attention in stack.maps),
-    }
-    return frozenset(name for name, true in holds.items() if true)
 
 
 def _default_title(recording: Recording) -> str:

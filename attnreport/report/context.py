@@ -1,6 +1,7 @@
 """What the report template receives: one documented dataclass, all text, ready to place."""
 
 import dataclasses
+from collections.abc import Mapping
 
 from markupsafe import Markup
 
@@ -148,8 +149,8 @@ class ReportContext:
         head_columns: Headings of the statistics in the table of heads.
         head_rows: The heads of the stack that the page opens on.
         charts: Names of the charts that the page has a place for.
-        conditions: Names of the conditions that hold for the stack that the page opens on, such as
-            `many-heads`; elements that ask for others start hidden.
+        conditions: For each condition, such as `many-heads`, whether it holds for the stack that
+            the page opens on; elements that ask for one that does not start hidden.
         first_label: Label of the first key of the stack that the page opens on.
         broadest: Entropy in bits of attention spread evenly over the keys of that stack.
         checks: What was verified, map by map.
@@ -176,7 +177,7 @@ class ReportContext:
     head_columns: tuple[str, ...]
     head_rows: tuple[HeadRow, ...]
     charts: tuple[str, ...]
-    conditions: frozenset[str]
+    conditions: Mapping[str, bool]
     first_label: str
     broadest: str
     checks: tuple[CheckRow, ...]

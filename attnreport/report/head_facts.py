@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from attnreport.analysis import HeadStatistics, display_text
+from attnreport.analysis import HeadStatistics, display_label
 from attnreport.recording import Axis, special_positions
 
 
@@ -19,7 +19,7 @@ def head_facts(statistics: HeadStatistics, key: Axis) -> list[tuple[str, str]]:
     if statistics.distance is not None:
         facts.append(("distance", f"{statistics.distance:.1f}"))
     facts += [(name, f"{share:.0%}") for name, share in shares if share is not None]
-    strongest = display_text(key.labels[statistics.top_key])
+    strongest = display_label(key, statistics.top_key)
     facts.append(("most looked at", f"{strongest} ({statistics.top_share:.0%})"))
     return facts
 

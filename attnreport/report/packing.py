@@ -42,7 +42,8 @@ class EncodingFacts:
 
 # A weight w is stored as the integer i nearest to steps * sqrt(w), found in float32, so
 # |i/steps - sqrt(w)| is at most h: half a step and a little rounding. So |(i/steps)^2 - w| is at
-# most 2 h sqrt(w) + h^2. The page states the same bound for every weight it shows.
+# most 2 h sqrt(w) + h^2. The page states the same bound for every weight it shows. Weights that
+# may exceed 1 are stored as shares of the largest one, m; they are off by m times as much.
 def _largest_error(steps: int) -> float:
     root_error = 1 / (2 * steps) + 2**-22
     return 2 * root_error + root_error**2
@@ -95,9 +96,15 @@ def as_text(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def pack_heads(heads: list[Float[np.ndarray, "query key"]], encoding: Encoding) -> str:
-    """One block of text that holds the given heads one after the other, each key by key."""
-    return as_text(deflate(b"".join(_planes(heads, encoding)), strategy=_strategy(encoding)))
+def pack_heads(
+    heads: list[Float[np.ndarray, "query key"]], encoding: Encoding, *, largest: float = 1.0
+) -> str:
+    """One block of text that holds the given heads one after the other, each key by key.
+
+    Steps of 8 and 16 bits run up to `largest`; float32 does not depend on it.
+    """
+    planes = b"".join(_planes(heads, encoding, largest))
+    return as_text(deflate(planes, strategy=_strategy(encoding)))
 
 
 def pack_bits(mask: np.ndarray) -> str:
@@ -110,21 +117,30 @@ def heads_per_block(cells: int, encoding: Encoding) -> int:
     return max(1, _BLOCK_BYTES // (cells * _BYTES[encoding]))
 
 
-def square_root_steps(weights: Float[np.ndarray, "..."], steps: int) -> np.ndarray:
-    r"""Integers $\mathrm{round}(\mathrm{steps} \sqrt{w})$: fine steps where most weights are."""
-    root = np.sqrt(np.clip(weights, 0, 1), dtype=np.float32)
+def square_root_steps(
+    weights: Float[np.ndarray, "..."], steps: int, *, largest: float = 1.0
+) -> np.ndarray:
+    r"""Integers $\mathrm{round}(\mathrm{steps} \sqrt{w / m})$: fine steps where most weights are.
+
+    $m$ is the `largest` weight.
+    """
+    shares = weights if largest == 1 else weights / np.float32(largest)
+    root = np.sqrt(np.clip(shares, 0, 1), dtype=np.float32)
     root *= steps
     root += 0.5
     return root.astype(np.uint8 if steps < 256 else np.uint16)
 
 
-def _planes(heads: list[Float[np.ndarray, "query key"]], encoding: Encoding) -> list[bytes]:
+def _planes(
+    heads: list[Float[np.ndarray, "query key"]], encoding: Encoding, largest: float
+) -> list[bytes]:
     """The bytes of the heads; all first bytes of the numbers, then all second bytes, and so on."""
     columns = np.concatenate([np.ascontiguousarray(head.T).ravel() for head in heads])
     if encoding == "u8":
-        return [square_root_steps(columns, _STEPS["u8"]).tobytes()]
+        return [square_root_steps(columns, _STEPS["u8"], largest=largest).tobytes()]
     if encoding == "u16":
-        numbers: np.ndarray = square_root_steps(columns, _STEPS["u16"]).astype(">u2")
+        steps = square_root_steps(columns, _STEPS["u16"], largest=largest)
+        numbers: np.ndarray = steps.astype(">u2")
     else:
         numbers = columns.astype(">f4")
     planes: UInt8[np.ndarray, "cell byte"] = numbers.view(np.uint8).reshape(columns.size, -1)

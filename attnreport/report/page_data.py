@@ -9,10 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from attnreport.analysis import HeadStatistics, group_statistics, starting_point, word_spans
+from attnreport.analysis import (
+    HeadStatistics,
+    display_labels,
+    group_statistics,
+    starting_point,
+    visible_text,
+    word_spans,
+)
 from attnreport.recording import AttentionMap, Axis, Recording, special_positions
 from attnreport.recording.validation import require_attention
 from attnreport.report.atlas import Atlas, build_atlas, thumbnail
+from attnreport.report.conditions import page_conditions
 from attnreport.report.head_facts import head_facts
 from attnreport.report.packing import Encoding, heads_per_block, pack_bits, pack_heads
 from attnreport.report.palette import DARK, LIGHT
@@ -41,12 +49,14 @@ class PageData:
         atlases: The thumbnails of each stack.
         blocks: Weights and masks; the block that is looked at first comes first.
         statistics: Statistics of every head, stack by stack.
+        largest: Largest weight of each stack; 1 where no weight exceeds it.
     """
 
     manifest: dict[str, Any]
     atlases: tuple[Atlas, ...]
     blocks: tuple[Block, ...]
     statistics: tuple[tuple[HeadStatistics, ...], ...]
+    largest: tuple[float, ...]
 
 
 def build_page_data(
@@ -57,9 +67,11 @@ def build_page_data(
     entries, atlases, statistics = [], [], []
     weight_blocks = 0
     for index, stack in enumerate(stacks):
+        conditions = page_conditions(stack, stacks)
         masks, mask_blocks = _pack_masks(stack.maps, index)
         per_block = heads_per_block(stack.cells, encoding)
-        thumbnails, packed = _pack_weights(stack.maps, encoding, per_block)
+        largest = _largest_weight(stack)
+        thumbnails, packed = _pack_weights(stack.maps, encoding, per_block, largest)
         atlas = build_atlas(thumbnails)
         numbers = group_statistics(stack.maps)
         layer, head, query, key = starting_point(stack.maps, numbers)
@@ -68,7 +80,8 @@ def build_page_data(
                 "example": stack.example,
                 "group": stack.label,
                 "kind": stack.maps[0].kind,
-                "normalized": all(attention.normalized for attention in stack.maps),
+                "conditions": [name for name, true in conditions.items() if true],
+                "largest": largest,
                 "heads": [attention.heads for attention in stack.maps],
                 "names": [attention.name for attention in stack.maps],
                 "layerNumbers": stack.layer_numbers,
@@ -102,11 +115,32 @@ def build_page_data(
         "start": {"stack": first, **entries[first]["start"]},
     }
     ordered = _first_block_first(blocks, stacks[first], entries[first])
-    return PageData(manifest, tuple(atlases), tuple(ordered), tuple(statistics))
+    return PageData(
+        manifest,
+        tuple(atlases),
+        tuple(ordered),
+        tuple(statistics),
+        tuple(entry["largest"] for entry in entries),
+    )
+
+
+def _largest_weight(stack: Stack) -> float:
+    """Where colors and the steps of 8 and 16 bits end: 1, or a weight that exceeds it."""
+    heads = (
+        attention.head(index)
+        for attention in stack.maps
+        if not _is_bounded(attention)
+        for index in range(attention.heads)
+    )
+    return max(1.0, max((float(head.max()) for head in heads), default=1.0))
+
+
+def _is_bounded(attention: AttentionMap) -> bool:
+    return attention.normalized or attention.kind == "gate"
 
 
 def _pack_weights(
-    maps: Sequence[AttentionMap], encoding: Encoding, per_block: int
+    maps: Sequence[AttentionMap], encoding: Encoding, per_block: int, largest: float
 ) -> tuple[list[list[np.ndarray]], list[str]]:
     """Thumbnails by layer, and blocks of `per_block` heads; each head is read once."""
     thumbnails: list[list[np.ndarray]] = []
@@ -117,13 +151,13 @@ def _pack_weights(
         for index in range(attention.heads):
             weights = attention.head(index)
             _require_attention(attention, index, weights)
-            thumbnails[-1].append(thumbnail(weights))
+            thumbnails[-1].append(thumbnail(weights, largest=largest))
             waiting.append(weights)
             if len(waiting) == per_block:
-                packed.append(pack_heads(waiting, encoding))
+                packed.append(pack_heads(waiting, encoding, largest=largest))
                 waiting = []
     if waiting:
-        packed.append(pack_heads(waiting, encoding))
+        packed.append(pack_heads(waiting, encoding, largest=largest))
     return thumbnails, packed
 
 
@@ -136,6 +170,7 @@ def _require_attention(attention: AttentionMap, index: int, weights: np.ndarray)
         precision=attention.precision,
         mask=mask if mask is None or mask.ndim == 2 else mask[index],
         normalized=attention.normalized and attention.kind != "gate",
+        bounded=_is_bounded(attention),
         first_head=index,
     )
 
@@ -175,9 +210,17 @@ def _axis(axis: Axis) -> dict[str, Any]:
     return {
         "kind": axis.kind,
         "labels": axis.labels,
+        "drawn": _differing(axis, [visible_text(label) for label in axis.labels]),
+        "read": _differing(axis, display_labels(axis)),
         "special": special_positions(axis),
         "words": word_spans(axis),
     }
+
+
+def _differing(axis: Axis, shown: Sequence[str]) -> dict[int, str]:
+    """The texts that are not the labels themselves, which are few."""
+    pairs = enumerate(zip(axis.labels, shown, strict=True))
+    return {position: text for position, (label, text) in pairs if text != label}
 
 
 def _links(attention: AttentionMap) -> list[list[int]] | None:

@@ -96,9 +96,12 @@ def _other_check(group: str, worst: WorstCheck) -> OtherCheckRow:
 
 
 def made_rows(
-    recording: Recording, stacks: Sequence[Stack], encoding: Encoding
+    recording: Recording, stacks: Sequence[Stack], encoding: Encoding, *, largest: Sequence[float]
 ) -> tuple[tuple[str, str], ...]:
-    """Term and description of how the weights came about and how the page keeps them."""
+    """Term and description of how the weights came about and how the page keeps them.
+
+    `largest` is the largest weight of each stack; 1 where none exceeds it.
+    """
     source = recording.source
     versions = ", ".join(f"{name} {number}" for name, number in source.versions.items())
     precision = ", ".join(sorted({m.precision for s in stacks for m in s.maps}))
@@ -110,13 +113,23 @@ def made_rows(
         ("Data", source.data),
         ("Computed in", precision),
         ("Stored as", ENCODINGS[encoding].label),
-        ("Largest error", _error_text(encoding, precision)),
+        ("Largest weight", _largest_text(max(largest))),
+        ("Largest error", _error_text(encoding, precision, max(largest))),
         ("Charts", "written with Altair, compiled to Vega when attnreport was built"),
     )
     return tuple((term, text) for term, text in rows if text)
 
 
-def _error_text(encoding: Encoding, precision: str) -> str:
+def _largest_text(largest: float) -> str:
+    if largest == 1:
+        return ""
+    return f"{largest:.4g}; colors run from 0 to the largest weight of each group and example"
+
+
+def _error_text(encoding: Encoding, precision: str, largest: float) -> str:
     if encoding == "float32" and "float64" in precision:
         return "at most 6e-08: weights computed in float64 are rounded to float32"
+    if encoding != "float32" and largest > 1:
+        most = largest * ENCODINGS[encoding].largest_error
+        return f"at most {most:.2g}, and less for smaller weights, as their tooltips say"
     return ENCODINGS[encoding].error_text

@@ -1,9 +1,9 @@
 /** The words around the charts. */
 
 import { find, findAll, show } from "./dom.js";
-import { plain, weightText } from "./format.js";
-import { headName, keyAxis, manifest, stackAt, statisticsOf } from "./manifest.js";
-import { label } from "./rows.js";
+import { weightText } from "./format.js";
+import { headName, keyAxis, label, manifest, stackAt, statisticsOf } from "./manifest.js";
+import { MOST_EDGES } from "./rows.js";
 import { colorStrips } from "./strip.js";
 import { headNow } from "./weights.js";
 
@@ -83,42 +83,8 @@ function captionAxes(stack) {
   show("group", stack.group);
   const keys = keyAxis(stack);
   show("broadest", Math.log2(keys.labels.length).toFixed(2));
-  const special = keys.special.map((position) => plain(keys.labels[position]));
-  show("first-special", special[0] ?? plain(keys.labels[0]));
+  show("most-lines", String(MOST_EDGES));
+  show("first-special", label(keys, keys.special[0] ?? 0));
   for (const place of findAll("[data-when]"))
-    place.hidden = !holds(place.dataset.when ?? "", stack);
-}
-
-/**
- * Parts of the page that make sense for some stacks only.
- * @param {string} condition
- * @param {import("./types").Stack} stack
- */
-function holds(condition, stack) {
-  switch (condition) {
-    case "many-heads":
-      return stack.statistics.length > 1;
-    case "one-head":
-      return stack.statistics.length === 1;
-    case "many-examples":
-      return manifest.examples.length > 1;
-    case "many-groups":
-      return manifest.examples[stack.example].stacks.length > 1;
-    case "normalized":
-      return stack.normalized;
-    case "unnormalized":
-      return !stack.normalized;
-    case "two-axes":
-      return stack.key !== null;
-    case "one-axis":
-      return stack.key === null;
-    case "special":
-      return keyAxis(stack).special.length > 0;
-    case "reference":
-      return stack.reference.some((links) => links !== null);
-    case "mask":
-      return stack.masks.some((mask) => mask !== null);
-    default:
-      throw new Error(`The template asks for an unknown condition, ${condition}.`);
-  }
+    place.hidden = !stack.conditions.includes(place.dataset.when ?? "");
 }

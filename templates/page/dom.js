@@ -54,8 +54,3 @@ export function note(message) {
   place.hidden = message === "";
   place.textContent = message;
 }
-
-/** @param {string} name */
-export function cssVariable(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}

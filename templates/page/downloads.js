@@ -2,7 +2,7 @@
 
 import { find, note } from "./dom.js";
 import { keyAxis, stackAt } from "./manifest.js";
-import { PAPER } from "./signals.js";
+import { skin } from "./signals.js";
 import { chosenState } from "./state.js";
 import { chartNamed } from "./views.js";
 import { loadHead } from "./weights.js";
@@ -47,14 +47,15 @@ async function onPaper(draw) {
   if (!chart) return;
   const { view, told } = chart;
   const before = { ...told };
+  const paper = skin("light");
   const paint = async (
     /** @type {import("./signals.js").Signals} */ colors,
     /** @type {string} */ background,
   ) => {
-    for (const name of Object.keys(PAPER)) view.signal(name, colors[name]);
+    for (const name of Object.keys(paper)) view.signal(name, colors[name]);
     await view.background(background).runAsync();
   };
-  await paint(PAPER, "#ffffff");
+  await paint(paper, String(paper.bg));
   try {
     await draw(view);
   } finally {

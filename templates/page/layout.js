@@ -1,5 +1,6 @@
 /** Which charts a page has, how large they are, and when they are drawn. */
 
+import { find } from "./dom.js";
 import { keyAxis, manifest, mostHeads, stackAt } from "./manifest.js";
 import { listenToHeatmap } from "./pointer.js";
 import { signalsOf } from "./signals.js";
@@ -33,10 +34,20 @@ function heatmapSize(width) {
   const queries = stackNow().query.labels.length;
   const keys = keyAxis(stackNow()).labels;
   const room = width - TOKEN_LABELS;
-  const most = Math.min(600, Math.max(360, keys.length * 60));
-  const plot = clamp(room - overhang(keys, room), 180, most);
+  const plot = clamp(room - overhang(keys, room), 180, widestPlot(keys));
   const height = (plot * queries) / keys.length;
   return { width: plot, height: clamp(height, Math.min(queries * 16, 320, plot), 900) };
+}
+
+/** @param {string[]} keys */
+const widestPlot = (keys) => Math.min(600, Math.max(360, keys.length * 60));
+
+/** Gives the heatmap no more room than it fills, so that the lines stand beside it. */
+export function placeHeatmap() {
+  const keys = keyAxis(stackNow()).labels;
+  const plot = widestPlot(keys);
+  const widest = TOKEN_LABELS + plot + Math.ceil(overhang(keys, plot));
+  find("#one .one > :first-child").style.maxWidth = `${widest}px`;
 }
 
 /**

@@ -6,7 +6,7 @@ import { listenToChoosers, paintCards, showChoice } from "./chooser.js";
 import { find, findAll, note } from "./dom.js";
 import { listenToDownloads } from "./downloads.js";
 import { listenToKeys } from "./keys.js";
-import { mountFitting, overviewFirst } from "./layout.js";
+import { mountFitting, overviewFirst, placeHeatmap } from "./layout.js";
 import { followLinks } from "./link.js";
 import { headName, manifest, stackAt } from "./manifest.js";
 import { loadMask } from "./masks.js";
@@ -60,6 +60,7 @@ async function update(state) {
   caption(state, !isHovering() && document.documentElement.dataset.ready === "true");
   const elsewhere = state.stack !== shownStack;
   shownStack = state.stack;
+  if (elsewhere) placeHeatmap();
   await tellVisible(signalsOf(state));
   if (!isHovering()) {
     showChoice();
@@ -136,6 +137,7 @@ async function drawFirst(state) {
   await prepare(state);
   marks.decoded = performance.now();
   caption(state, false);
+  placeHeatmap();
   await mountFitting(signalsOf(state), marks);
   shownStack = state.stack;
   marks.all = performance.now();

@@ -14,6 +14,20 @@ export const keyAxis = (stack) => stack.key ?? stack.query;
 /** @param {import("./types").Stack} stack */
 export const isSelf = (stack) => stack.key === null;
 
+/**
+ * A position as it is read in sentences.
+ * @param {import("./types").Axis} axis
+ * @param {number} position
+ */
+export const label = (axis, position) => axis.read[position] ?? axis.labels[position];
+
+/**
+ * A position as charts draw it, with the marks of tokenizers.
+ * @param {import("./types").Axis} axis
+ * @param {number} position
+ */
+export const drawnLabel = (axis, position) => axis.drawn[position] ?? axis.labels[position];
+
 /** @param {import("./types").Stack} stack */
 export const mostHeads = (stack) => Math.max(...stack.heads);
 

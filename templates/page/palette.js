@@ -1,5 +1,6 @@
 /** The colors of weights, for pictures and for the legends beside them. */
 
+import { element } from "./dom.js";
 import { manifest } from "./manifest.js";
 
 /** @typedef {"light" | "dark"} Mode */
@@ -14,8 +15,19 @@ export function onModeChange(listener) {
   darkMode.addEventListener("change", listener);
 }
 
-/** The color of a cell that a mask forbids, so that it does not look like a weight of zero. */
-const MASKED = { light: 0xffe4e8ea, dark: 0xff0a0c10 };
+/** Has the light colors of the style sheet, whatever the page looks like. */
+const paper = element("div", { class: "paper", hidden: true });
+document.body.append(paper);
+
+/**
+ * A color of the style sheet. Dark ones can be read while the page is dark, light ones always.
+ * @param {string} variable
+ * @param {Mode} which
+ */
+export const colorOf = (variable, which) =>
+  getComputedStyle(which === "light" ? paper : document.documentElement)
+    .getPropertyValue(variable)
+    .trim();
 
 /**
  * 256 colors as pixels of an ImageData, from weight 0 to the ceiling.
@@ -29,13 +41,21 @@ for (const [name, stops] of Object.entries(manifest.ramps)) vega.scheme(`attn${n
 function ramp(stops) {
   const color = vega.interpolateColors(stops, "lab");
   return Uint32Array.from({ length: 256 }, (_, step) => {
-    const [red, green, blue] = (color(step / 255).match(/\d+/g) ?? []).map(Number);
-    return (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
+    return pixelOf((color(step / 255).match(/\d+/g) ?? []).map(Number));
   });
 }
 
 /** @param {Mode} which */
 export const pixelsOf = (which) => colors[which];
 
-/** @param {Mode} which */
-export const maskedPixel = (which) => MASKED[which];
+/**
+ * The color of a cell that a mask forbids, so that it does not look like a weight of zero.
+ * @param {Mode} which
+ */
+export const maskedPixel = (which) =>
+  pixelOf((colorOf("--masked", which).match(/[\da-f]{2}/gi) ?? []).map((hex) => parseInt(hex, 16)));
+
+/** @param {number[]} color red, green and blue, from 0 to 255 */
+function pixelOf([red, green, blue]) {
+  return (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
+}

@@ -68,11 +68,11 @@ const TABLE = 4096;
 function colorScale(mode, exponent, ceiling) {
   const colors = pixelsOf(mode);
   // The table runs over the square root of the weight, where both scales are smooth.
-  const table = Uint32Array.from({ length: TABLE + 1 }, (_, step) => {
-    const share = Math.min(1, (step / TABLE) ** 2 / ceiling);
-    return colors[Math.round(255 * share ** exponent)];
-  });
-  return (weight) => table[Math.round(TABLE * Math.sqrt(Math.min(1, weight)))];
+  const table = Uint32Array.from(
+    { length: TABLE + 1 },
+    (_, step) => colors[Math.round(255 * (step / TABLE) ** (2 * exponent))],
+  );
+  return (weight) => table[Math.round(TABLE * Math.sqrt(Math.min(1, weight / ceiling)))];
 }
 
 /**

@@ -1,12 +1,11 @@
 /** Pointer and arrow keys over the heatmap. */
 
-import { visible, tip, weightText } from "./format.js";
-import { keyAxis, manifest, stackAt } from "./manifest.js";
+import { tip, weightText } from "./format.js";
+import { keyAxis, label, manifest, stackAt } from "./manifest.js";
 import { maskNow } from "./masks.js";
-import { label } from "./rows.js";
 import { choose, chosenState, hover, shownState } from "./state.js";
 import { hideTip, showTip } from "./tooltip.js";
-import { errorBound, headNow } from "./weights.js";
+import { headNow } from "./weights.js";
 
 /** @typedef {{ q: number, k: number }} Cell */
 
@@ -90,7 +89,7 @@ function describe({ q, k }) {
   const exact =
     manifest.encoding === "float32"
       ? String(Number(weight.toPrecision(8)))
-      : `± ${weightText(errorBound(weight))}`;
+      : `± ${weightText(head.errorBound(q, k, state.hidden))}`;
   /** @type {import("./types").Fact[]} */
   const facts = [
     [`${label(stack.query, q)} → ${label(keyAxis(stack), k)}`, weightText(weight)],
@@ -98,5 +97,5 @@ function describe({ q, k }) {
   ];
   const links = stack.reference[state.layer];
   if (links?.some(([query, key]) => query === q && key === k)) facts.push(["reference", "linked"]);
-  return tip(facts.map(([name, value]) => [visible(name), value]));
+  return tip(facts);
 }

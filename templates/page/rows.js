@@ -1,12 +1,20 @@
 /** Answers to `attn:` addresses: the rows that charts draw. */
 
-import { plain, tip, visible, weightText } from "./format.js";
-import { headName, headsOf, keyAxis, stackAt, statisticsOf } from "./manifest.js";
+import { tip, weightText } from "./format.js";
+import {
+  drawnLabel,
+  headName,
+  headsOf,
+  keyAxis,
+  label,
+  stackAt,
+  statisticsOf,
+} from "./manifest.js";
 import { loadHead } from "./weights.js";
 
-/** More lines than this cannot be told apart, and take long to draw. */
-const MOST_EDGES = 1500;
-/** Weaker lines would be invisible. */
+/** More lines than this cannot be told apart, and all are drawn again when the pointer moves. */
+export const MOST_EDGES = 500;
+/** Weaker lines would be invisible. As a share of the stack's largest weight, like all of them. */
 const FAINTEST_EDGE = 0.004;
 
 /**
@@ -22,10 +30,8 @@ const ANSWERS = {
   row: ([stack, layer, head, q, hidden]) =>
     weightRows(place(stack, layer, head), Number(q), hidden === "true"),
   edges: ([stack, layer, head, hidden]) => edgeRows(place(stack, layer, head), hidden === "true"),
-  "edges-from": async ([stack, layer, head, q, hidden]) => {
-    const rows = await weightRows(place(stack, layer, head), Number(q), hidden === "true");
-    return rows.filter(({ w }) => w >= FAINTEST_EDGE).map(({ k, w }) => ({ q: Number(q), k, w }));
-  },
+  "edges-from": ([stack, layer, head, q, hidden]) =>
+    edgeRowsFrom(place(stack, layer, head), Number(q), hidden === "true"),
   pair: ([stack, q, k, hidden]) => pairRows(Number(stack), Number(q), Number(k), hidden === "true"),
   entropy: ([stack, layer, head, hidden]) =>
     entropyRows(place(stack, layer, head), hidden === "true"),
@@ -97,17 +103,35 @@ async function weightRows({ stack, layer, head }, q, hidden) {
  */
 async function edgeRows({ stack, layer, head }, hidden) {
   const weights = await loadHead(stack, layer, head);
+  const { largest } = stackAt(stack);
   const faintest = weights.queries * weights.keys > 6000 ? 0.02 : FAINTEST_EDGE;
   const rows = [];
   for (let k = 0; k < weights.keys; k++) {
     for (let q = 0; q < weights.queries; q++) {
-      const w = weights.shown(q, k, hidden);
+      const w = weights.shown(q, k, hidden) / largest;
       if (w >= faintest) rows.push({ q, k, w });
     }
   }
   if (rows.length > MOST_EDGES) {
     rows.sort((a, b) => b.w - a.w);
     rows.length = MOST_EDGES;
+  }
+  return rows;
+}
+
+/**
+ * The lines of one query.
+ * @param {Place} where
+ * @param {number} q
+ * @param {boolean} hidden
+ */
+async function edgeRowsFrom({ stack, layer, head }, q, hidden) {
+  const weights = await loadHead(stack, layer, head);
+  const { largest } = stackAt(stack);
+  const rows = [];
+  for (let k = 0; k < weights.keys; k++) {
+    const w = weights.shown(q, k, hidden) / largest;
+    if (w >= FAINTEST_EDGE) rows.push({ q, k, w });
   }
   return rows;
 }
@@ -123,7 +147,8 @@ async function pairRows(stackIndex, q, k, hidden) {
   const rows = headsOf(stack).map(async ({ layer, head }) => {
     const w = (await loadHead(stackIndex, layer, head)).shown(q, k, hidden);
     const name = `${headName(stack, layer, head)}: ${weightText(w)}`;
-    return { layer, head, w, name, tip: tip([[tipTitle(stack, layer, head), weightText(w)]]) };
+    const lines = tip([[tipTitle(stack, layer, head), weightText(w)]]);
+    return { layer, head, w, share: w / stack.largest, name, tip: lines };
   });
   // A damaged head is announced when it is chosen; here it leaves a gap and the others their cell.
   const settled = await Promise.allSettled(rows);
@@ -157,7 +182,7 @@ async function entropyRows({ stack, layer, head }, hidden) {
 /** @param {import("./types").Axis} axis */
 function labelRows(axis) {
   return axis.labels
-    .map((text, position) => ({ position, label: visible(text) }))
+    .map((_, position) => ({ position, label: drawnLabel(axis, position) }))
     .filter(({ position }) => position % labelStep(axis) === 0);
 }
 
@@ -169,9 +194,3 @@ export function labelStep(axis) {
   const count = axis.labels.length;
   return count <= 72 ? 1 : Math.ceil(count / 40);
 }
-
-/**
- * @param {import("./types").Axis} axis
- * @param {number} position
- */
-export const label = (axis, position) => plain(axis.labels[position]);

@@ -1,12 +1,10 @@
 /** What charts are told: the shown state and everything that follows from it. */
 
-import { cssVariable } from "./dom.js";
-import { visible } from "./format.js";
-import { keyAxis, mostHeads, stackAt, statisticsOf } from "./manifest.js";
-import { mode } from "./palette.js";
+import { drawnLabel, keyAxis, mostHeads, stackAt, statisticsOf } from "./manifest.js";
+import { colorOf, mode } from "./palette.js";
 import { labelStep } from "./rows.js";
 
-/** Up to here the color scale ends at 1; a longer text would be nearly blank. */
+/** Up to here the color scale ends at the largest weight; a longer text would be nearly blank. */
 const SHORT_TEXT = 72;
 
 /** @typedef {Record<string, unknown>} Signals */
@@ -38,8 +36,8 @@ function shapeOf(stackIndex) {
       heads: mostHeads(stack),
       queries: stack.query.labels.length,
       keys: keys.labels.length,
-      queryLabels: stack.query.labels.map(visible),
-      keyLabels: keys.labels.map(visible),
+      queryLabels: stack.query.labels.map((_, position) => drawnLabel(stack.query, position)),
+      keyLabels: keys.labels.map((_, position) => drawnLabel(keys, position)),
       queryTicks: ticks(stack.query),
       keyTicks: ticks(keys),
     };
@@ -60,38 +58,34 @@ function ticks(axis) {
  */
 export function ceilingOf(stack, state) {
   const longest = Math.max(stack.query.labels.length, keyAxis(stack).labels.length);
-  if (longest <= SHORT_TEXT) return 1;
+  if (longest <= SHORT_TEXT) return stack.largest;
   const { peak } = statisticsOf(stack, state.layer, state.head);
-  return Number(Math.min(1, Math.max(peak, 1e-3)).toPrecision(2));
+  return Number(Math.min(stack.largest, Math.max(peak, 1e-3)).toPrecision(2));
 }
 
-/** @type {{ mode: string, signals: Signals } | null} */
-let current = null;
+/** The colors that charts are told, and the variables of the style sheet that hold them. */
+const COLORS = {
+  bg: "--panel",
+  fg: "--ink",
+  muted: "--muted",
+  rule: "--line",
+  accent: "--accent",
+  gold: "--gold",
+};
 
-function skin() {
-  if (current?.mode === mode()) return current.signals;
-  const signals = {
-    dark: mode() === "dark",
-    bg: cssVariable("--panel"),
-    fg: cssVariable("--ink"),
-    muted: cssVariable("--muted"),
-    rule: cssVariable("--line"),
-    accent: cssVariable("--accent"),
-    gold: cssVariable("--gold"),
-    scheme: `attn${mode()}`,
-  };
-  current = { mode: mode(), signals };
+/** @type {Map<import("./palette.js").Mode, Signals>} */
+const skins = new Map();
+
+/**
+ * The look of charts on a page of the given mode; light is also the look on paper.
+ * @param {import("./palette.js").Mode} which
+ */
+export function skin(which = mode()) {
+  let signals = skins.get(which);
+  if (!signals) {
+    signals = { dark: which === "dark", scheme: `attn${which}` };
+    for (const [name, variable] of Object.entries(COLORS)) signals[name] = colorOf(variable, which);
+    skins.set(which, signals);
+  }
   return signals;
 }
-
-/** Colors for paper, whatever the page looks like. @type {Signals} */
-export const PAPER = {
-  dark: false,
-  bg: "#ffffff",
-  fg: "#1d2127",
-  muted: "#5b6370",
-  rule: "#e5e7eb",
-  accent: "#c8400c",
-  gold: "#cf9400",
-  scheme: "attnlight",
-};

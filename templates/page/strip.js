@@ -1,8 +1,7 @@
 /** The text itself, each token as dark as the attention it gives or gets. */
 
 import { element, find, findAll } from "./dom.js";
-import { plain } from "./format.js";
-import { isSelf, keyAxis, stackAt } from "./manifest.js";
+import { isSelf, keyAxis, label, stackAt } from "./manifest.js";
 import { chosenState, choose, shownState } from "./state.js";
 
 /** @typedef {"from" | "to"} Direction */
@@ -21,6 +20,9 @@ const shades = new WeakMap();
 
 /** @type {HTMLElement | undefined} */
 let marked;
+
+/** The tokens that Tab comes to. @type {{ query?: HTMLElement, key?: HTMLElement }} */
+const stops = {};
 
 /**
  * Restyling hundreds of tokens takes longer than a frame. So a longer text does not fade from color
@@ -68,6 +70,7 @@ export function colorStrips(state, head) {
       ? spans.query[state.q]
       : spans.key[state.k];
   mark(chosen);
+  stopAt(chosenState());
 }
 
 /**
@@ -123,6 +126,20 @@ function mark(span) {
   marked = span;
 }
 
+/**
+ * Tab comes to the chosen token of each text, and to no other.
+ * @param {Readonly<import("./types").State>} state
+ */
+function stopAt({ stack, q, k }) {
+  const chosen = { query: spans.query[q], key: spans.key[isSelf(stackAt(stack)) ? q : k] };
+  for (const which of /** @type {const} */ (["query", "key"])) {
+    if (stops[which] === chosen[which]) continue;
+    stops[which]?.setAttribute("tabindex", "-1");
+    chosen[which]?.setAttribute("tabindex", "0");
+    stops[which] = chosen[which];
+  }
+}
+
 /** @param {number} stackIndex */
 function write(stackIndex) {
   const stack = stackAt(stackIndex);
@@ -149,10 +166,10 @@ function writeAxis(place, axis) {
         {
           class: special.has(position) ? "tk sp" : "tk",
           role: "button",
-          tabindex: position === 0 ? 0 : -1,
+          tabindex: -1,
           "data-position": position,
         },
-        plain(axis.labels[position]),
+        label(axis, position),
       );
       tokens[position] = token;
       return token;
@@ -161,12 +178,27 @@ function writeAxis(place, axis) {
   });
   place.replaceChildren(...words.flatMap((word) => [word, " "]));
   place.classList.toggle("long", tokens.length > LONG);
-  place.classList.toggle("cut", place.scrollHeight > place.clientHeight + 4);
+  fade(place);
   return tokens;
+}
+
+/**
+ * Lets the text fade at its end if there is more of it than can be seen.
+ * @param {HTMLElement} place
+ */
+function fade(place) {
+  // The fade makes room for itself, which must not count.
+  place.classList.remove("cut");
+  place.classList.toggle("cut", place.scrollHeight > place.clientHeight + 4);
 }
 
 /** @param {() => void} redraw */
 export function listenToStrips(redraw) {
+  const watcher = new ResizeObserver((changes) => {
+    for (const { target } of changes) fade(/** @type {HTMLElement} */ (target));
+  });
+  // The fade changes the padding, and must not be told of that.
+  for (const place of findAll(".strip")) watcher.observe(place, { box: "border-box" });
   for (const input of findAll("[name=direction]")) {
     input.addEventListener("change", () => {
       setDirection(/** @type {Direction} */ (/** @type {HTMLInputElement} */ (input).value));
@@ -218,8 +250,6 @@ function walk(which, event) {
   event.stopPropagation();
   const row = isSelf(stackAt(shownState().stack)) ? spans.key : spans[which];
   const next = row[(Number(token.dataset.position) + step + row.length) % row.length];
-  token.tabIndex = -1;
-  next.tabIndex = 0;
   next.focus();
   chooseToken(which, Number(next.dataset.position));
 }

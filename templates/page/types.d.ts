@@ -1,4 +1,4 @@
-/** What Python writes into the page and every module reads. See attnreport/report/manifest.py. */
+/** What Python writes into the page and every module reads. See attnreport/report/page_data.py. */
 
 export interface Manifest {
   encoding: "float32" | "u16" | "u8";
@@ -19,8 +19,10 @@ export interface Stack {
   example: number;
   group: string;
   kind: "self" | "cross" | "pooling" | "gate" | "router";
-  /** Whether rows sum to one. */
-  normalized: boolean;
+  /** The parts of the page that make sense for it; see attnreport/report/conditions.py. */
+  conditions: string[];
+  /** Where colors and the steps of 8 and 16 bits end: 1, or a larger weight if there is one. */
+  largest: number;
   /** Number of heads of each layer. */
   heads: number[];
   names: string[];
@@ -49,7 +51,12 @@ export interface Stack {
 
 export interface Axis {
   kind: string;
+  /** As they went into the model; anything may stand in them. */
   labels: string[];
+  /** By position, what charts draw where it is not the label: every character can be seen. */
+  drawn: Record<number, string>;
+  /** By position, what is read in sentences, also without the marks of tokenizers. */
+  read: Record<number, string>;
   special: number[];
   /** Positions of each word, in reading order. */
   words: number[][];

@@ -6,6 +6,8 @@ import { flatIndex, headCount, keyAxis, manifest, stackAt } from "./manifest.js"
 const CACHE_BYTES = 200e6;
 const BYTES = { float32: 4, u16: 2, u8: 1 }[manifest.encoding];
 const FROM_U8 = Float32Array.from({ length: 256 }, (_, step) => (step / 255) ** 2);
+/** A stored square root is at most half a step off, and a little for rounding; see packing.py. */
+const ROOT_ERROR = BYTES === 4 ? 0 : 1 / (2 * (BYTES === 1 ? 255 : 65535)) + 2 ** -22;
 
 /** The weights of one head, stored key by key. */
 export class Head {
@@ -18,6 +20,8 @@ export class Head {
     this.queries = stack.query.labels.length;
     this.keys = keyAxis(stack).labels.length;
     this.special = new Set(keyAxis(stack).special);
+    this.largest = stack.largest;
+    this.normalized = stack.conditions.includes("normalized");
     /** @type {Float32Array | null} */
     this.sums = null;
   }
@@ -28,11 +32,12 @@ export class Head {
    */
   at(query, key) {
     const value = this.values[key * this.queries + query];
-    return this.values instanceof Uint8Array ? FROM_U8[value] : value;
+    return this.values instanceof Uint8Array ? FROM_U8[value] * this.largest : value;
   }
 
   /**
-   * The weight as shown: with special keys hidden, theirs is 0 and the row is rescaled to sum to 1.
+   * The weight as shown: with special keys hidden, theirs is 0, and a row that sums to 1 is rescaled
+   * to do so again.
    * @param {number} query
    * @param {number} key
    * @param {boolean} hidden
@@ -40,6 +45,7 @@ export class Head {
   shown(query, key, hidden) {
     if (!hidden) return this.at(query, key);
     if (this.special.has(key)) return 0;
+    if (!this.normalized) return this.at(query, key);
     const sum = this.visibleSums()[query];
     return sum > 0 ? this.at(query, key) / sum : 0;
   }
@@ -54,6 +60,36 @@ export class Head {
       }
     }
     return this.sums;
+  }
+
+  /**
+   * How far the shown weight may be from what the captured ones give.
+   * @param {number} query
+   * @param {number} key
+   * @param {boolean} hidden
+   */
+  errorBound(query, key, hidden) {
+    if (!hidden || !this.normalized) return this.storedError(query, key);
+    if (this.special.has(key)) return 0;
+    // With s the sum that the weights w are divided by, w / s is off by at most (e + w / s E) / (s - E),
+    // where e is the error of w and E that of s.
+    let ofSum = 0;
+    for (let other = 0; other < this.keys; other++) {
+      if (!this.special.has(other)) ofSum += this.storedError(query, other);
+    }
+    const least = this.visibleSums()[query] - ofSum;
+    const error = this.storedError(query, key) + this.shown(query, key, true) * ofSum;
+    return least > 0 ? Math.min(1, error / least) : ofSum && 1;
+  }
+
+  /**
+   * How far the stored weight may be from the captured one.
+   * @param {number} query
+   * @param {number} key
+   */
+  storedError(query, key) {
+    const share = this.at(query, key) / this.largest;
+    return this.largest * (2 * ROOT_ERROR * Math.sqrt(share) + ROOT_ERROR ** 2);
   }
 }
 
@@ -141,7 +177,7 @@ function remember(id, stack, block) {
  * @param {number} cells
  */
 async function decode(id, stack, count, cells) {
-  const values = numbers(await readBlock(id, count * cells * BYTES), count * cells);
+  const values = numbers(await readBlock(id, count * cells * BYTES), count * cells, stack.largest);
   return Array.from(
     { length: count },
     (_, index) => new Head(values.subarray(index * cells, (index + 1) * cells), stack),
@@ -152,14 +188,15 @@ async function decode(id, stack, count, cells) {
  * Undoes the byte planes: all first bytes of the numbers come first, then all second bytes.
  * @param {Uint8Array<ArrayBuffer>} raw
  * @param {number} count
+ * @param {number} largest
  * @returns {Float32Array | Uint8Array}
  */
-function numbers(raw, count) {
+function numbers(raw, count, largest) {
   if (BYTES === 1) return raw;
   if (BYTES === 2) {
     return Float32Array.from({ length: count }, (_, i) => {
       const root = (raw[i] * 256 + raw[count + i]) / 65535;
-      return root * root;
+      return root * root * largest;
     });
   }
   const bytes = new Uint8Array(count * 4);
@@ -167,16 +204,4 @@ function numbers(raw, count) {
     for (let i = 0, from = plane * count; i < count; i++) bytes[4 * i + 3 - plane] = raw[from + i];
   }
   return new Float32Array(bytes.buffer);
-}
-
-/**
- * How far the shown weight may be from the captured one.
- * @param {number} weight
- */
-export function errorBound(weight) {
-  if (manifest.encoding === "float32") return 0;
-  const steps = manifest.encoding === "u8" ? 255 : 65535;
-  // The square root is at most half a step off, and a little for rounding; see packing.py.
-  const rootError = 1 / (2 * steps) + 2 ** -22;
-  return 2 * rootError * Math.sqrt(weight) + rootError ** 2;
 }

@@ -2,7 +2,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnreport.analysis import display_labels, display_text, word_spans
+from attnreport.analysis import (
+    display_label,
+    display_labels,
+    display_text,
+    visible_text,
+    word_spans,
+)
 from attnreport.recording import GridAxis, ItemAxis, TokenAxis
 
 
@@ -73,7 +79,24 @@ def test_display_is_never_empty_and_always_encodable(token):
     shown.encode()
 
 
+@pytest.mark.parametrize(
+    ("token", "shown"),
+    [
+        ("##ted", "##ted"),
+        ("Ġthe", "Ġthe"),
+        ("", "∅"),
+        (" ", "␠"),
+        ("a\n", "a⏎"),
+        ("\ud800", "\ufffd"),
+    ],
+)
+def test_visible_text_keeps_the_marks_of_tokenizers(token, shown):
+    assert visible_text(token) == shown
+
+
 def test_labels_of_any_axis():
+    assert display_label(TokenAxis(("##a", "")), 0) == "a"
+    assert display_labels(ItemAxis(("##a", "two\nlines"))) == ("##a", "two⏎lines")
     assert display_labels(TokenAxis(("##a", ""))) == ("a", "∅")
     assert display_labels(ItemAxis(("", "shoe"))) == ("∅", "shoe")
     assert display_labels(GridAxis(1, 2, ("class",))) == ("class", "0,0", "0,1")

@@ -62,6 +62,14 @@ def gate_recording() -> Recording:
     return Recording((Example("gate", (attention,), input="a b c d"),))
 
 
+def strong_recording() -> Recording:
+    """Weights far above 1, as ReLU attention has them; the last head has the largest."""
+    weights = np.random.default_rng(7).gamma(0.6, 2.0, (1, 3, 5, 5)) * [[[[1.0]], [[2.0]], [[4.0]]]]
+    weights[0, 2, 3, 1] = 40.0
+    axis = TokenAxis(("<s>", "one", "two", "three", "four"), special=(0,))
+    return recording_from_arrays(weights.astype(np.float32), axis, normalized=False)
+
+
 REPORTS: dict[str, Callable[[], str]] = {
     "self": lambda: render_report(self_recording()),
     "layers": lambda: render_report(chosen_layers_recording()),
@@ -75,4 +83,6 @@ REPORTS: dict[str, Callable[[], str]] = {
     "asymmetric": lambda: render_report(asymmetric_recording()),
     "causal": lambda: render_report(causal_recording()),
     "long": lambda: render_report(long_recording()),
+    "strong": lambda: render_report(strong_recording()),
+    "strong-u8": lambda: render_report(strong_recording(), precision="u8"),
 }

@@ -188,3 +188,13 @@ def test_motion_is_left_out_for_those_who_ask(visit):
     assert moving.page.evaluate(ask) == ["smooth", "0.12s"]
     assert still.page.evaluate(ask)[0] == "auto"
     assert still.page.evaluate(ask)[1] == "0s"
+
+
+def test_the_lines_stand_beside_a_small_heatmap(visit):
+    report = visit("strong")
+    heatmap = report.page.locator("#chart-heatmap canvas").bounding_box()
+    lines = report.page.locator("#chart-lines canvas").bounding_box()
+    assert heatmap
+    assert lines
+    gap = lines["x"] - (heatmap["x"] + heatmap["width"])
+    assert 0 < gap < 60

@@ -77,6 +77,29 @@ def test_the_tab_key_stops_once_at_the_text(visit):
     assert stops.count() == 1
 
 
+@pytest.mark.parametrize(("name", "chosen"), [("self", [5]), ("translator", [2, 1])])
+def test_the_tab_key_stops_at_what_is_chosen_elsewhere(visit, name, chosen):
+    report = visit(name)
+    report.choose(q=chosen[0], k=1)
+    stops = report.page.evaluate(
+        "[...document.querySelectorAll('.tk[tabindex=\"0\"]')].map((t) => +t.dataset.position)"
+    )
+    assert stops == chosen
+
+
+def test_a_text_fades_only_while_there_is_more_of_it(visit):
+    report = visit("self")
+    cut = "document.querySelector('#strip-key .strip').classList.contains('cut')"
+    more = """(({ scrollHeight, clientHeight }) => scrollHeight > clientHeight + 4)(
+      document.querySelector('#strip-key .strip'))"""
+    for width, expected in (("", False), ("70px", True), ("", False)):
+        report.page.evaluate(
+            "(width) => { document.querySelector('#strip-key').style.width = width; }", width
+        )
+        report.until(f"{more} === {str(expected).lower()}")
+        report.until(f"{cut} === {str(expected).lower()}")
+
+
 def test_cross_attention_shows_both_texts(visit):
     report = visit("translator")
     assert report.page.locator("#strip-query .tk").all_text_contents()[:3] == [

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from attnreport.recording import special_positions
 from attnreport.report.packing import ENCODINGS
 from attnreport.report.stacks import stacks_of
 from tests.browser.reports import asymmetric_recording, causal_recording, long_recording
@@ -47,6 +48,29 @@ def test_quantized_weights_are_as_close_as_the_report_says(visit, name):
         worst = max(worst, np.abs(found - expected.astype(np.float64)).max())
     assert 0 < worst <= ENCODINGS[name].largest_error
     assert ENCODINGS[name].label in report.text(".facts")
+
+
+@pytest.mark.parametrize("name", ["u8", "u16"])
+def test_the_error_of_a_rescaled_weight_is_that_of_the_quotient(visit, name):
+    report = visit(name)
+    place = report.state()
+    attention = self_recording().examples[0].maps[place["layer"]]
+    weights = attention.head(place["head"]).astype(np.float64)
+    special = list(special_positions(attention.key))
+    weights[:, special] = 0
+    expected = weights / weights.sum(axis=1, keepdims=True)
+    report.choose(hidden=True)
+    for query, key in ((2, 3), (7, 1), (11, 11)):
+        rows = report.page.evaluate(
+            f"attnreport.rows('attn:row/0/{place['layer']}/{place['head']}/{query}/true')"
+        )
+        report.hover_cell(query, key)
+        bound = float((report.tooltip() or [])[3].removeprefix("± "))
+        error = abs(rows[key]["w"] - expected[query, key])
+        assert error <= 1.05 * bound
+        assert bound < 0.2
+    report.hover_cell(2, special[0])
+    assert (report.tooltip() or [])[3] == "± 0"
 
 
 @pytest.mark.parametrize("name", ["u8", "u16"])

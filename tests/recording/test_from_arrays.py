@@ -240,11 +240,26 @@ def test_the_example_is_named_too():
 
 
 @pytest.mark.parametrize("value", [-0.3, 1.7])
-def test_logits_are_refused(value):
+@pytest.mark.parametrize("options", [{}, {"kind": "gate"}, {"kind": "gate", "normalized": False}])
+def test_logits_are_refused(value, options):
     message = f"head 2, query 3, key 1 is {value:.4g}. Attention weights lie between 0 and 1: pass"
-    for normalized in (True, False):
-        with refused(message):
-            Recording.from_arrays(spoiled(value), normalized=normalized)
+    with refused(message):
+        Recording.from_arrays(spoiled(value), **options)
+
+
+def test_weights_that_need_not_sum_to_one_may_exceed_it():
+    weights = spoiled(17.5)
+    recording = Recording.from_arrays(weights, normalized=False)
+    assert recording.examples[0].maps[1].head(2)[3, 1] == 17.5
+    assert recording.examples[0].maps[1].checks.row_sum_error is None
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [(-0.3, "is -0.3. Attention weights are not negative"), (np.inf, "is inf")]
+)
+def test_weights_that_need_not_sum_to_one_are_still_finite_and_not_negative(value, says):
+    with refused(f"head 2, query 3, key 1 {says}"):
+        Recording.from_arrays(spoiled(value), normalized=False)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import zlib
 
 
 def decode_block(
-    text: str, *, heads: int, queries: int, keys: int, encoding: str
+    text: str, *, heads: int, queries: int, keys: int, encoding: str, largest: float = 1.0
 ) -> list[list[list[float]]]:
     """The weights `[head][query][key]` of a block, each as the page's float32 or float64."""
     raw = zlib.decompress(base64.b64decode(text))
@@ -14,7 +14,7 @@ def decode_block(
     size = {"float32": 4, "u16": 2, "u8": 1}[encoding]
     assert len(raw) == count * size
     numbers = [
-        _number(bytes(raw[plane * count + cell] for plane in range(size)), encoding)
+        _number(bytes(raw[plane * count + cell] for plane in range(size)), encoding, largest)
         for cell in range(count)
     ]
     return [
@@ -33,10 +33,10 @@ def decode_bits(text: str, count: int) -> list[bool]:
     return [bool(raw[cell // 8] & (128 >> cell % 8)) for cell in range(count)]
 
 
-def _number(data: bytes, encoding: str) -> float:
+def _number(data: bytes, encoding: str, largest: float) -> float:
     if encoding == "float32":
         return struct.unpack(">f", data)[0]
     if encoding == "u8":
-        return (data[0] / 255) ** 2
+        return (data[0] / 255) ** 2 * largest
     root = (data[0] * 256 + data[1]) / 65535
-    return struct.unpack("f", struct.pack("f", root * root))[0]
+    return struct.unpack("f", struct.pack("f", root * root * largest))[0]

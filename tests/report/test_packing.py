@@ -29,10 +29,12 @@ HEADS = SHAPES.flatmap(lambda shape: arrays(np.float32, shape, elements=WEIGHTS)
 STEPS = {"u8": 255, "u16": 65535}
 
 
-def read_back(weights, encoding):
+def read_back(weights, encoding, *, largest=1.0):
     heads, queries, keys = weights.shape
-    text = pack_heads(list(weights), encoding)
-    decoded = decode_block(text, heads=heads, queries=queries, keys=keys, encoding=encoding)
+    text = pack_heads(list(weights), encoding, largest=largest)
+    decoded = decode_block(
+        text, heads=heads, queries=queries, keys=keys, encoding=encoding, largest=largest
+    )
     return np.array(decoded, dtype=np.float64)
 
 
@@ -54,6 +56,14 @@ def test_float32_comes_back_bit_for_bit(weights):
 def test_quantized_weights_stay_within_the_stated_error(encoding, weights):
     error = np.abs(read_back(weights, encoding) - weights.astype(np.float64))
     assert error.max() <= ENCODINGS[encoding].largest_error
+
+
+@pytest.mark.parametrize("encoding", ["u8", "u16"])
+@given(weights=HEADS, largest=st.floats(1, 1e6, width=32))
+def test_steps_up_to_a_larger_weight_are_coarser_by_as_much(encoding, weights, largest):
+    strengths = weights * np.float32(largest)
+    error = np.abs(read_back(strengths, encoding, largest=largest) - strengths.astype(np.float64))
+    assert error.max() <= largest * ENCODINGS[encoding].largest_error
 
 
 @pytest.mark.parametrize("encoding", ["u8", "u16"])

@@ -5,6 +5,7 @@ import pytest
 
 from attnreport.recording import AttentionMap, Example, Recording, TokenAxis
 from attnreport.report import render_report
+from attnreport.report.packing import ENCODINGS
 from attnreport.report.stacks import stacks_of
 from tests.report.page_decoder import decode_bits, decode_block
 from tests.report.page_parser import parse_page
@@ -33,7 +34,12 @@ def weights_in(page, index):
         count = min(stack["headsPerBlock"], sum(stack["heads"]) - len(heads))
         text = page.by_id(f"b{block}").text
         heads += decode_block(
-            text, heads=count, queries=queries, keys=keys, encoding=manifest["encoding"]
+            text,
+            heads=count,
+            queries=queries,
+            keys=keys,
+            encoding=manifest["encoding"],
+            largest=stack["largest"],
         )
         block += 1
     return np.array(heads)
@@ -151,6 +157,41 @@ def test_gates_and_weights_that_do_not_sum_to_one_can_be_shown():
     gate = AttentionMap("gate", weights, axis, axis, kind="gate", normalized=False)
     page = page_of(Recording((Example("x", (gate,)),)))
     assert np.abs(weights_in(page, 0) - 0.9).max() < 1e-6
+
+
+@pytest.mark.parametrize("precision", ["float32", "u16", "u8"])
+def test_weights_above_one_are_shown_as_they_are(precision):
+    weights = softmax_weights(3, 4, 4)[np.newaxis] * np.array([1, 7.5, 2]).reshape(3, 1, 1)
+    recording = Recording.from_arrays(
+        weights.astype(np.float32), ["a", "b", "c", "d"], normalized=False
+    )
+    page = page_of(recording, precision=precision)
+    (stack,) = page.json("manifest")["stacks"]
+    largest = float(recording.examples[0].maps[0].array().max())
+    assert stack["largest"] == largest > 1
+    error = np.abs(weights_in(page, 0) - recording.examples[0].maps[0].array()).max()
+    bound = largest * ENCODINGS[precision].largest_error
+    assert error <= bound
+    peaks = [statistics["peak"] for statistics in stack["statistics"]]
+    assert peaks == pytest.approx(weights[0].max(axis=(1, 2)), abs=1e-5)
+    made = page.one("section", id="made").text
+    assert f"{largest:.4g}; colors run from 0 to the largest weight" in made
+    assert precision == "float32" or f"at most {bound:.2g}, and less for smaller weights" in made
+
+
+def test_no_weight_of_a_gate_or_of_attention_that_sums_to_one_is_larger_than_one(page):
+    assert {stack["largest"] for stack in page.json("manifest")["stacks"]} == {1.0}
+    gate = Recording.from_arrays(softmax_weights(1, 2, 2)[np.newaxis], ["a", "b"], kind="gate")
+    assert page_of(gate).json("manifest")["stacks"][0]["largest"] == 1.0
+
+
+def test_what_is_drawn_and_read_is_sent_where_it_is_not_the_label():
+    labels = ["[CLS]", "quick", "##er", "Ġfox", "", "a\nb"]
+    recording = Recording.from_arrays(softmax_weights(1, 6, 6)[np.newaxis], labels)
+    query = page_of(recording).json("manifest")["stacks"][0]["query"]
+    assert query["labels"] == labels
+    assert query["drawn"] == {"4": "∅", "5": "a⏎b"}
+    assert query["read"] == {"2": "er", "3": "fox", "4": "∅", "5": "a⏎b"}
 
 
 def test_attention_read_from_disk_is_read_head_by_head():

@@ -180,14 +180,3 @@ def test_every_place_for_words_is_filled_and_every_word_has_a_place(pages):
     }
     source = templates_root().joinpath("page", "captions.js").read_text(encoding="utf-8")
     assert places == set(re.findall(r'\bshow\("([\w-]+)"', source))
-
-
-def test_the_page_knows_every_condition_that_the_template_asks(pages):
-    asked = {
-        node.attributes["data-when"]
-        for page in pages.values()
-        for node in page.walk()
-        if "data-when" in node.attributes
-    }
-    source = templates_root().joinpath("page", "captions.js").read_text(encoding="utf-8")
-    assert asked == set(re.findall(r'case "([\w-]+)":', source))

@@ -3,7 +3,8 @@ import re
 import numpy as np
 import pytest
 
-from attnreport._resources import read_text
+from attnreport._resources import read_text, templates_root
+from attnreport.charts.theme import PARAMETERS, SKIN
 from attnreport.report.palette import DARK, LIGHT, hex_to_rgb, palette_bytes
 
 # Machado, Oliveira and Fernandes (2009), "A Physiologically-based Model for Simulation of Color
@@ -97,3 +98,49 @@ def test_the_page_gets_the_same_ramps(page):
 
 def test_hex_colors_are_read():
     assert hex_to_rgb("#0a80ff") == (10, 128, 255)
+
+
+# Signals of the charts, and the variables of the style sheet that they follow.
+SIGNALS = {
+    "bg": "--panel",
+    "fg": "--ink",
+    "muted": "--muted",
+    "rule": "--line",
+    "accent": "--accent",
+    "gold": "--gold",
+}
+
+
+def variables(selector):
+    """The variables that the first rule with the selector sets in the style sheet."""
+    rule = re.search(rf"{re.escape(selector)} {{([^}}]*)}}", read_text("static/report.css"))
+    assert rule
+    return dict(re.findall(r"(--[\w-]+): ([^;]+);", rule[1]))
+
+
+def test_the_charts_start_in_the_colors_of_the_page():
+    light = variables(":root,\n.paper")
+    assert {name: PARAMETERS[name] for name in SIGNALS} == {
+        name: light[variable] for name, variable in SIGNALS.items()
+    }
+
+
+def test_the_page_tells_the_charts_those_same_colors():
+    source = templates_root().joinpath("page", "signals.js").read_text(encoding="utf-8")
+    assert dict(re.findall(r'(\w+): "(--\w+)",', source)) == SIGNALS
+    assert set(SIGNALS) | {"dark", "scheme"} == set(SKIN)
+
+
+def test_a_weight_of_zero_has_the_color_of_the_page():
+    dark = re.search(r"@media \(prefers-color-scheme: dark\) {\s*", read_text("static/report.css"))
+    assert dark
+    assert LIGHT[0] == variables(":root,\n.paper")["--panel"]
+    assert DARK[0] == variables(dark[0] + ":root")["--panel"]
+
+
+def test_no_script_of_the_page_has_a_color_of_its_own():
+    for script in templates_root().joinpath("page").iterdir():
+        assert not re.search(
+            r"#[\da-f]{6}|0x[\da-f]{6,}",
+            script.read_text(encoding="utf-8").replace("0xff000000", ""),
+        )

@@ -31,6 +31,13 @@ def test_a_map_made_by_hand_is_checked_before_it_is_drawn(weights, says):
         render_report(recording_of(weights))
 
 
+def test_what_need_not_sum_to_one_may_exceed_it_unless_it_is_a_gate():
+    strong = [[0.9, 3.5], [0.1, 0.0]]
+    assert '"largest":3.5,' in render_report(recording_of(strong, normalized=False))
+    with pytest.raises(InvalidAttentionError, match=r"is 3\.5\. .*between 0 and 1"):
+        render_report(recording_of(strong, normalized=False, kind="gate"))
+
+
 def test_a_gate_may_sum_to_anything():
     page = render_report(recording_of([[0.9, 0.9], [0.1, 0.0]], kind="gate", normalized=False))
     assert "every row sums to 1" not in page

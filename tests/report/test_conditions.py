@@ -1,0 +1,70 @@
+"""Parts of the page that make sense for some stacks only."""
+
+import re
+
+import jinja2
+import numpy as np
+import pytest
+
+from attnreport._resources import templates_root
+from attnreport.recording import Recording
+from attnreport.report import render_report
+from attnreport.report.conditions import page_conditions
+from attnreport.report.stacks import stacks_of
+from tests.report.recordings import self_recording, smallest_recording, translator_recording
+
+
+def conditional(page):
+    """Every element that stands there under a condition: the condition, and whether it shows."""
+    return [
+        (node.attributes["data-when"], "hidden" not in node.attributes)
+        for node in page.walk()
+        if "data-when" in node.attributes
+    ]
+
+
+def test_the_templates_ask_for_every_condition(pages):
+    asked = {condition for page in pages.values() for condition, _ in conditional(page)}
+    (stack,) = stacks_of(smallest_recording())
+    assert asked == set(page_conditions(stack, [stack]))
+
+
+def test_the_page_opens_with_the_parts_of_its_first_stack(pages):
+    for page in pages.values():
+        manifest = page.json("manifest")
+        holding = manifest["stacks"][manifest["start"]["stack"]]["conditions"]
+        assert all(shown == (condition in holding) for condition, shown in conditional(page))
+
+
+def test_what_holds_for_a_sentence_and_for_a_translation():
+    recording = self_recording()
+    (stack,) = stacks_of(recording)
+    holding = {name for name, true in page_conditions(stack, [stack]).items() if true}
+    assert holding == {"many-heads", "one-axis", "special", "normalized"}
+    stacks = stacks_of(translator_recording())
+    cross = page_conditions(stacks[2], stacks)
+    assert cross["two-axes"]
+    assert cross["reference"]
+    assert cross["many-groups"]
+    assert not cross["one-axis"]
+
+
+def test_a_reader_is_told_when_lines_are_left_out():
+    source = templates_root().joinpath("page", "rows.js").read_text(encoding="utf-8")
+    most = re.search(r"const MOST_EDGES = (\d+);", source)
+    assert most
+    for count in (int(most[1]), int(most[1]) + 1):
+        weights = np.full((1, 1, 1, count), 1 / count, dtype=np.float32)
+        keys = [str(key) for key in range(count)]
+        (stack,) = stacks_of(Recording.from_arrays(weights, ["x"], key_tokens=keys))
+        assert page_conditions(stack, [stack])["many-lines"] == (count > int(most[1]))
+
+
+def test_a_template_that_asks_for_something_unknown_is_an_error(tmp_path):
+    (tmp_path / "sections").mkdir()
+    (tmp_path / "sections" / "help.html.jinja").write_text(
+        '{% from "when.jinja" import when with context %}<p {{ when("full-moon") }}></p>',
+        encoding="utf-8",
+    )
+    with pytest.raises(jinja2.UndefinedError, match="full-moon"):
+        render_report(self_recording(), templates=tmp_path)
