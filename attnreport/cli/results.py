@@ -140,15 +140,15 @@ def finish(
     """
     from attnreport.outputs import write_report
 
+    maps = (attention for example in recording.examples for attention in example.maps)
+    weights = sum(math.prod(attention.weights.shape) for attention in maps)
+    check_budget(weights, precision=precision, budget_mb=budget_mb)
     if save is not None:
         from attnreport.store import save_recording
 
         with _working("Saving the recording"):
             save_recording(recording, save)
         say(f"Recording: {_place(save)}")
-    maps = (attention for example in recording.examples for attention in example.maps)
-    weights = sum(math.prod(attention.weights.shape) for attention in maps)
-    check_budget(weights, precision=precision, budget_mb=budget_mb)
     options |= {"precision": precision, "budget_mb": budget_mb}
     given = {name: value for name, value in options.items() if value is not None}
     with _working("Writing the report"):

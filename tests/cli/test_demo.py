@@ -116,3 +116,13 @@ def test_the_report_is_shown_if_that_is_wanted(
     assert shown == [str(tmp_path / "translator.html")]
     assert result.stderr.startswith(message)
     assert bool(result.stderr) == bool(message)
+
+
+def test_a_report_that_would_be_too_large_is_refused_before_anything_is_saved(
+    invoke, tasks, outputs, calls, tmp_path
+):
+    result = invoke("demo", "--save", "run.attn", "--budget", "0.00001")
+    assert result.exit_code == 1
+    assert "too many for its budget of 1e-05 MB. Allow more with `--budget 1`." in result.stderr
+    assert calls.named("write_report") == []
+    assert list(tmp_path.iterdir()) == []
