@@ -116,13 +116,14 @@ function scatterSize(width) {
 }
 
 /**
- * Draws the picture of all heads before anything else: it needs no data block.
+ * Draws a chart before all others.
+ * @param {string} name
  * @param {Signals} signals
  * @param {Record<string, number>} marks
  */
-export async function overviewFirst(signals, marks) {
-  await mountIfFits("overview", signals);
-  marks.overview = performance.now();
+export async function mountFirst(name, signals, marks) {
+  await mountIfFits(name, signals);
+  marks[name] = performance.now();
 }
 
 /**

@@ -6,7 +6,7 @@ import { listenToChoosers, paintCards, showChoice } from "./chooser.js";
 import { find, findAll, note } from "./dom.js";
 import { listenToDownloads } from "./downloads.js";
 import { listenToKeys } from "./keys.js";
-import { mountFitting, overviewFirst, placeHeatmap } from "./layout.js";
+import { mountFirst, mountFitting, placeHeatmap } from "./layout.js";
 import { followLinks } from "./link.js";
 import { headName, manifest, stackAt } from "./manifest.js";
 import { loadMask } from "./masks.js";
@@ -132,12 +132,16 @@ async function start() {
 
 /** @param {Readonly<import("./types").State>} state */
 async function drawFirst(state) {
-  await loadAtlas(state.stack).catch((error) => console.error(error));
-  await overviewFirst(signalsOf(state), marks);
-  await prepare(state);
-  marks.decoded = performance.now();
+  try {
+    await prepare(state);
+    marks.decoded = performance.now();
+    placeHeatmap();
+    await mountFirst("heatmap", signalsOf(state), marks);
+  } finally {
+    // The overview needs no weights, so damage to the chosen head does not touch it.
+    await mountFirst("overview", signalsOf(state), marks);
+  }
   caption(state, false);
-  placeHeatmap();
   await mountFitting(signalsOf(state), marks);
   shownStack = state.stack;
   marks.all = performance.now();
