@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # what a type checker and an editor see
     from attnreport._errors import AttnReportError as AttnReportError
     from attnreport.capture import capture_attention as capture_attention
+    from attnreport.capture import plan_attention as plan_attention
+    from attnreport.capture import with_attention as with_attention
     from attnreport.outputs import write_report as write_report
     from attnreport.recording import AttentionMap as AttentionMap
     from attnreport.recording import Check as Check
@@ -25,8 +27,10 @@ _HOME = {
     "TokenAxis": "attnreport.recording",
     "capture_attention": "attnreport.capture",
     "load_recording": "attnreport.store",
+    "plan_attention": "attnreport.capture",
     "render_report": "attnreport.report",
     "save_recording": "attnreport.store",
+    "with_attention": "attnreport.capture",
     "write_report": "attnreport.outputs",
 }
 
@@ -38,8 +42,10 @@ __all__ = [
     "TokenAxis",
     "capture_attention",
     "load_recording",
+    "plan_attention",
     "render_report",
     "save_recording",
+    "with_attention",
     "write_report",
 ]
 

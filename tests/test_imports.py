@@ -43,7 +43,7 @@ HEAVY = {
     "xarray",
     "zarr",
 }
-COMMANDS = ("demo", "info", "render", "run")
+COMMANDS = ("demo", "info", "plan", "render", "run")
 
 ALL_FILES = sorted(PACKAGE.rglob("*.py"))
 LAYER_FILES = [path for path in ALL_FILES if path.relative_to(PACKAGE).parts[0] in MAY_IMPORT]

@@ -1,27 +1,21 @@
 """From a model and its inputs to a recording of the attention it used."""
 
 import dataclasses
+import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-import jax.numpy as jnp
-from flax import linen
-
 from attnreport._errors import CaptureError, InvalidAttentionError
-from attnreport.capture.calls import Call, attention_calls, with_one_batch
-from attnreport.capture.execution import Run, run
-from attnreport.capture.functions import held_objects
+from attnreport.capture.calls import Call, with_one_batch
+from attnreport.capture.functions import without_jit
 from attnreport.capture.labels import Axes, Labels
-from attnreport.capture.linen_program import linen_call, linen_program
-from attnreport.capture.naming import group_of, kind_of, stack_of
-from attnreport.capture.nnx_program import nnx_program
-from attnreport.capture.program import Program
-from attnreport.capture.sown import WEIGHTS
+from attnreport.capture.linen_calls import linen_call, linen_variables
+from attnreport.capture.naming import group_of, stack_of
+from attnreport.capture.outcome import Outcome
+from attnreport.capture.plan import Options
+from attnreport.capture.universal import capture_call
 from attnreport.recording import Checks, Kind, Recording, Source
-
-# Rounding adds up over layers: outputs that differ by less, relative to the largest, are the same.
-_ROUNDINGS = 8
-_SMALLEST_TOLD = 1e-5
 
 
 def capture_attention(
@@ -38,76 +32,96 @@ def capture_attention(
     normalized: bool = True,
     source: Source | None = None,
     verify: bool = True,
-    **unknown: Any,
+    select: str | Sequence[str] | None = None,
+    kinds: Sequence[str] = Options.kinds,
+    reduce: Literal["uint8", "bfloat16"] | None = None,
+    budget: int = Options.budget,
+    steps: int | None = None,
+    strict: bool = False,
+    **model_kwargs: Any,
 ) -> Recording:
     """A recording of the attention that a model uses on the given inputs.
 
-    The model is not edited and does not change: capture compiles a copy of it with `jax.jit` and
-    runs that, so that parameters, batch statistics, caches and random number generators of the
-    caller's model stay as they were. Works with
+    The call is traced by JAX, every attention in the program is found by what it computes, and the
+    program is run with the weights as further results. So nothing has to be prepared in the model,
+    and it does not matter which library it is written in:
 
-    * a Flax NNX module: `capture_attention(model, x)`;
-    * a function that gets NNX modules as arguments or closes over them, compiled or not:
+    * a Flax NNX or Equinox module, or any other object that can be called:
+      `capture_attention(model, x)`;
+    * a function of arrays, parameters and models, compiled or not, which may close over them:
       `capture_attention(lambda model, x: model.encode(x), model, x)`;
     * a Flax Linen module: `capture_attention(module, variables, x)`, or `module.apply` in its
-      place. `kwargs` then holds the arguments of `apply`, such as `rngs` and `method`.
+      place; a transformed function of Haiku: `capture_attention(net.apply, params, key, x)`.
 
-    In these it finds `nnx.MultiHeadAttention`, `linen.MultiHeadDotProductAttention`, the modules
-    of `attnreport.nn`, and any module that sows `attention_weights` as an `nnx.Intermediate` or
-    into Linen's `intermediates`. A boolean `attention_mask` sown beside it becomes the map's
-    mask, and a boolean scalar `attention_same_input` tells self-attention from cross-attention.
-    Weights are those after the softmax and before dropout. The leading axis of the weights
-    is the batch; each of its examples becomes an example of the recording. The layers of a
-    scanned or vmapped stack become maps `path[0]`, `path[1]`, …; the steps of a decoder scanned
-    over time become the queries of one map.
+    The model does not change: NNX modules are copied, so that batch statistics, caches and random
+    number generators of the caller's stay as they were. Attention is found inside loops (`scan`,
+    `while`), branches, `jit`, `remat`, `vmap` and `shard_map` as well. Each is checked on its own
+    numbers; one that fails is left out, and the source of the recording says so.
+
+    Weights are those after the softmax and before dropout, in the format in which they meet the
+    values. Each example of the batch becomes an example of the recording; layers of a scanned stack
+    become maps `path[0]`, `path[1]`, …; the steps of a decoder that asks one question a step become
+    the queries of one map. Scores below -5000 are taken to be masked.
 
     Args:
         model: The module or function to run.
         inputs: Its positional arguments. Arrays are traced; Python numbers stay what they are.
-        kwargs: Its keyword arguments, such as `{'deterministic': True}`, and its own `mask`.
+        kwargs: Keyword arguments of the model whose names are also options here, such as
+            `kwargs={'mask': mask}`; others may be among them.
         tokens: Labels of the positions, one sequence of texts or one axis per example, or just
             one for a single example. An example with fewer labels than positions was padded, and
             its padding is cut off. In an encoder-decoder model, labels of the decoder's input.
         key_tokens: In an encoder-decoder model, labels of the encoder's input.
         example_names: A name per example.
-        kind: What attends to what, for all maps or as a function of the module path. Left out,
-            queries and keys computed from one array are self-attention, and otherwise the module
-            path and then the lengths decide.
-        group: Stack of layers that a map belongs to, for all maps or as a function of the module
-            path. Left out, `encoder self-attention`, `decoder self-attention`, `self-attention`
-            or `cross-attention`, depending on the path and the kind.
+        kind: What attends to what, for all maps or as a function of the name. Left out, what the
+            program shows.
+        group: Stack of layers that a map belongs to, for all maps or as a function of the name.
+            Left out, `encoder self-attention`, `decoder self-attention`, `self-attention` or
+            `cross-attention`, depending on the name and the kind.
         mask: A label for the recording, which the model does not see: True where a query may look
-            at a key, for all maps or as a function of the module path that may return None; where
-            it is left out, what the model's calls tell. A mask for the model goes into `kwargs`.
+            at a key, for all maps or as a function of the name that may return None; where it is
+            left out, what the logits tell. A mask for the model goes into `kwargs`.
         padding: The side on which shorter examples were padded.
         normalized: Say False if rows are not meant to sum to one.
         source: Where the weights come from; model, framework and versions are filled in.
-        verify: Run the model twice more, to measure how far its output is from the output
-            without capture, and whether the weights depend on random numbers. For a second run
-            the state of `nnx.Rngs` goes on from the first, and keys in Linen's `rngs` change;
-            keys passed as plain arrays do not.
-        unknown: Refused, with a word on where the model's own keyword arguments go.
+        verify: Run the model once more without capture, to measure how far its output is from the
+            output with capture, and say whether weights depend on random numbers.
+        select: Patterns of names to keep, such as `*layers.3*`; all if left out.
+        kinds: Kinds to keep, as they are recognized; routers of mixtures of experts only if they
+            are named.
+        reduce: Rounds the weights on the device: `bfloat16`, or `uint8` for steps of 1/255.
+        budget: Most bytes of weights that may leave the device.
+        steps: How many iterations of a `while` loop to keep, where its condition does not tell.
+        strict: Leave out what is only a guess.
+        model_kwargs: All other keyword arguments go to the model.
 
     Raises:
-        CaptureError: The model runs, but no attention can be taken out of it; the message says
-            why and what to do. An error that the model raises by itself passes unchanged.
-        InvalidAttentionError: Labels or mask do not fit, or what was sown is not attention.
+        CaptureError: No attention can be taken out of the call; the message says why and what to
+            do. An error that the model raises by itself passes unchanged.
+        InvalidAttentionError: Labels or mask do not fit.
     """
-    _require_known(unknown)
-    program = _program(model, inputs, kwargs or {})
-    finished = run(program, verify=verify)
-    if not finished.sown:
-        raise CaptureError(program.silence())
-    calls = with_one_batch(attention_calls(finished, program.examples), program.examples)
+    options = {name: value for name, value in locals().items() if name in _DEFAULTS}
+    given = {**model_kwargs, **(kwargs or {})}
+    _require_apart(model, inputs, given, options)
+    chosen = Options(
+        select=select,
+        kinds=tuple(kinds),
+        reduce=_precise(reduce),
+        budget=budget,
+        steps=steps,
+        strict=strict,
+        masks=True,
+    )
+    outcome = _outcome(model, inputs, given, chosen, verify)
+    calls = with_one_batch(outcome.calls, outcome.examples)
     names = _example_names(len(calls[0].weights), example_names)
     labels = Labels.of(tokens, key_tokens, names)
-    kinds: list[Kind] = [_kind(call, kind) for call in calls]
+    resolved: list[Kind] = [_kind(call, kind) for call in calls]
     labels = labels.in_model(
-        [(call.weights.shape[-1], call.mask) for call in calls], "cross" in kinds, padding
+        [(call.weights.shape[-1], call.mask) for call in calls], "cross" in resolved, padding
     )
     places = [
-        _place(call, labels, resolved, group, mask)
-        for call, resolved in zip(calls, kinds, strict=True)
+        _place(call, labels, each, group, mask) for call, each in zip(calls, resolved, strict=True)
     ]
     labels.require_used(
         [axes for place in places for axes in (place.query, place.key)],
@@ -123,16 +137,18 @@ def capture_attention(
             names=[call.name],
             mask=place.mask,
             padding=padding,
-            normalized=normalized,
+            normalized=normalized and call.normalized,
             example_names=names,
             checks=Checks(
-                output_difference=finished.output_difference, deterministic=call.deterministic
+                output_difference=outcome.output_difference,
+                deterministic=call.deterministic,
+                others=call.checks,
             ),
         )
         for call, place in zip(calls, places, strict=True)
     ]
     recording = Recording.join_groups(maps)
-    return dataclasses.replace(recording, source=_source(source, program, finished))
+    return dataclasses.replace(recording, source=_source(source, outcome))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,24 +162,15 @@ class _Place:
     mask: Any
 
 
-def _program(model: Any, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Program:
+def _outcome(
+    model: Any, inputs: Sequence[Any], kwargs: Mapping[str, Any], options: Options, verify: bool
+) -> Outcome:
     linen_form = linen_call(model, inputs)
     if linen_form is not None:
-        return linen_program(*linen_form, kwargs)
-    if not callable(model):
-        raise CaptureError(
-            f"A {type(model).__name__} cannot be called, so it has no attention to capture. Give "
-            "a Flax module, or a function around one, and then its inputs."
-        )
-    held = held_objects(model, lambda value: isinstance(value, linen.Module))
-    if held:
-        name, module = held[0]
-        raise CaptureError(
-            f"The function uses a Linen module (`{name or type(module).__name__}`), and what that "
-            "sows does not come out of a function. Call `capture_attention(module, variables, …)`"
-            '; another method than `__call__` goes in `kwargs={"method": …}`.'
-        )
-    return nnx_program(model, inputs, kwargs)
+        module, arguments = linen_form
+        arguments = (linen_variables(module, arguments), *arguments[1:])
+        return capture_call(module.apply, arguments, kwargs, options=options, verify=verify)
+    return capture_call(model, inputs, kwargs, options=options, verify=verify)
 
 
 def _example_names(count: int, given: Sequence[str] | None) -> Sequence[str]:
@@ -175,20 +182,53 @@ def _example_names(count: int, given: Sequence[str] | None) -> Sequence[str]:
     return given or [f"example {number}" for number in range(count)]
 
 
-def _require_known(unknown: Mapping[str, Any]) -> None:
-    if unknown:
-        name, value = next(iter(unknown.items()))
-        shown = value if isinstance(value, bool | int | float | str) else "…"
+def _require_apart(
+    model: Any, inputs: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any]
+) -> None:
+    """Raises if an option that the caller gave may as well be meant for the model.
+
+    Args:
+        model: As in `capture_attention`.
+        inputs: Its positional arguments.
+        kwargs: Its keyword arguments; what is among them is not in doubt.
+        options: The options of `capture_attention` as they are.
+    """
+    given = {name for name, value in options.items() if value is not _DEFAULTS[name]}
+    for name in sorted(given & _open_parameters(model, inputs) - kwargs.keys()):
         raise CaptureError(
-            f"`capture_attention` has no option `{name}`. If it is the model's, pass the model's "
-            f"own keyword arguments as `kwargs={{{name!r}: {shown!r}}}`."
+            f"`{name}` may be meant for the model, which has an argument of that name, or for the "
+            f"recording. Pass the model's as `kwargs={{'{name}': …}}`, be it None; `{name}=…` "
+            "beside it is then the recording's."
         )
 
 
+def _open_parameters(model: Any, inputs: Sequence[Any]) -> set[str]:
+    """Names of the model's arguments that its positional inputs do not fill."""
+    linen_form = linen_call(model, inputs)
+    if linen_form is not None:
+        module, (_, *inputs) = linen_form[0], linen_form[1] or (None,)
+        model = functools.partial(type(module).__call__, module)
+    try:
+        signature = inspect.signature(without_jit(model))
+        filled = signature.bind_partial(*inputs).arguments
+    except (TypeError, ValueError):  # built into Python, or a wrong call, which the model refuses
+        return set()
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    named = {each.name for each in signature.parameters.values() if each.kind not in several}
+    return named - filled.keys()
+
+
+def _precise(reduce: str | None) -> str | None:
+    if reduce in (None, "uint8", "bfloat16"):
+        return reduce
+    raise CaptureError(
+        f"A recording holds whole maps, and `reduce={reduce!r}` would not leave them whole. Choose "
+        "`uint8` or `bfloat16`; `with_attention` has all reductions."
+    )
+
+
 def _kind(call: Call, kind: Kind | Callable[[str], Kind] | None) -> Kind:
-    *_, queries, keys = call.weights.shape
-    given = kind(call.path) if callable(kind) else kind
-    return given or kind_of(call.path, call.same_input, queries, keys)
+    return (kind(call.path) if callable(kind) else kind) or call.kind
 
 
 def _place(
@@ -211,36 +251,19 @@ def _place(
     )
 
 
-def _source(source: Source | None, program: Program, finished: Run) -> Source:
+def _source(source: Source | None, outcome: Outcome) -> Source:
     source = source or Source()
-    notes = [*source.notes, program.unheard(frozenset(finished.sown))]
-    if finished.random:
-        notes.append(
-            "The model drew random numbers while it ran, so dropout was on: this is one sample, "
-            "with weights as they were before dropout zeroed some of them. Call `model.eval()`, or "
-            "say `deterministic=True`, for the weights that it predicts with."
-        )
-    notes.append(_difference_note(finished))
     return dataclasses.replace(
         source,
-        model=source.model or program.model,
-        framework=source.framework or program.framework,
-        versions=source.versions or program.versions,
-        notes=tuple(note for note in notes if note),
+        model=source.model or outcome.model,
+        framework=source.framework or outcome.framework,
+        versions=source.versions or outcome.versions,
+        notes=(*source.notes, *outcome.notes),
     )
 
 
-def _difference_note(finished: Run) -> str:
-    """A sentence if capture changed the output by more than rounding explains; else empty."""
-    difference, largest = finished.output_difference, finished.largest_output
-    if not difference or not largest:
-        return ""
-    formats = [array.dtype for facts in finished.sown.values() for array in facts[WEIGHTS]]
-    rounding = max(float(jnp.finfo(each).eps) for each in formats)
-    if difference <= max(_ROUNDINGS * rounding, _SMALLEST_TOLD) * largest:
-        return ""
-    return (
-        f"Capture changed the output by up to {difference:.2g}, which is {difference / largest:.2g}"
-        " of its largest value and more than rounding explains: these weights may differ from "
-        "those that the model uses by itself."
-    )
+_DEFAULTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(capture_attention).parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY and name != "kwargs"
+}

@@ -4,6 +4,7 @@ import click
 
 from attnreport.cli.demo import demo
 from attnreport.cli.info import info
+from attnreport.cli.plan import plan
 from attnreport.cli.program import CONTEXT_SETTINGS, Program, debug_option, version_option
 from attnreport.cli.render import render
 from attnreport.cli.run import run
@@ -20,7 +21,7 @@ def program() -> None:
     """
 
 
-for command in (demo, run, render, info):
+for command in (demo, run, render, info, plan):
     program.add_command(command)
 
 

@@ -1,113 +1,152 @@
+"""Calls of a run brought to one batch, and what of a run becomes which call."""
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from attnreport._errors import CaptureError
-from attnreport.capture.calls import attention_calls, with_one_batch
-from attnreport.capture.execution import Run
-from attnreport.capture.program import leading_length
+from attnreport.capture import capture_attention
+from attnreport.capture.calls import Call, with_one_batch
 
 
-def sown(weights, *, mask=None, told=None, path="block"):
-    facts = {"attention_weights": (jnp.asarray(weights),)}
-    if mask is not None:
-        facts["attention_mask"] = (jnp.asarray(mask),)
-    if told is not None:
-        facts["attention_same_input"] = (jnp.asarray(told, jnp.int8),)
-    positions = {path: dict.fromkeys(facts, ((0,),))}
-    return Run(sown={path: facts}, positions=positions)
+def call(*shape, mask=False):
+    weights = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    allowed = weights % 2 == 0 if mask else None
+    return Call("block", "block", weights, allowed, None, "self", True)
 
 
-def numbered(*shape):
-    return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
-
-
-SIZE = st.integers(1, 4)
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(2, 4), SIZE, SIZE, st.integers(2, 4), SIZE)
-def test_layers_are_taken_apart(layers, batch, heads, queries, keys):
-    stack = numbered(layers, batch, heads, queries, keys)
-    calls = attention_calls(sown(stack, told=[1] * layers), batch)
-    assert [call.name for call in calls] == [f"block[{layer}]" for layer in range(layers)]
-    assert all(
-        np.array_equal(call.weights, layer) for call, layer in zip(calls, stack, strict=True)
-    )
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(2, 4), SIZE, SIZE, SIZE)
-def test_steps_become_queries(steps, batch, heads, keys):
-    stack = numbered(steps, batch, heads, 1, keys)
-    mask = stack % 3 > 0
-    (call,) = attention_calls(sown(stack, mask=mask), batch)
-    assert call.weights.shape == (batch, heads, steps, keys)
-    for step in range(steps):
-        assert np.array_equal(call.weights[:, :, step], stack[step, :, :, 0])
-        assert np.array_equal(call.mask[:, :, step], mask[step, :, :, 0])
-
-
-@pytest.mark.parametrize(
-    ("mask_shape", "front"),
-    [((2, 1, 1, 4), ()), ((1, 1, 3, 4), ()), ((2, 5, 3, 4), ()), ((7, 1, 1, 1, 4), (7,))],
-)
-def test_masks_are_spread_over_queries_and_keys(mask_shape, front):
-    weights = numbered(*front, 2, 5, 3, 4)
-    mask = numbered(*mask_shape) % 2 == 0
-    calls = attention_calls(sown(weights, mask=mask, told=np.ones(front)), 2)
-    for layer, call in enumerate(calls):
-        wanted = np.broadcast_to(mask[layer] if front else mask, (2, 5, 3, 4))
-        assert call.mask.shape[2:] == (3, 4)
-        assert np.array_equal(np.broadcast_to(call.mask, (2, 5, 3, 4)), wanted)
-
-
-def test_a_mask_that_is_not_boolean_is_none():
-    (call,) = attention_calls(sown(numbered(1, 1, 2, 2), mask=np.zeros((1, 1, 2, 2))), 1)
-    assert call.mask is None
-
-
-def test_stacks_of_stacks_are_named_by_both():
-    calls = attention_calls(sown(numbered(2, 3, 1, 1, 2, 2), told=np.ones((2, 3))), 1)
-    assert [call.name for call in calls] == [f"block[{i}][{j}]" for i in (0, 1) for j in (0, 1, 2)]
-
-
-def test_several_batch_axes_become_one():
-    (call,) = attention_calls(sown(numbered(2, 3, 1, 4, 4), told=1), 2)
-    assert call.weights.shape == (6, 1, 4, 4)
+def test_calls_of_one_batch_stay_as_they_are():
+    calls = [call(3, 1, 2, 2), call(3, 2, 4, 5)]
+    assert with_one_batch(calls, 3) == calls
+    assert with_one_batch(calls, None) == calls
 
 
 def test_a_shared_batch_is_repeated_for_every_example():
-    (shared,) = attention_calls(sown(numbered(1, 1, 2, 2), mask=np.ones((1, 1, 2, 2), bool)), 3)
-    (own,) = attention_calls(sown(numbered(3, 1, 2, 2)), 3)
+    shared, own = call(1, 1, 2, 2, mask=True), call(3, 1, 2, 2)
     repeated, same = with_one_batch([shared, own], 3)
     assert same is own
     assert repeated.weights.shape == repeated.mask.shape == (3, 1, 2, 2)
+    assert all(np.array_equal(each, shared.weights[0]) for each in repeated.weights)
+
+
+def test_parts_of_one_example_become_calls():
+    windows = call(3, 2, 4, 4, mask=True)
+    parts = with_one_batch([windows, call(1, 2, 1, 3)], 1)
+    assert [each.name for each in parts] == [*(f"block (part {n})" for n in (1, 2, 3)), "block"]
+    for number, part in enumerate(parts[:3]):
+        assert np.array_equal(part.weights, windows.weights[number : number + 1])
+        assert np.array_equal(part.mask, windows.mask[number : number + 1])
 
 
 def test_parts_of_several_examples_are_refused():
-    calls = attention_calls(sown(numbered(4, 1, 2, 2)), 2)
     with pytest.raises(CaptureError, match="batches of 4, and its inputs hold 2 examples"):
-        with_one_batch(calls, 2)
-
-
-def test_a_first_axis_that_may_be_heads_or_examples_is_refused():
-    with pytest.raises(CaptureError, match=r"Sow them as \[batch, head, query, key\]"):
-        attention_calls(sown(numbered(2, 3, 3)), 2)
-    (call,) = attention_calls(sown(numbered(2, 3, 3)), 1)
-    assert call.weights.shape == (1, 2, 3, 3)
-
-
-@pytest.mark.parametrize(
-    ("shapes", "length"), [([(1, 7, 16), (2, 7, 16)], 2), ([(9,), (3, 4)], 3), ([(5,)], None)]
-)
-def test_the_longest_leading_axis_counts_the_examples(shapes, length):
-    assert leading_length(np.zeros(shape) for shape in shapes) == length
+        with_one_batch([call(4, 1, 2, 2)], 2)
 
 
 def test_unequal_batches_are_refused():
-    calls = [call for size in (2, 6) for call in attention_calls(sown(numbered(size, 1, 2, 2)), 2)]
     with pytest.raises(CaptureError, match="one example at a time"):
-        with_one_batch(calls, 2)
+        with_one_batch([call(2, 1, 2, 2), call(6, 1, 2, 2)], 2)
+
+
+def numbers(*shape, seed=0):
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+
+
+def attend(x, w):
+    query, key, value = (jnp.einsum("...tm,mhd->...htd", x, each) for each in w)
+    weights = jax.nn.softmax(query @ key.mT / 2)
+    return x + jnp.moveaxis(weights @ value, -3, -2).reshape(x.shape), weights
+
+
+W = numbers(3, 8, 2, 4, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "examples"), [((5, 8), 1), ((3, 5, 8), 3), ((2, 1, 5, 8), 2)], ids=str
+)
+def test_the_batch_becomes_examples(shape, examples):
+    x = numbers(*shape)
+    recording = capture_attention(lambda x, w: attend(x, w)[0], x, W, verify=False)
+    expected = np.asarray(attend(x, W)[1]).reshape(examples, 2, 5, 5)
+    assert len(recording.examples) == examples
+    for example, weights in zip(recording.examples, expected, strict=True):
+        assert abs(example.maps[0].array() - weights).max() < 5e-7
+
+
+def test_layers_of_a_scan_become_maps():
+    x, stack = numbers(2, 5, 8), numbers(4, 3, 8, 2, 4, seed=1)
+
+    def model(x, stack):
+        return jax.lax.scan(lambda x, w: (attend(x, w)[0], None), x, stack)[0]
+
+    recording = capture_attention(model, x, stack, verify=False)
+    for number, w in enumerate(stack):
+        x, weights = attend(x, w)
+        for example, reference in zip(recording.examples, weights, strict=True):
+            found = example.maps[number]
+            assert found.name.endswith(f"[{number}]")
+            assert abs(found.array() - reference).max() < 5e-7
+
+
+def decode(steps, memory, w):
+    """A `while` loop that asks one question a step; its bound is not told by its condition."""
+
+    def step(carry):
+        number, state = carry
+        key, value = (jnp.einsum("btm,mhd->bhtd", memory, each) for each in w[1:])
+        query = jnp.einsum("bm,mhd->bhd", state, w[0])
+        weights = jax.nn.softmax(jnp.einsum("bhd,bhtd->bht", query, key))
+        new = jnp.einsum("bht,bhtd->bhd", weights, value).reshape(state.shape)
+        return number + 1, new
+
+    start = (0, memory.mean(1))
+    return jax.lax.while_loop(lambda carry: carry[0] < steps, step, start)[1]
+
+
+def test_steps_of_a_loop_that_did_not_come_are_cut_off():
+    memory = numbers(2, 6, 8)
+    recording = capture_attention(decode, jnp.int32(3), memory, W, steps=5, verify=False)
+    (found,) = recording.examples[0].maps
+    assert found.weights.shape == (2, 3, 6)
+    assert np.allclose(found.array().sum(-1), 1, atol=1e-6)
+
+
+def test_rounding_on_the_device_is_undone_and_rows_sum_to_one():
+    x = numbers(2, 5, 8)
+    recordings = {
+        reduce: capture_attention(lambda x, w: attend(x, w)[0], x, W, reduce=reduce, verify=False)
+        for reduce in (None, "uint8", "bfloat16")
+    }
+    whole, eight, half = (each.examples[1].maps[0] for each in recordings.values())
+    assert abs(whole.array() - eight.array()).max() <= 2 / 255
+    assert eight.checks.row_sum_error < 1e-6
+    assert abs(whole.array() - half.array()).max() <= 2**-8
+    assert half.precision == "bfloat16"
+
+
+def test_rounding_that_leaves_nothing_of_a_row_is_refused():
+    x = 0 * numbers(1, 600, 8)
+    with pytest.raises(CaptureError, match=r'no weight is over 1/510.*reduce="bfloat16"'):
+        capture_attention(lambda x, w: attend(x, w)[0], x, W, reduce="uint8", verify=False)
+
+
+def test_a_reduction_that_leaves_no_maps_is_refused():
+    with pytest.raises(CaptureError, match=r"would not leave them whole.*`with_attention`"):
+        capture_attention(lambda x, w: attend(x, w)[0], numbers(2, 5, 8), W, reduce="top-2")
+
+
+def test_what_is_selected_is_captured():
+    def model(layers, x):
+        for layer in layers:
+            x, _ = attend(x, [layer["q"], layer["k"], layer["v"]])
+        return x
+
+    layers = [dict(zip("qkv", numbers(3, 8, 2, 4, seed=n), strict=True)) for n in range(3)]
+    x = numbers(1, 5, 8)
+    recording = capture_attention(model, layers, x, select="layers.1", verify=False)
+    assert [m.name for m in recording.examples[0].maps] == ["layers.1"]
+    recording = capture_attention(model, layers, x, select=["layers.0", "*[12]"], verify=False)
+    assert [m.name for m in recording.examples[0].maps] == ["layers.0", "layers.1", "layers.2"]
+    with pytest.raises(CaptureError, match=r"nothing was asked for. Widen `select` or `kinds`"):
+        capture_attention(model, layers, x, kinds=["cross"])

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -113,15 +114,22 @@ def test_examples_get_the_names_they_are_given():
 
 def test_kind_group_and_mask_can_be_said():
     mask = np.tri(3, dtype=bool)
-    x = numbers(1, 3, 8)
+    x, unmasked = numbers(1, 3, 8), {"mask": None}
     with pytest.raises(InvalidAttentionError, match="mask says that this query may not look"):
-        captured(x, mask=mask)
-    recording = captured(x, kind="pooling", group="reader", mask=lambda path: None)
+        captured(x, mask=mask, kwargs=unmasked)
+    recording = captured(x, kind="pooling", group="reader")
     found = recording.examples[0].maps[0]
     assert (found.kind, found.group, found.mask) == ("pooling", "reader", None)
-    by_path = captured(x, kind=lambda path: "cross", group=lambda path: f"of {path}")
-    assert by_path.examples[0].maps[0].kind == "cross"
-    assert by_path.examples[0].maps[0].group == "of MultiHeadAttention"
+    by_path = captured(
+        x,
+        kind=lambda path: "cross",
+        group=lambda path: f"of {path}",
+        mask=lambda path: None if path == "other" else np.ones((3, 3), bool),
+        kwargs=unmasked,
+    )
+    found = by_path.examples[0].maps[0]
+    assert (found.kind, found.group) == ("cross", "of MultiHeadAttention")
+    assert found.mask.all()
 
 
 def test_padding_on_the_left_is_cut_off_there():
@@ -171,7 +179,35 @@ def test_latents_keep_their_number():
     assert found.key.labels == tuple("abcdefg")
 
 
-def test_keywords_of_the_model_are_sent_to_kwargs():
-    message = r"no option `deterministic`.*as `kwargs=\{'deterministic': True\}`"
+def test_other_keywords_go_to_the_model():
+    x = numbers(1, 3, 8)
+    causal = captured(x, is_causal=True).examples[0].maps[0]
+    assert np.array_equal(causal.mask, np.tri(3, dtype=bool))
+    both = captured(x, is_causal=True, kwargs={"mask": jnp.array([True, False, True])})
+    assert np.array_equal(both.examples[0].maps[0].mask, np.tri(3, dtype=bool) & [1, 0, 1])
+    with pytest.raises(TypeError, match="unknown"):
+        captured(x, unknown=1)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("mask", np.ones((3, 3), bool)), ("kind", "cross"), ("strict", True)]
+)
+def test_an_option_that_the_model_has_too_is_refused(option, value):
+    def model(x, *, mask=None, kind=None, strict=None, **others):
+        return attention()(x)
+
+    x = numbers(1, 3, 8)
+    message = rf"`{option}` may be meant for the model.*`kwargs=\{{'{option}': …\}}`"
     with pytest.raises(CaptureError, match=message):
-        captured(numbers(1, 3, 8), deterministic=True)
+        capture_attention(model, x, **{option: value})
+    for run in (model, jax.jit(model)):
+        capture_attention(run, x, kwargs={option: None}, **{option: value}, verify=False)
+    capture_attention(lambda x, *, other=None: model(x), x, **{option: value}, verify=False)
+
+
+def test_an_option_whose_name_an_input_fills_is_the_recordings():
+    def model(tokens):
+        return attention()(tokens)
+
+    recording = capture_attention(model, numbers(1, 3, 8), tokens=[*"abc"], verify=False)
+    assert recording.examples[0].maps[0].query.labels == ("a", "b", "c")

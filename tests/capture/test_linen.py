@@ -10,8 +10,8 @@ from attnreport._errors import CaptureError
 from attnreport.capture import capture_attention
 
 # The difference is 0 here. A processor for which XLA fuses the two programs differently may round
-# the last place of a number below 1 twice.
-ROUNDING = 1.2e-7
+# the last place of a number below 1 a few times.
+ROUNDING = 5e-7
 
 
 class Block(nn.Module):
@@ -115,7 +115,7 @@ def test_an_encoder_gives_what_flax_sows(way, attention):
             stack = [expected[name][0] for name in names]
         for attention_map, reference in zip(example.maps, stack, strict=True):
             assert abs(attention_map.array() - reference[index]).max() <= ROUNDING
-            assert attention_map.checks.output_difference < 1e-6
+            assert attention_map.checks.output_difference == 0
             assert attention_map.checks.deterministic is True
 
 
@@ -127,27 +127,15 @@ def test_modules_that_were_compiled_before_are_captured():
     assert len(recording.examples[0].maps) == 3
 
 
-def test_a_scan_without_intermediates_is_explained():
+def test_a_scan_without_intermediates_is_captured():
     module = Encoder("scan without intermediates")
-    message = r"blocks\.attention ran.*`nn\.scan`.*add `'intermediates': 0` to its `variable_axes`"
-    with pytest.raises(CaptureError, match=message):
-        capture_attention(module, parameters(module, X), X)
-
-
-class Partly(nn.Module):
-    @nn.compact
-    def __call__(self, x):
-        x = Encoder("scan without intermediates", name="first")(x)
-        return Encoder(name="second")(x)
-
-
-def test_a_scan_that_gave_nothing_is_noted_when_others_gave_something():
-    recording = capture_attention(Partly(), parameters(Partly(), X), X, verify=False)
-    assert [m.name for m in recording.examples[0].maps] == [
-        f"second.block_{number}.attention" for number in range(3)
-    ]
-    (note,) = recording.source.notes
-    assert note.startswith("first.blocks.attention ran, but gave no weights")
+    variables = parameters(module, X)
+    recording = capture_attention(module, variables, X)
+    (stack,) = flax_sown(Encoder("scan", sow=True), variables, X).values()
+    for index, example in enumerate(recording.examples):
+        assert [m.name for m in example.maps] == [f"blocks.attention[{n}]" for n in range(3)]
+        for found, reference in zip(example.maps, stack[0], strict=True):
+            assert abs(found.array() - reference[index]).max() <= ROUNDING
 
 
 def bound(module, variables):
@@ -188,7 +176,7 @@ def test_dropout_is_told():
     recording = capture_attention(Encoder(rate=0.5, train=True), variables, X, kwargs=keys)
     deterministic = [m.checks.deterministic for m in recording.examples[0].maps]
     assert deterministic == [True, False, False]
-    assert recording.examples[0].maps[2].checks.output_difference < 1e-6
+    assert recording.examples[0].maps[2].checks.output_difference == 0
     assert "dropout was on" in recording.source.notes[0]
     evaluated = capture_attention(Encoder(rate=0.5), variables, X, kwargs=keys)
     assert evaluated.source.notes == ()
@@ -207,7 +195,7 @@ def test_mutable_collections_are_compared_and_stay_as_they_were(mutable):
     variables = Normed().init(jax.random.key(0), X)
     before = jax.tree.map(np.array, variables)
     recording = capture_attention(Normed(), variables, X, kwargs={"mutable": mutable})
-    assert recording.examples[0].maps[0].checks.output_difference < 1e-6
+    assert recording.examples[0].maps[0].checks.output_difference == 0
     jax.tree.map(np.testing.assert_array_equal, variables, before)
 
 
@@ -273,10 +261,23 @@ def silent(query, key, value, mask=None):
     return nn.dot_product_attention(query, key, value, mask=mask)
 
 
-def test_an_attention_function_that_cannot_sow_is_explained():
-    module = nn.MultiHeadAttention(2, attention_fn=silent)
-    with pytest.raises(CaptureError, match="`attention_fn` takes no `module`"):
-        capture_attention(module, parameters(module, X), X)
+def test_an_attention_function_that_cannot_sow_is_captured():
+    module, usual = nn.MultiHeadAttention(2, attention_fn=silent), nn.MultiHeadAttention(2)
+    variables = parameters(usual, X)
+    (found,) = capture_attention(module, variables, X).examples[1].maps
+    ((reference,),) = flax_sown(
+        Sowing(usual), {"params": {"inner": variables["params"]}}, X
+    ).values()
+    assert abs(found.array() - reference[1]).max() <= ROUNDING
+
+
+class Sowing(nn.Module):
+    """For the reference only."""
+
+    inner: nn.Module
+
+    def __call__(self, x):
+        return self.inner(x, sow_weights=True)
 
 
 class SowsItself(nn.Module):
@@ -287,7 +288,7 @@ class SowsItself(nn.Module):
         return nn.Dense(3)(jnp.einsum("bhqk,bkf->bqf", weights, x))
 
 
-def test_any_module_that_sows_attention_weights_is_captured():
+def test_a_module_that_sows_by_itself_gives_each_attention_once():
     variables = parameters(SowsItself(), X)
     (attention,) = capture_attention(SowsItself(), variables, X).examples[1].maps
     assert abs(attention.array()[0] - jax.nn.softmax(X[1] @ X[1].T)).max() < 1e-6
@@ -302,7 +303,7 @@ def test_intermediates_that_are_passed_in_do_not_come_out_as_attention():
     assert len(recording.examples[0].maps) == 3
 
 
-def test_interceptors_are_undone_after_an_error():
+def test_an_error_of_the_model_passes_and_leaves_nothing_behind():
     class Failing(Encoder):
         @nn.compact
         def __call__(self, x):
@@ -322,14 +323,35 @@ def test_missing_variables_are_explained(inputs):
         capture_attention(Encoder(), *inputs)
 
 
-def test_a_function_around_a_linen_module_is_explained():
+def test_a_function_around_a_linen_module_is_captured():
     module = Encoder()
     variables = parameters(module, X)
-    with pytest.raises(CaptureError, match=r"Linen module \(`module`\).*module, variables"):
-        capture_attention(lambda x: module.apply(variables, x), X)
+    recording = capture_attention(lambda x: 2 * module.apply(variables, x)[0], X)
+    direct = capture_attention(module, variables, X)
+    for one, two in zip(recording.examples[1].maps, direct.examples[1].maps, strict=True):
+        # What is closed over has no path: here the names come from the scopes of the program.
+        assert one.name == f"Encoder.{two.name}"
+        assert abs(one.array() - two.array()).max() <= ROUNDING
 
 
 def test_a_module_without_attention_is_explained():
     module = nn.Dense(3)
-    with pytest.raises(CaptureError, match="`Dense` ran without any attention"):
+    with pytest.raises(CaptureError, match="No attention was found in `Dense`"):
         capture_attention(module, parameters(module, X), X)
+
+
+def test_arguments_of_the_model_pass_with_and_without_kwargs():
+    class Scaled(nn.Module):
+        @nn.compact
+        def __call__(self, x, scale=1, *, mask=None):
+            return nn.MultiHeadAttention(2)(scale * x, mask=mask)
+
+    variables, causal = parameters(Scaled(), X), nn.make_causal_mask(X[..., 0])
+    direct = capture_attention(Scaled(), variables, 3 * X, verify=False)
+    scaled = capture_attention(Scaled(), variables, X, scale=3, verify=False)
+    (one,), (two,) = direct.examples[0].maps, scaled.examples[0].maps
+    assert np.array_equal(one.array(), two.array())
+    masked = capture_attention(Scaled(), variables, X, kwargs={"mask": causal}, verify=False)
+    assert np.array_equal(masked.examples[0].maps[0].mask, np.tri(5, dtype=bool))
+    with pytest.raises(CaptureError, match=r"`mask` may be meant for the model.*kwargs=\{'mask'"):
+        capture_attention(Scaled(), variables, X, mask=causal)

@@ -9,7 +9,6 @@ import pytest
 from flax import nnx
 
 from attnreport.capture import capture_attention
-from attnreport.capture.flax_attention import sowing_attention
 from tests.capture.nnx_models import (
     FEATURES,
     HEADS,
@@ -72,8 +71,7 @@ def test_checks_are_measured():
     recording = capture_attention(Encoder(nnx.Rngs(0)), numbers(2, 5, FEATURES))
     for attention in recording.examples[1].maps:
         assert 0 <= attention.checks.row_sum_error < 1e-6
-        # Flax computes attention along another path while it sows.
-        assert 0 <= attention.checks.output_difference < 1e-5
+        assert attention.checks.output_difference == 0
         assert attention.checks.deterministic is True
     assert recording.source.notes == ()
     assert recording.source.model == "Encoder"
@@ -88,16 +86,15 @@ def test_without_verification_nothing_is_claimed():
     assert checks.row_sum_error < 1e-6
 
 
-def test_an_output_that_capture_changes_is_measured():
-    class Suspicious(nnx.Module):
-        def __init__(self, rngs):
-            self.attention = nnx.MultiHeadAttention(HEADS, FEATURES, decode=False, rngs=rngs)
+def test_an_output_that_changes_from_run_to_run_is_measured():
+    attention = nnx.MultiHeadAttention(HEADS, FEATURES, decode=False, rngs=nnx.Rngs(0))
+    traces = []
 
-        def __call__(self, x):
-            copied = type(self.attention) is not nnx.MultiHeadAttention
-            return self.attention(x), 0.25 * copied + jnp.zeros(3)
+    def impure(x):
+        traces.append(x)
+        return attention(x), 0.25 * len(traces) + jnp.zeros(3)
 
-    recording = capture_attention(Suspicious(nnx.Rngs(0)), numbers(1, 3, FEATURES))
+    recording = capture_attention(impure, numbers(1, 3, FEATURES))
     assert recording.examples[0].maps[0].checks.output_difference == 0.25
     (note,) = recording.source.notes
     assert note.startswith("Capture changed the output by up to 0.25, which is ")
@@ -122,7 +119,7 @@ def test_dropout_is_told_and_its_weights_still_sum_to_one():
     first, second = recording.examples[0].maps
     assert first.checks.deterministic is True
     assert second.checks.deterministic is False
-    assert second.checks.output_difference < 1e-5
+    assert second.checks.output_difference == 0
     assert "dropout was on" in recording.source.notes[0]
     model.eval()
     recording = capture_attention(model, x)
@@ -229,23 +226,21 @@ def test_weights_in_bfloat16_are_those_of_the_model(causal):
     assert abs(output - uncaptured).max() <= 4 * rounding * abs(uncaptured).max()
 
 
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
-def test_masks_and_shared_heads_in_half_precision(dtype):
-    query, key = numbers(2, 5, 4, 8, dtype=dtype), numbers(2, 6, 2, 8, seed=1, dtype=dtype)
+def test_masks_in_half_precision():
+    # JAX itself cannot compile Flax's products in float16 for a CPU.
+    dtype = jnp.bfloat16
+    query, key = numbers(2, 5, 4, 8, dtype=dtype), numbers(2, 6, 4, 8, seed=1, dtype=dtype)
     mask = numbers(2, 1, 5, 6, seed=2) > -1
-
-    def attend(module):
-        return sowing_attention(query, key, key, mask=mask, module=module)
-
-    mixed, sown = nnx.capture(attend, nnx.Intermediate)(Encoder(nnx.Rngs(0), depth=1))
-    (weights,) = sown["attention_weights"].get_value()
-    assert weights.dtype == dtype
-    wide = np.repeat(np.asarray(key, np.float32), 2, axis=2)
-    logits = np.einsum("bqhd,bkhd->bhqk", np.asarray(query, np.float32), wide) / np.sqrt(8)
+    recording = capture_attention(nnx.dot_product_attention, query, key, key, kwargs={"mask": mask})
+    wide = [np.asarray(each, np.float32) for each in (query, key)]
+    logits = np.einsum("bqhd,bkhd->bhqk", *wide) / np.sqrt(8)
     used = jax.nn.softmax(jnp.where(mask, logits, -jnp.inf))
-    assert abs(np.asarray(weights, np.float32) - used).max() <= float(jnp.finfo(dtype).eps)
-    plain = nnx.dot_product_attention(query, key, key, mask=mask)
-    assert np.array_equal(mixed, plain)
+    for example, weights, allowed in zip(recording.examples, used, mask, strict=True):
+        (found,) = example.maps
+        assert found.precision == jnp.dtype(dtype).name
+        assert abs(found.array() - weights).max() <= float(jnp.finfo(dtype).eps)
+        assert np.array_equal(found.mask, allowed[0])
+        assert found.checks.output_difference == 0
 
 
 def test_rows_whose_keys_are_all_masked_are_no_error():

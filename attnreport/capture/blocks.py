@@ -1,0 +1,150 @@
+"""Softmax in blocks of keys: a loop that carries running sums, and divides in the end.
+
+An iteration of such a loop (Milakov and Gimelshein 2018; Rabe and Staats 2021) knows only a piece
+of each row, scaled by what it knew so far. The pieces are no weights. The logits of all blocks
+are: one softmax over the keys of all of them gives the weights that act on the values.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from attnreport.capture.contractions import Contraction
+from attnreport.capture.graph import Node, Scope, Value
+from attnreport.capture.lineage import MOVES, source
+from attnreport.capture.normalizers import Sum, is_constant, quotients, unmasked
+from attnreport.capture.sites import Recipe, address_of
+from attnreport.capture.trip_counts import largest_count
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Blocks:
+    """A loop over blocks of keys.
+
+    Attributes:
+        loop: The body of the loop.
+        exponential: The exponential of the logits of a block.
+        whole: Whether the running sums start at zero, so that the blocks are all there is.
+    """
+
+    loop: Scope
+    exponential: Value
+    whole: bool
+
+
+def blocks_of(use: Contraction, pieces: Iterable[Value], sums: Iterable[Sum]) -> Blocks | None:
+    """The loop that adds up a contraction block by block; None if there is none.
+
+    Args:
+        use: The contraction of a block.
+        pieces: Its weights, and what they are linear in.
+        sums: Sums of the pieces over the keys of a block.
+    """
+    exponential = next((e for piece in pieces for e in _exponentials(piece)), None)
+    loop = next((s for s in use.node.scope.enclosing() if s.kind in ("scan", "body")), None)
+    if exponential is None or loop is None:
+        return None
+    outputs = _Downstream(use.output)
+    for each in sums:
+        total = _Downstream(each.node.outputs[0])
+        carries = [of.carries(loop) for of in (outputs, total)]
+        if all(carries) and _divides(outputs, total):
+            return Blocks(loop, exponential, all(map(_starts_at_zero, [*carries[0], *carries[1]])))
+    return None
+
+
+def is_counted(closed: Any, loop: Scope) -> bool:
+    """Whether the program's text tells how often a loop runs at most."""
+    return loop.kind == "scan" or largest_count(closed, loop.path[:-1]) is not None
+
+
+def logits_recipe(logits: Value, blocks: Blocks) -> Recipe:
+    """How to get the logits of a block, minus infinity where the program takes no weight.
+
+    No logit is exactly zero, so that zeros in the result of replay are blocks that did not run.
+    """
+    scale = jnp.log(2.0) if _is_base_two(blocks.exponential) else 1.0
+
+    def compute(scores: Any, exponentials: Any) -> Any:
+        scores = scores.astype(jnp.float32) * scale
+        scores = jnp.where(scores == 0, jnp.finfo(jnp.float32).tiny, scores)
+        return jnp.where(exponentials == 0, -jnp.inf, scores)
+
+    return Recipe((address_of(logits), address_of(blocks.exponential)), compute)
+
+
+def assembled(logits: Any) -> Any:
+    """Weights from the logits of all blocks, `[*loops, batch, head, query, key]`."""
+    logits = jnp.where(logits == 0, -jnp.inf, logits)
+    seen = jnp.isfinite(logits).any(-1, keepdims=True)
+    return jnp.where(seen, jax.nn.softmax(jnp.where(seen, logits, 0.0), axis=-1), 0.0)
+
+
+class _Downstream:
+    """What is computed from a value by operations that keep rows apart, out of loops too."""
+
+    def __init__(self, start: Value):
+        self.values = {start}
+        waiting = [start]
+        while waiting:
+            for each in _next(waiting.pop()):
+                if each not in self.values:
+                    self.values.add(each)
+                    waiting.append(each)
+
+    def carries(self, loop: Scope) -> list[Value]:
+        """The carried inputs of a loop's body that the value is added to."""
+        inputs = [value for value in loop.inputs if value.link == "carry"]
+        return [
+            value
+            for value, output in zip(inputs, loop.outputs, strict=False)
+            if output in self.values and value.is_float
+        ]
+
+
+def _next(value: Value) -> Iterator[Value]:
+    for node, _ in value.uses:
+        if node.primitive in _ROWWISE or node.primitive in MOVES:
+            yield from node.outputs
+        elif node.scopes:
+            for scope in node.scopes:
+                yield from (each for each in scope.inputs if each.outer is value)
+    node = value.scope.node
+    if node is not None and value.scope.kind != "cond":
+        for number, output in enumerate(value.scope.outputs):
+            if output is value and number < len(node.outputs):
+                yield node.outputs[number]
+
+
+def _divides(outputs: _Downstream, total: _Downstream) -> bool:
+    nodes: set[Node] = {node for value in outputs.values for node, _ in value.uses}
+    return any(
+        numerator in outputs.values and (denominator in total.values)
+        for node in nodes
+        for numerator, denominator in quotients(node)
+    )
+
+
+def _starts_at_zero(carry: Value) -> bool:
+    start = source(carry.outer) if carry.outer is not None else carry
+    number = start.literal if start.literal is not None else start.constant
+    return number is not None and is_constant(start) and not np.any(np.asarray(number))
+
+
+def _exponentials(value: Value) -> Iterator[Value]:
+    for each in unmasked(value):
+        if each.node is not None and each.node.primitive in ("exp", "exp2"):
+            yield each
+
+
+def _is_base_two(exponential: Value) -> bool:
+    return exponential.node is not None and exponential.node.primitive == "exp2"
+
+
+_ROWWISE = frozenset(
+    "add add_any mul div sub max select_n log exp integer_pow slice dynamic_update_slice".split()
+)

@@ -1,0 +1,198 @@
+"""Changes attention while a program runs: gradients for each weight, heads scaled or cut."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from attnreport._errors import CaptureError
+from attnreport.capture.attention import Attention
+from attnreport.capture.layouts import merged
+from attnreport.capture.plan import Options, Planned, plan_of
+from attnreport.capture.replay import Edit, replay
+from attnreport.capture.roles import Layout
+from attnreport.capture.sites import address_of
+from attnreport.capture.trace import trace
+from attnreport.capture.transformation import collected
+
+
+def attention_gradients(
+    function: Callable[..., Any], scalar: Callable[[Any], Any], **options: Any
+) -> Callable[..., tuple[Any, Attention, dict[str, jax.Array]]]:
+    """A function that gives output, attention, and the gradient of a number for each weight.
+
+    The gradient is that of `scalar(output)` when the weights themselves are varied, their scores
+    held fixed: d scalar / d weights, as in Chefer et al. (2021).
+
+    Args:
+        function: As in `with_attention`.
+        scalar: From the output of `function` to one number.
+        options: Options of `with_attention`, without a reduction.
+
+    Returns:
+        A function of the same arguments, which gives `(output, attention, gradients)`; gradients
+        have the names and the canonical layout of the weights.
+    """
+    chosen = Options(**options)
+
+    def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Attention, dict[str, jax.Array]]:
+        traced = trace(function, args, kwargs)
+        plan = plan_of(traced, chosen)
+        edits = [_edit(each, _added(each.site.layout)) for each in plan.kept]
+        run = replay(traced.closed, plan.probes(), edits, steps=chosen.steps)
+
+        def value(zeros: Mapping[str, Any]) -> tuple[Any, Any]:
+            outputs, values, aux = run(traced.leaves, zeros)
+            output = jax.tree.unflatten(traced.structure, outputs)
+            return scalar(output), (output, values, aux)
+
+        zeros = {each.name: jnp.zeros(_shape(each), each.site.weights.dtype) for each in plan.kept}
+        gradients, (output, values, aux) = jax.jit(jax.grad(value, has_aux=True))(zeros)
+        attention = collected(plan, values, aux)
+        return output, attention, {each.name: _merged(each, gradients) for each in plan.kept}
+
+    return differentiated
+
+
+def with_scaled_heads(
+    function: Callable[..., Any], **options: Any
+) -> Callable[..., Callable[[Mapping[str, Any]], Any]]:
+    """Prepares a call whose heads can be scaled: 1 keeps a head, 0 cuts it.
+
+    Args:
+        function: As in `with_attention`.
+        options: Options of `with_attention` that choose attentions.
+
+    Returns:
+        A function of the arguments of `function`. It gives a function from a scale for each head,
+        by the name of the attention and `[*loops, head]`, to the output; what is not named stays.
+        That function can be mapped over scales with `jax.vmap`.
+
+    Raises:
+        CaptureError: When scales are given for an attention or head that there is not.
+    """
+    chosen = Options(**options)
+
+    def prepared(*args: Any, **kwargs: Any) -> Callable[[Mapping[str, Any]], Any]:
+        traced = trace(function, args, kwargs)
+        plan = plan_of(traced, chosen)
+        edits = [_edit(each, _scaled(each.site.layout)) for each in plan.kept]
+        run = replay(traced.closed, [], edits, steps=chosen.steps)
+        ones = {each.name: jnp.ones(head_shape(each)) for each in plan.kept}
+
+        def output(scales: Mapping[str, Any]) -> Any:
+            _require_named(scales, ones)
+            given = {name: jnp.asarray(scales.get(name, one)) for name, one in ones.items()}
+            outputs, _, _ = run(traced.leaves, given)
+            return jax.tree.unflatten(traced.structure, outputs)
+
+        return output
+
+    return prepared
+
+
+@dataclasses.dataclass(frozen=True)
+class Ablation:
+    """Outputs of a program without one of its heads.
+
+    Attributes:
+        output: The output as it is.
+        heads: For each entry of `without`, the name of the attention and the index of the head,
+            loops in front.
+        without: The output with each head cut, in the order of `heads`, one in front of the other.
+    """
+
+    output: Any
+    heads: tuple[tuple[str, tuple[int, ...]], ...]
+    without: Any
+
+
+def ablate_heads(function: Callable[..., Any], **options: Any) -> Callable[..., Ablation]:
+    """A function that runs a call once for each of its heads, with that head cut.
+
+    All heads run in one mapped call. Cutting a head sets its weights to zero, so that it adds
+    nothing to the output of its attention.
+    """
+    chosen = Options(**options)
+
+    def ablated(*args: Any, **kwargs: Any) -> Ablation:
+        plan = plan_of(trace(function, args, kwargs), chosen)
+        run = with_scaled_heads(function, **options)(*args, **kwargs)
+        heads = [
+            (each.name, tuple(map(int, index)))
+            for each in plan.kept
+            for index in np.ndindex(head_shape(each))
+        ]
+        scales = {each.name: np.ones((len(heads), *head_shape(each)), "f") for each in plan.kept}
+        for number, (name, index) in enumerate(heads):
+            scales[name][(number, *index)] = 0
+        return Ablation(
+            jax.jit(run)({}),
+            tuple(heads),
+            jax.jit(jax.vmap(run))(jax.tree.map(jnp.asarray, scales)),
+        )
+
+    return ablated
+
+
+def head_shape(planned: Planned) -> tuple[int, ...]:
+    """`[*loops, head]` of an attention."""
+    return (*_loops(planned), planned.site.layout.shape[1])
+
+
+def _loops(planned: Planned) -> tuple[int, ...]:
+    lengths = [loop.length for loop in planned.site.loops]
+    if None in lengths:
+        raise CaptureError(
+            f"{planned.name} runs in a loop whose length only running tells, so its weights cannot "
+            "be varied one by one. Use `jax.lax.scan` or `jax.lax.fori_loop` with a fixed length."
+        )
+    return tuple(length for length in lengths if length is not None)
+
+
+def _shape(planned: Planned) -> tuple[int, ...]:
+    return (*_loops(planned), *planned.site.layout.shape)
+
+
+def _merged(planned: Planned, arrays: Mapping[str, jax.Array]) -> jax.Array:
+    return merged(arrays[planned.name], planned.site.loops)
+
+
+def _edit(planned: Planned, apply: Callable[[Any, Any], Any]) -> Edit:
+    return Edit(planned.name, address_of(planned.site.weights), apply)
+
+
+def _added(layout: Layout) -> Callable[[Any, Any], Any]:
+    def apply(weights: Any, delta: Any) -> Any:
+        return weights + _own(delta, layout, weights.shape).astype(weights.dtype)
+
+    return apply
+
+
+def _scaled(layout: Layout) -> Callable[[Any, Any], Any]:
+    def apply(weights: Any, scale: Any) -> Any:
+        canonical = jnp.broadcast_to(scale[None, :, None, None], layout.shape)
+        return weights * _own(canonical, layout, weights.shape).astype(weights.dtype)
+
+    return apply
+
+
+def _own(canonical: Any, layout: Layout, shape: Sequence[int]) -> jax.Array:
+    """Canonical weights in the program's own layout."""
+    sizes = [layout.sizes[place] for place in layout.order]
+    back = np.argsort(np.asarray(layout.order, int))
+    return jnp.reshape(canonical, sizes).transpose(tuple(map(int, back))).reshape(shape)
+
+
+def _require_named(scales: Mapping[str, Any], ones: Mapping[str, jax.Array]) -> None:
+    for name, scale in scales.items():
+        if name not in ones:
+            raise CaptureError(f"No attention is called `{name}`. There are {', '.join(ones)}.")
+        if jnp.shape(scale) != ones[name].shape:
+            raise CaptureError(
+                f"Scales for `{name}` have the shape {jnp.shape(scale)}; give one number for each "
+                f"head, {ones[name].shape}."
+            )

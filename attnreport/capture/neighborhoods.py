@@ -1,0 +1,80 @@
+"""Values that are collected for each query: neighbors that an index or a slice brings.
+
+In local attention queries and values share their places, because each query has keys of its own.
+Those places are queries, not a batch, although both have them: the values have them only since
+their keys were collected.
+"""
+
+from attnreport.capture.axis_rules import contracted_axes
+from attnreport.capture.contractions import Contraction
+from attnreport.capture.dimensions import Dimensions
+from attnreport.capture.factors import Axis, canonical
+from attnreport.capture.graph import Node, Value
+from attnreport.capture.lineage import MOVES
+from attnreport.capture.scores import is_parameter
+
+
+def collected_along(dimensions: Dimensions, use: Contraction) -> set[int]:
+    """Dimensions that the values of a contraction have only since their keys were collected."""
+    own, weighed = _ids(dimensions, use.values), _ids(dimensions, use.weights)
+    keys = {id(canonical(factor)) for factor in use.over}
+    before = _before_collecting(dimensions, use.values, keys, own - weighed - keys)
+    if not before:
+        return set()
+    return own - keys - set().union(*(_ids(dimensions, each) for each in before))
+
+
+def _before_collecting(
+    dimensions: Dimensions, values: Value, keys: set[int], features: set[int]
+) -> list[Value]:
+    """What values were collected from: the first arrays on the way back without their keys."""
+    found: list[Value] = []
+    seen = {values}
+    waiting = [values]
+    while waiting:
+        current = waiting.pop()
+        node = current.node
+        operands = [] if node is None else _data_operands(node)
+        for each in operands:
+            if each in seen:
+                continue
+            seen.add(each)
+            mine = dimensions_in(dimensions, each)
+            if not any(id(factor) in features for factor in mine):
+                continue
+            if keys & {id(factor) for factor in mine}:
+                waiting.append(each)
+            elif not is_parameter(each):
+                found.append(_uncut(each))
+    return found
+
+
+def _data_operands(node: Node) -> list[Value]:
+    """Operands whose numbers an operation takes, not those that say where to take them."""
+    if node.primitive in _INDEXED:
+        return node.inputs[:1]
+    if node.primitive == "dot_general" and contracted_axes(node)[0]:
+        return []
+    return [] if node.scopes else [each for each in node.inputs if each.is_float]
+
+
+def _uncut(value: Value) -> Value:
+    """What a value was before it was cut and padded."""
+    while value.node is not None and (
+        value.node.primitive in _CUTS or value.node.primitive in MOVES
+    ):
+        value = value.node.inputs[0]
+    return value
+
+
+def dimensions_in(dimensions: Dimensions, value: Value) -> Axis:
+    """All dimensions of a value."""
+    return tuple(canonical(factor) for axis in dimensions.of(value) for factor in axis)
+
+
+def _ids(dimensions: Dimensions, value: Value) -> set[int]:
+    return {id(factor) for factor in dimensions_in(dimensions, value)}
+
+
+_CUTS = frozenset({"slice", "dynamic_slice", "pad", "rev"})
+_INDEXED = _CUTS | {"gather"}

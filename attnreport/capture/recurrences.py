@@ -1,0 +1,107 @@
+"""Loops whose state is linear in what it was: state spaces, linear attention, moving averages.
+
+`h[t] = a[t] h[t-1] + b[t]`, where neither `a` nor `b` depends on the state, is such a loop; LSTM
+and GRU cells are none, because their gates look at the state.
+"""
+
+from collections.abc import Iterator
+
+from attnreport.capture.graph import Graph, Node, Scope, Value, feeds
+from attnreport.capture.lineage import source
+
+
+def recurrences(graph: Graph) -> Iterator[Node]:
+    """Operations that are linear recurrences: loops, and products of an associative scan."""
+    for node in graph.nodes:
+        if (node.primitive in ("scan", "while") and _is_linear_loop(node.scopes[0])) or (
+            node.primitive == "mul" and _joins_neighbors(node)
+        ):
+            yield node
+
+
+def _is_linear_loop(body: Scope) -> bool:
+    inputs = [value for value in body.inputs if value.link == "carry"]
+    states = [
+        (value, output)
+        for value, output in zip(inputs, body.outputs, strict=False)
+        if value.is_float and not value.is_scalar and output is not value
+    ]
+    return any(_is_state(body, set(inputs), *state) for state in states)
+
+
+def _is_state(body: Scope, carries: set[Value], state: Value, output: Value) -> bool:
+    """Whether a carried value is scaled and added to, or added to and read by a product."""
+    terms = _linear_terms(output, state)
+    if terms is None:
+        return False
+    factors, added = terms
+    if not added or any(_depends(each, body, carries) for each in (*factors, *added)):
+        return False
+    read = {state, output}
+    return bool(factors) or any(
+        node.primitive == "dot_general" for value in read for node, _ in value.uses
+    )
+
+
+def _linear_terms(output: Value, state: Value) -> tuple[list[Value], list[Value]] | None:
+    """What a state is multiplied with, and what is added to it, on the way to its new value."""
+    factors: list[Value] = []
+    added: list[Value] = []
+    current = source(output)
+    for _ in range(8):
+        if current is state:
+            return factors, added
+        node = current.node
+        if node is None or node.primitive not in ("add", "mul", "sub"):
+            return None
+        on_the_way = [each for each in map(source, node.inputs) if _leads_to(each, state)]
+        if len(on_the_way) != 1:
+            return None
+        others = [each for each in node.inputs if source(each) is not on_the_way[0]]
+        (factors if node.primitive == "mul" else added).extend(others)
+        current = on_the_way[0]
+    return None
+
+
+def _leads_to(value: Value, state: Value) -> bool:
+    waiting = [value]
+    for _ in range(12):
+        if not waiting:
+            return False
+        current = source(waiting.pop())
+        if current is state:
+            return True
+        if current.node is not None and current.node.primitive in ("add", "mul", "sub"):
+            waiting.extend(current.node.inputs)
+    return False
+
+
+def _depends(value: Value, body: Scope, carries: set[Value]) -> bool:
+    """Whether a value depends on floating-point state, or was computed in a backward pass."""
+    seen = {value}
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        if current in carries and current.is_float:
+            return True
+        if current.node is not None and any("transpose(" in name for name in current.node.names):
+            return True
+        for each in feeds(current):
+            if each not in seen and any(scope is body for scope in each.scope.enclosing()):
+                seen.add(each)
+                waiting.append(each)
+    return False
+
+
+def _joins_neighbors(node: Node) -> bool:
+    """Whether entries are multiplied with those beside them, as an associative scan does."""
+    parts = [source(each).node for each in node.inputs]
+    if any(part is None or not _is_every_second(part) for part in parts):
+        return False
+    first, second = (part for part in parts if part is not None)
+    same = source(first.inputs[0]) is source(second.inputs[0])
+    return same and first.params["start_indices"] != second.params["start_indices"]
+
+
+def _is_every_second(node: Node) -> bool:
+    return node.primitive == "slice" and 2 in (node.params["strides"] or ())

@@ -1,0 +1,212 @@
+"""What the dimensions of weights mean: batch, head, query, key.
+
+Keys are what is summed over. Heads travel with the features that a score sums over: both come out
+of the projection's matrix, while batch and time come out of the activations. Of the rest, what
+the values have too is the batch, and what they do not have asks the questions.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Literal
+
+from attnreport.capture.contractions import Contraction
+from attnreport.capture.dimensions import Dimensions, repeated_along
+from attnreport.capture.factors import Axis, Factor, ancestry, canonical, origins_of, stems_from
+from attnreport.capture.graph import Value
+from attnreport.capture.lineage import Numbers
+from attnreport.capture.neighborhoods import collected_along
+from attnreport.capture.projections import Projection, projection_of, with_data_in_common
+from attnreport.capture.scores import Scores, is_parameter, key_side
+
+Role = Literal["batch", "head", "query", "key"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How to bring weights into the order batch, head, query, key.
+
+    Attributes:
+        sizes: The weights' axes in their finest dimensions.
+        order: The dimension for each place, batch first.
+        shape: Batch, head, query and key.
+    """
+
+    sizes: tuple[int, ...]
+    order: tuple[int, ...]
+    shape: tuple[int, int, int, int]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Roles:
+    """The role of every dimension of weights, and what was guessed."""
+
+    of: dict[Factor, Role]
+    fallbacks: tuple[str, ...]
+    query_projection: Projection | None
+    key_projection: Projection | None
+
+    def layout(self, axes: tuple[Axis, ...]) -> Layout:
+        """How to bring weights with the given axes into canonical order."""
+        factors = [canonical(factor) for axis in axes for factor in axis]
+        groups = [
+            [i for i, factor in enumerate(factors) if self.of[factor] == role]
+            for role in ("batch", "head", "query", "key")
+        ]
+        groups[1] = self._in_projection_order(factors, groups[1])
+        shape = [math.prod(factors[i].size for i in group) for group in groups]
+        return Layout(
+            tuple(factor.size for factor in factors),
+            tuple(i for group in groups for i in group),
+            (shape[0], shape[1], shape[2], shape[3]),
+        )
+
+    def _in_projection_order(self, factors: list[Factor], heads: list[int]) -> list[int]:
+        """Heads of grouped queries as the query's projection numbers them."""
+        if self.query_projection is None or len(heads) < 2:
+            return heads
+        order = [canonical(factor) for factor in self.query_projection.heads]
+
+        def place(index: int) -> int:
+            lineage = {id(each) for each in ancestry(factors[index])}
+            return next((i for i, f in enumerate(order) if id(f) in lineage), len(order))
+
+        return sorted(heads, key=place)
+
+
+class Assignment:
+    """Assigns roles to the dimensions of weights."""
+
+    def __init__(
+        self, dimensions: Dimensions, numbers: Numbers, is_weights: Callable[[Value], bool]
+    ):
+        """Knows a program, and which of its values are weights."""
+        self._dimensions = dimensions
+        self._numbers = numbers
+        self._is_weights = is_weights
+
+    def roles(self, weights: Value, over: Axis, use: Contraction, scores: Scores) -> Roles:
+        """The roles of the dimensions of weights.
+
+        Args:
+            weights: The weights.
+            over: Their keys.
+            use: Where they are contracted with values.
+            scores: Where they come from.
+        """
+        keys = {id(canonical(factor)) for factor in over}
+        shared = _shared(self._dimensions, use)
+        query, key, value = self._projections(use, scores, shared)
+        heads, free_heads = _heads(over, scores, query, value)
+        asking = () if scores.query is None else factors_in(self._dimensions, scores.query)
+        roles: dict[Factor, Role] = {}
+        for factor in (canonical(f) for f in factors_in(self._dimensions, weights)):
+            is_shared = id(factor) in shared
+            if id(factor) in keys:
+                roles[factor] = "key"
+            elif heads and (is_shared or free_heads) and stems_from(factor, heads):
+                roles[factor] = "head"
+            elif is_shared:
+                roles[factor] = "batch"
+            else:
+                # What neither asks nor is shared came with a mixing of heads.
+                mixed = heads and free_heads and not stems_from(factor, asking)
+                roles[factor] = "head" if mixed else "query"
+        if "query" not in roles.values():
+            self._find_queries(roles, use, scores)
+        if is_parameter(use.values):
+            _first_is_batch(roles)
+        return Roles(*_with_guessed_head(roles, scores, query), query, key)
+
+    def _find_queries(self, roles: dict[Factor, Role], use: Contraction, scores: Scores) -> None:
+        """Finds out which of the dimensions that weights and values share are queries.
+
+        Those that came with collected keys are. Where the keys are learned, the tokens of a
+        sequence ask, so all but the first are.
+        """
+        asking = collected_along(self._dimensions, use)
+        if not asking and scores.of_parameters:
+            batches = [factor for factor, role in roles.items() if role == "batch"]
+            asking = {id(factor) for factor in batches[1:]}
+        for factor, role in roles.items():
+            if role == "batch" and id(factor) in asking:
+                roles[factor] = "query"
+
+    def _projections(
+        self, use: Contraction, scores: Scores, shared: set[int]
+    ) -> tuple[Projection | None, Projection | None, Projection | None]:
+        """The projections of queries, keys and values."""
+        apart = shared | {id(canonical(factor)) for factor in use.over}
+        values = factors_in(self._dimensions, use.values)
+        features = tuple(factor for factor in values if id(canonical(factor)) not in apart)
+        query = self._projection(scores.query, scores.features)
+        key = self._projection(scores.key, scores.features)
+        value = self._projection(use.values, features)
+        key = with_data_in_common(self._numbers, key, value)
+        return with_data_in_common(self._numbers, query, key), key, value
+
+    def _projection(self, value: Value | None, features: Axis) -> Projection | None:
+        if value is None or not features:
+            return None
+        return projection_of(self._dimensions, value, features, self._is_weights)
+
+
+def _heads(
+    over: Axis, scores: Scores, query: Projection | None, value: Projection | None
+) -> tuple[Axis, bool]:
+    """The dimensions of the projection that heads stem from, and whether queries may have own."""
+    if scores.of_parameters and scores.product is not None:
+        made = scores.product.made[key_side(scores.product, over)]
+        own = tuple(factor for factor in made if not stems_from(factor, over))
+        return (*own, *(() if query is None else query.heads)), False
+    if query is not None and scores.of_tokens and scores.form != "additive":
+        return query.heads, not query.across
+    return ((), False) if value is None or value.across else (value.heads, False)
+
+
+def _first_is_batch(roles: dict[Factor, Role]) -> None:
+    """Where values are parameters they have no batch, so the first of several queries is it."""
+    queries = [factor for factor, role in roles.items() if role == "query"]
+    if len(queries) > 1 and "batch" not in roles.values():
+        roles[queries[0]] = "batch"
+
+
+def factors_in(dimensions: Dimensions, value: Value) -> Axis:
+    """All dimensions of a value."""
+    return tuple(factor for axis in dimensions.of(value) for factor in axis)
+
+
+def _with_guessed_head(
+    roles: dict[Factor, Role], scores: Scores, query: Projection | None
+) -> tuple[dict[Factor, Role], tuple[str, ...]]:
+    """Tells heads from batch where no projection of queries does.
+
+    A dimension that came with a parameter is a head or channel. If none did, because queries and
+    keys are given as they are, the last of several is taken for the heads.
+    """
+    batches = [factor for factor, role in roles.items() if role == "batch"]
+    if "head" in roles.values() or len(batches) < 2:
+        return roles, ()
+    tokens = origins_of(factor for factor, role in roles.items() if role != "batch")
+    own = [factor for factor in batches if not origins_of([factor]) <= tokens]
+    if own and len(own) < len(batches):
+        return {**roles, **dict.fromkeys(own, "head")}, ()
+    if query is not None or not scores.of_tokens or scores.form == "additive":
+        return roles, ()
+    return {**roles, batches[-1]: "head"}, (
+        "Queries and keys come without a projection, so which axis holds the heads was taken from "
+        "its place.",
+    )
+
+
+def _shared(dimensions: Dimensions, use: Contraction) -> set[int]:
+    """Dimensions that the values of a contraction have as well as the weights."""
+    have = {id(canonical(factor)) for axis in dimensions.of(use.values) for factor in axis}
+    have -= repeated_along(dimensions, use.values) | {id(canonical(each)) for each in use.over}
+    return {
+        id(each)
+        for axis in dimensions.of(use.weights)
+        for factor in axis
+        if id(canonical(factor)) in have
+        for each in ancestry(factor)
+    }

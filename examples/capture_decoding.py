@@ -1,0 +1,40 @@
+"""Captures a loop that writes word after word and keeps its keys: its steps become one map.
+
+python examples/capture_decoding.py report.html
+"""
+
+import sys
+
+import jax
+import jax.numpy as jnp
+
+from attnreport import capture_attention, write_report
+
+WORDS, STEPS, SIZE = ["one", "two", "three", "four", "five"], 8, 32
+
+
+def write(parameters, start):
+    def step(number, state):
+        written, memory = state
+        word = parameters["words"][written[number]] + parameters["places"][number]
+        memory = memory.at[number].set(word)
+        scores = (memory @ parameters["key"]) @ (word @ parameters["query"]) / SIZE**0.5
+        weights = jax.nn.softmax(jnp.where(jnp.arange(STEPS) <= number, scores, -jnp.inf))
+        answer = weights @ (memory @ parameters["value"])
+        return written.at[number + 1].set(jnp.argmax(parameters["words"] @ answer)), memory
+
+    written = jnp.zeros(STEPS + 1, int).at[0].set(start)
+    return jax.lax.fori_loop(0, STEPS, step, (written, jnp.zeros((STEPS, SIZE))))[0]
+
+
+def main(path: str = "capture_decoding.html") -> None:
+    sizes = {"words": len(WORDS), "places": STEPS, "query": SIZE, "key": SIZE, "value": SIZE}
+    keys = iter(jax.random.split(jax.random.key(0), len(sizes)))
+    parameters = {name: jax.random.normal(next(keys), (n, SIZE)) for name, n in sizes.items()}
+    texts = [WORDS[word] for word in write(parameters, 0)[:STEPS]]
+    recording = capture_attention(write, parameters, 0, tokens=texts, kind="self")
+    print(write_report(recording, path))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

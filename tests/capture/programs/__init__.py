@@ -1,0 +1,49 @@
+"""Programs whose attention is known, written without knowledge of how capture works.
+
+`PROGRAMS` maps names to builders: `PROGRAMS["scores.scale_on_query"]()` gives a `Program`.
+`SHARDED` are those that need eight devices.
+"""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+
+from tests.capture.programs.program import Program, Truth, collect
+
+_FILES = [
+    "scores",
+    "latents",
+    "masks",
+    "biases",
+    "softmaxes",
+    "precision",
+    "dropout",
+    "normalizers",
+    "heads",
+    "mixing",
+    "blockwise",
+    "loops",
+    "decoding",
+    "additive",
+    "pooling",
+    "vision",
+    "memory",
+    "routers",
+    "graphs",
+    "training",
+    "linen_layers",
+    "nnx_layers",
+    "names",
+    "gates",
+    "negatives",
+    "negatives_recurrent",
+    "negatives_frameworks",
+]
+_OPTIONAL = {"equinox_layers": "equinox", "haiku_layers": "haiku"}
+
+PROGRAMS: dict[str, Callable[[], Program]] = collect(
+    __name__, [*_FILES, *(file for file, needed in _OPTIONAL.items() if find_spec(needed))]
+)
+
+SHARDED: dict[str, Callable[[], Program]] = collect(__name__, ["sharded"])
+
+__all__ = ["PROGRAMS", "SHARDED", "Program", "Truth"]

@@ -1,0 +1,64 @@
+"""Analyses of functions, and the attention that they find in canonical layout."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from attnreport.capture.graph import Graph
+from attnreport.capture.layouts import axes_names, canonical_weights, merged
+from attnreport.capture.recognizer import Analysis
+from attnreport.capture.replay import Probe, replay
+from attnreport.capture.sites import Site
+from tests.capture.programs.scoring import Found
+
+
+def graph_of(fn: Callable[..., Any], *args: Any) -> Graph:
+    """The graph of a function called with arrays or their shapes, in pytrees."""
+    return Graph(jax.make_jaxpr(fn)(*args))
+
+
+def analysis_of(fn: Callable[..., Any], *args: Any) -> Analysis:
+    """The analysis of a function called with arrays or their shapes, in pytrees."""
+    return Analysis(graph_of(fn, *args))
+
+
+def found_in(fn: Callable[..., Any], *args: Any) -> list[Found]:
+    """Every attention that is found and proves itself, as the corpus's scoring wants it."""
+    analysis = analysis_of(fn, *args)
+    sites = analysis.sites()
+    probes = [
+        Probe(f"{number:03d}", site.recipe.addresses, _canonical(site))
+        for number, site in enumerate(sites)
+    ]
+    again = replay(analysis.graph.closed, probes)
+    _, tapped, aux = jax.jit(again)(jax.tree.leaves(args), {})
+    found: list[Found] = []
+    for number, site in enumerate(sites):
+        weights = merged(tapped[f"{number:03d}"], site.loops)
+        weights = weights if site.assemble is None else site.assemble(weights)
+        array = np.asarray(weights, np.float32)
+        if _ran(site, aux) and _is_proved(site, array):
+            found.append((f"{number} {site.form}", site.kind, axes_names(site.loops), array))
+    return found
+
+
+def _canonical(site: Site) -> Callable[..., Any]:
+    return lambda *values: canonical_weights(site.recipe.compute(*values), site.layout)
+
+
+def _ran(site: Site, aux: Any) -> bool:
+    """Whether the branch that a site is in was taken; always for one that is in none."""
+    for scope in site.weights.scope.enclosing():
+        if scope.kind == "branch":
+            taken = aux.branches["/".join(map(str, scope.path))]
+            if not (np.asarray(taken) == int(str(scope.path[-1]).removeprefix("branch"))).any():
+                return False
+    return True
+
+
+def _is_proved(site: Site, weights: np.ndarray) -> bool:
+    if site.sums != "to be measured":
+        return True
+    return weights.min() > -1e-5 and bool(np.abs(weights.sum(-1) - 1).max() < 1e-3)

@@ -1,0 +1,70 @@
+"""`with_attention` on a mesh of eight devices that the processor plays; prints what went wrong."""
+
+import json
+import os
+
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
+
+import jax  # the flag must be set before
+import numpy as np
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from attnreport import with_attention
+from tests.capture.attending import ROUNDING, attend, encode, numbers, projections, references
+
+LAYERS, X = [projections(0), projections(1)], numbers(8, 5, 8)
+MESH = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+BATCH = NamedSharding(MESH, P("data"))
+
+
+def check_inputs_that_are_sharded():
+    """The batch lies on eight devices, and so do the weights."""
+    x = jax.device_put(X, BATCH)
+    _, attention = jax.jit(with_attention(encode))(LAYERS, x)
+    for captured, expected in zip(attention.values(), references(LAYERS, X), strict=True):
+        assert captured.weights.sharding.shard_shape(captured.weights.shape)[0] == 1
+        assert abs(np.asarray(captured.weights) - expected).max() <= ROUNDING
+
+
+def check_inside_of_shard_map():
+    """Each device captures its own example."""
+
+    def own(x):
+        _, attention = with_attention(encode)(LAYERS, x)
+        return [captured.weights for captured in attention.values()]
+
+    found = jax.jit(jax.shard_map(own, mesh=MESH, in_specs=P("data"), out_specs=P("data")))(X)
+    for weights, expected in zip(found, references(LAYERS, X), strict=True):
+        assert abs(np.asarray(weights) - expected).max() <= ROUNDING
+
+
+def check_around_shard_map():
+    """A function that shards by itself: its weights have an axis of shards in front."""
+    layer = LAYERS[0]
+    mapped = jax.shard_map(
+        lambda x: attend(layer, x), mesh=MESH, in_specs=P("data"), out_specs=P("data")
+    )
+    output, attention = with_attention(mapped)(X)
+    ((captured),) = attention.values()
+    assert captured.axes[0] == "shard"
+    weights = np.asarray(captured.weights).reshape(8, 2, 5, 5)
+    assert abs(weights - references([layer], X)[0]).max() <= ROUNDING
+    assert np.array_equal(output, jax.jit(mapped)(X))
+
+
+def main() -> None:
+    assert len(jax.devices()) == 8
+    outcomes = {}
+    for name, check in list(globals().items()):
+        if name.startswith("check_"):
+            try:
+                check()
+                outcomes[name] = ""
+            except Exception as error:  # whatever it is, the test that reads this shows it
+                outcomes[name] = repr(error)
+    print(json.dumps(outcomes))
+
+
+if __name__ == "__main__":
+    main()

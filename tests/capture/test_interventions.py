@@ -1,0 +1,91 @@
+"""Gradients with respect to weights and heads that are cut, against a model written by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from attnreport._errors import CaptureError
+from attnreport.capture import ablate_heads, attention_gradients, with_scaled_heads
+
+LAYERS, HEADS = 3, 2
+
+
+def layer(p, x, added=0.0, scale=None):
+    """One layer; `added` varies the weights, `scale` the heads."""
+    q, k, v = (jnp.einsum("btm,mhd->bhtd", x, p[name]) for name in "qkv")
+    weights = jax.nn.softmax(q @ k.mT / 2) + added
+    if scale is not None:
+        weights = weights * scale[None, :, None, None]
+    return x + jnp.einsum("bhqk,bhkd,hdm->bqm", weights, v, p["o"])
+
+
+def stack(parameters, x):
+    """Layers in a scan, each rematerialized."""
+    step = jax.checkpoint(lambda x, p: (layer(p, x), None))
+    return jax.lax.scan(step, x, parameters)[0]
+
+
+def by_hand(parameters, x, added=None, scales=None):
+    for number in range(LAYERS):
+        p = jax.tree.map(lambda array, number=number: array[number], parameters)
+        extra = 0.0 if added is None else added[number]
+        x = layer(p, x, extra, None if scales is None else scales[number])
+    return x
+
+
+@pytest.fixture
+def case():
+    draw = np.random.default_rng(0).normal
+    parameters = {name: 0.4 * draw(size=(LAYERS, 8, HEADS, 4)) for name in "qkv"}
+    parameters["o"] = 0.4 * draw(size=(LAYERS, HEADS, 4, 8))
+    return jax.tree.map(jnp.float32, parameters), jnp.float32(draw(size=(2, 5, 8)))
+
+
+def test_gradients_are_those_of_weights_varied_by_hand(case):
+    parameters, x = case
+    output, attention, gradients = attention_gradients(stack, lambda y: (y**2).sum())(*case)
+    (name,) = attention
+    assert attention[name].axes == ("layer", "batch", "head", "query", "key")
+    expected = jax.grad(lambda added: (by_hand(parameters, x, added) ** 2).sum())(
+        jnp.zeros((LAYERS, 2, HEADS, 5, 5))
+    )
+    assert gradients[name].shape == expected.shape
+    assert abs(gradients[name] - expected).max() <= 1e-5 * abs(expected).max()
+    assert np.array_equal(output, jax.jit(stack)(*case))
+
+
+def test_each_head_is_cut_once(case):
+    ablation = ablate_heads(stack)(*case)
+    assert [index for _, index in ablation.heads] == [
+        (number, head) for number in range(LAYERS) for head in range(HEADS)
+    ]
+    for (_, (number, head)), output in zip(ablation.heads, ablation.without, strict=True):
+        scales = jnp.ones((LAYERS, HEADS)).at[number, head].set(0)
+        expected = by_hand(*case, scales=scales)
+        assert abs(output - expected).max() <= 1e-5 * abs(expected).max()
+        assert abs(output - ablation.output).max() > 1e-3
+    assert np.allclose(ablation.output, stack(*case), atol=1e-6)
+
+
+def test_scales_of_one_change_nothing(case):
+    run = with_scaled_heads(stack)(*case)
+    assert np.array_equal(jax.jit(run)({}), jax.jit(stack)(*case))
+
+
+def test_wrong_scales_are_refused(case):
+    run = with_scaled_heads(stack)(*case)
+    with pytest.raises(CaptureError, match="No attention is called `elsewhere`"):
+        run({"elsewhere": jnp.ones(2)})
+    (name, _), *_ = ablate_heads(stack)(*case).heads
+    with pytest.raises(CaptureError, match=r"have the shape \(2,\); give one number for each"):
+        run({name: jnp.ones(2)})
+
+
+def test_a_loop_of_unknown_length_is_refused():
+    def until(x):
+        attend = lambda x: jax.nn.softmax(x @ x.mT) @ x  # noqa: E731  a body of one line
+        return jax.lax.while_loop(lambda x: x.sum() > 0, attend, x)
+
+    with pytest.raises(CaptureError, match="whose length only running tells"):
+        ablate_heads(until)(jnp.ones((2, 5, 4)))

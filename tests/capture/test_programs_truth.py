@@ -1,0 +1,175 @@
+"""Every truth of the corpus is consistent: wrong weights could not have made the output."""
+
+import functools
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from tests.capture.programs import PROGRAMS, SHARDED, quickly, random_choices
+from tests.capture.programs.products import PRODUCTS
+from tests.capture.programs.program import BFLOAT16, Disturb, Program, double
+from tests.capture.programs.random_programs import random_program
+
+ROOT = Path(__file__).parents[2]
+CHOICES = {
+    "loop": random_choices.LOOPS,
+    "scale": random_choices.SCALES,
+    "bias": random_choices.BIASES,
+    "mask": random_choices.MASKS,
+    "masking": random_choices.MASKINGS,
+    "softmax": random_choices.SOFTMAXES,
+    "group": random_choices.GROUPS,
+    "projection": random_choices.PROJECTIONS,
+    "score_product": PRODUCTS,
+    "value_product": PRODUCTS,
+    "cross": (False, True),
+    "rematerialized": (False, True),
+    "heads_in_batch": (False, True),
+}
+
+EVERY = pytest.mark.parametrize("name", PROGRAMS)
+POSITIVE = pytest.mark.parametrize(
+    "name", [name for name in PROGRAMS if not name.startswith("negatives")]
+)
+
+
+def leaves(tree: Any) -> list[np.ndarray]:
+    return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(tree)]
+
+
+def loosely(program: Program) -> float:
+    return 6e-2 if program.case.tolerance >= BFLOAT16 else 1e-4
+
+
+@functools.cache
+def output_of(name: str) -> Any:
+    """The program's own output; each program is compiled once."""
+    program = PROGRAMS[name]()
+    return quickly.run(program.fn, *program.args)
+
+
+@POSITIVE
+def test_the_reference_computes_what_the_program_computes(name):
+    program = PROGRAMS[name]()
+    output, truths = program.run_reference()
+    assert truths, "a program in which nothing is to be found is a negative"
+    assert same(output, program.case.observe(output_of(name)), loosely(program))
+
+
+def same(reference: Any, output: Any, tolerance: float = 1e-4) -> bool:
+    """Whether every array is the same, to a share of the largest number in it."""
+    actual, wanted = leaves(double(output)), leaves(reference)
+    return [a.shape for a in actual] == [w.shape for w in wanted] and all(
+        np.abs(a - w).max() <= tolerance * max(1.0, np.abs(w).max())
+        for a, w in zip(actual, wanted, strict=True)
+    )
+
+
+@POSITIVE
+def test_the_output_hangs_on_every_part_of_every_truth(name):
+    """Every index of every axis is disturbed alone, for which only zeros may have no effect."""
+    program = PROGRAMS[name]()
+    output, truths = program.run_reference()
+    generator = np.random.default_rng(0)
+    for number, truth in enumerate(truths):
+        if not truth.weights.any():
+            assert truth.optional  # a branch that is not taken
+            continue
+        shape = truth.weights.shape
+        for axis, place in ((axis, i) for axis, length in enumerate(shape) for i in range(length)):
+            noise = generator.uniform(0.5, 1.5, shape)
+            noise *= one_place(len(shape), axis, place, shape[axis])
+            noise = noise * truth.weights if program.case.unused else noise
+            if not noise.any():
+                continue
+            other, _ = program.run_reference(adding(number, noise))
+            assert far(output, other), f"truth {number}, axis {axis}, index {place}"
+
+
+def one_place(axes: int, axis: int, place: int, length: int) -> np.ndarray:
+    """One at an index of an axis, else zero; the other axes have length one."""
+    return (np.arange(length) == place).reshape([-1 if a == axis else 1 for a in range(axes)])
+
+
+def adding(number: int, noise: np.ndarray) -> Disturb:
+    def disturb(which: int, index: tuple[int, ...], weights: np.ndarray) -> np.ndarray:
+        return weights + noise[index] if which == number else weights
+
+    return disturb
+
+
+def far(one: Any, other: Any) -> bool:
+    pairs = zip(leaves(one), leaves(other), strict=True)
+    return any(not np.allclose(a, b, rtol=0, atol=1e-9) for a, b in pairs)
+
+
+@POSITIVE
+def test_truths_are_weights(name):
+    program = PROGRAMS[name]()
+    for truth in program.expected():
+        assert np.isfinite(truth.weights).all()
+        assert truth.weights.ndim == len(truth.axes)
+        assert truth.kind in {"self", "cross", "pooling", "gate", "router"}
+
+
+@EVERY
+def test_a_program_gives_finite_numbers(name):
+    values = leaves(double(output_of(name)))
+    assert values
+    assert all(math.isfinite(np.sum(np.abs(value))) for value in values)
+
+
+def test_the_corpus_is_large():
+    assert len(PROGRAMS) >= 300
+    assert sum(name.startswith("negatives") for name in PROGRAMS) >= 50
+
+
+def test_programs_over_eight_devices_compute_what_their_references_compute():
+    """In a process of its own: the number of devices is fixed when JAX starts."""
+    flags = "--xla_force_host_platform_device_count=8"
+    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-W", "error", "-m", "tests.capture.programs.check_sharded"]
+    result = subprocess.run(
+        command, capture_output=True, cwd=ROOT, encoding="utf-8", env=environment
+    )
+    assert result.returncode == 0, result.stderr
+    assert set(result.stdout.split()) == set(SHARDED)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_random_program_computes_what_its_reference_computes(seed):
+    program = random_program(seed)
+    output, truths = program.run_reference()
+    assert truths
+    assert same(output, quickly.run(program.fn, *program.args)), program.notes
+
+
+def test_random_programs_are_traced_and_known_quickly():
+    for seed in range(40, 140):
+        program = random_program(seed)
+        shape = jax.eval_shape(program.fn, *program.args)
+        output, truths = program.run_reference()
+        assert output.shape == shape.shape
+        for truth in truths:
+            np.testing.assert_allclose(truth.weights.sum(-1), 1, atol=1e-9)
+
+
+def test_a_random_program_is_the_same_each_time():
+    one, other = random_program(7), random_program(7)
+    assert one.notes == other.notes
+    assert all(
+        np.array_equal(a, b) for a, b in zip(leaves(one.args), leaves(other.args), strict=True)
+    )
+
+
+def test_random_programs_make_every_choice():
+    chosen = [random_choices.draw_choices(np.random.default_rng(seed)) for seed in range(500)]
+    for field, options in CHOICES.items():
+        assert {getattr(choices, field) for choices in chosen} == set(options)
