@@ -51,9 +51,11 @@ def blocks_of(use: Contraction, pieces: Iterable[Value], sums: Iterable[Sum]) ->
     outputs = _Downstream(use.output)
     for each in sums:
         total = _Downstream(each.node.outputs[0])
-        carries = [of.carries(loop) for of in (outputs, total)]
-        if all(carries) and _divides(outputs, total):
-            return Blocks(loop, exponential, all(map(_starts_at_zero, [*carries[0], *carries[1]])))
+        added = outputs.carries(loop)
+        # What the quotient of both goes into is the state of a layer or step.
+        totals = [value for value in total.carries(loop) if value not in added]
+        if added and totals and _divides(outputs, total):
+            return Blocks(loop, exponential, all(map(_starts_at_zero, [*added, *totals])))
     return None
 
 

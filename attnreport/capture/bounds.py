@@ -175,8 +175,8 @@ def _pow(operands: Sequence[Bounds]) -> Bounds:
 
 # Results that are some of the operand's numbers.
 _SAME = frozenset(
-    """concatenate cummax cummin dynamic_slice pad pmax pmin reduce_max reduce_min
-    reduce_window_max rev slice sort split""".split()
+    """concatenate cummax cummin pad pmax pmin reduce_max reduce_min
+    reduce_window_max rev slice sort split stack tile unstack""".split()
 )
 
 _RULES: dict[str, Callable[[Sequence[Bounds]], Bounds]] = {
@@ -214,5 +214,6 @@ _RULES: dict[str, Callable[[Sequence[Bounds]], Bounds]] = {
     "dot_general": _dot,
     "scatter-add": lambda operands: _sum([_union([operands[0], operands[2]])]),
     "gather": lambda operands: operands[0],
+    "dynamic_slice": lambda operands: operands[0],
     "dynamic_update_slice": lambda operands: _union(operands[:2]),
 }

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from attnreport.capture.axis_rules import contracted_axes
 from attnreport.capture.dimensions import Dimensions
-from attnreport.capture.factors import Axis, stems_from
+from attnreport.capture.factors import Axis, canonical, stems_from
 from attnreport.capture.graph import Graph, Node, Value
-from attnreport.capture.lineage import MOVES, is_drawn
+from attnreport.capture.lineage import MOVES, is_drawn, source
 from attnreport.capture.normalizers import is_constant, is_mask
 from attnreport.capture.products import product_of
 
@@ -120,8 +120,31 @@ class Walk:
         self, value: Value, over: Axis, how_many: Callable[[Iterable[bool]], bool] = all
     ) -> bool:
         """Whether a value has the dimensions, or what they are copies of."""
-        mine = [factor for axis in self._dimensions.of(value) for factor in axis]
+        mine = self._dimensions.within(value)
         return how_many(stems_from(factor, mine) for factor in over)
+
+
+def mixed_parts(
+    dimensions: Dimensions, steps: Iterable[Step], whole: Step, over: Axis
+) -> list[Step]:
+    """Parts of weights that are mixed with each other, such as two maps of a head.
+
+    Args:
+        dimensions: Those of the program.
+        steps: The steps of a walk.
+        whole: The one with the weights.
+        over: The dimensions that each part has to have whole.
+    """
+    keys = {id(canonical(factor)) for factor in over}
+    return [
+        step
+        for step in steps
+        if whole.mixed
+        and step.value.node is not None
+        and step.value.node.primitive in ("slice", "dynamic_slice", "split")
+        and source(step.value.node.inputs[0]) is source(whole.value)
+        and keys <= dimensions.ids(step.value)
+    ]
 
 
 def _is_masking(node: Node) -> bool:

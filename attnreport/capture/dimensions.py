@@ -7,7 +7,7 @@ tells the queries of self-attention from its keys, although both come from one a
 """
 
 from attnreport.capture.axis_rules import AXIS_RULES, Axes, elementwise, size_of, unify_axes
-from attnreport.capture.factors import Factor, canonical, fresh_axis, whole
+from attnreport.capture.factors import Axis, Factor, canonical, fresh_axis, whole
 from attnreport.capture.graph import Graph, Node, Scope, Value
 from attnreport.capture.lineage import copies
 
@@ -28,6 +28,14 @@ class Dimensions:
     def of(self, value: Value) -> Axes:
         """The axes of a value, each as its finest factors; `()` for an axis of size 1."""
         return tuple(whole(axis) for axis in self._known(value))
+
+    def within(self, value: Value) -> Axis:
+        """All dimensions of a value, axis by axis."""
+        return tuple(factor for axis in self.of(value) for factor in axis)
+
+    def ids(self, value: Value) -> set[int]:
+        """The identities of all dimensions of a value."""
+        return {id(factor) for factor in self.within(value)}
 
     def _known(self, value: Value) -> Axes:
         if value not in self._axes:

@@ -68,8 +68,8 @@ def _is_share(bounds: Bounds, inverse: bool) -> bool:
 
 def _repeated(dimensions: Dimensions, gate: Value, scaled: Value) -> set[int]:
     """The dimensions of what is scaled that the gate does not have."""
-    own = _ids(dimensions, gate) - repeated_along(dimensions, gate)
-    return _ids(dimensions, scaled) - own if own else set()
+    own = dimensions.ids(gate) - repeated_along(dimensions, gate)
+    return dimensions.ids(scaled) - own if own else set()
 
 
 def _is_pooled(
@@ -126,7 +126,7 @@ def _removed(dimensions: Dimensions, node: Node) -> Iterator[tuple[Value, Axis]]
         axes = dimensions.of(node.inputs[0])
         yield node.inputs[0], axes[node.params["dimension_numbers"].lhs_spec[1]]
     elif node.primitive.startswith("reduce_window"):
-        yield node.inputs[0], tuple(f for axis in dimensions.of(node.inputs[0]) for f in axis)
+        yield node.inputs[0], dimensions.within(node.inputs[0])
 
 
 def _site(dimensions: Dimensions, node: Node, gate: Value, scaled: Value, inverse: bool) -> Site:
@@ -152,7 +152,3 @@ def _site(dimensions: Dimensions, node: Node, gate: Value, scaled: Value, invers
         layout=roles.layout(dimensions.of(gate)),
         loops=loops_of(dimensions, gate, scores, roles),
     )
-
-
-def _ids(dimensions: Dimensions, value: Value) -> set[int]:
-    return {id(canonical(factor)) for axis in dimensions.of(value) for factor in axis}

@@ -21,8 +21,10 @@ from attnreport.capture.jaxprs import (
 )
 from attnreport.capture.links import Inner, Kind, Link, inner_jaxprs
 
+Names = tuple[str, ...]
 
-@dataclasses.dataclass(eq=False)
+
+@dataclasses.dataclass(eq=False, repr=False)
 class Value:
     """An array of the program.
 
@@ -64,7 +66,7 @@ class Value:
         return all(size == 1 for size in self.shape)
 
 
-@dataclasses.dataclass(eq=False)
+@dataclasses.dataclass(eq=False, repr=False)
 class Node:
     """An operation of the program.
 
@@ -86,16 +88,16 @@ class Node:
     inputs: list[Value]
     outputs: list[Value]
     path: Path
-    names: tuple[str, ...]
+    names: Names
     scope: "Scope"
     order: int
     equation: Any
     scopes: list["Scope"] = dataclasses.field(default_factory=list)
 
 
-@dataclasses.dataclass(eq=False)
+@dataclasses.dataclass(eq=False, repr=False)
 class Scope:
-    """The root of the program, a loop body or condition, a branch, or a shard.
+    """The root, a loop body or condition, a branch, or a shard.
 
     Attributes:
         kind: What it is.
@@ -158,12 +160,7 @@ class Graph:
         return value in self._live
 
     def _read(
-        self,
-        closed: Any,
-        inputs: Sequence[Value],
-        scope: Scope,
-        path: Path,
-        names: tuple[str, ...],
+        self, closed: Any, inputs: Sequence[Value], scope: Scope, path: Path, names: Names
     ) -> list[Value]:
         """Adds the equations of a jaxpr to `scope`; gives the values it returns."""
         jaxpr = open_jaxpr(closed)
@@ -198,7 +195,7 @@ class Graph:
         operands: list[Value],
         scope: Scope,
         path: Path,
-        names: tuple[str, ...],
+        names: Names,
     ) -> Node:
         node = Node(
             primitive=equation.primitive.name,
@@ -215,8 +212,8 @@ class Graph:
         for number, operand in enumerate(operands):
             operand.uses.append((node, number))
         node.outputs = [
-            Value(_shape(variable), _dtype(variable), scope, (path, number), node)
-            for number, variable in enumerate(equation.outvars)
+            Value(_shape(made), _dtype(made), scope, (path, number), node)
+            for number, made in enumerate(equation.outvars)
         ]
         for inner in inner_jaxprs(equation, operands):
             node.scopes.append(self._enter(node, inner))
@@ -278,8 +275,7 @@ def _carried_into(value: Value) -> Value | None:
     if value.link != "carry" or scope.node is None:
         return None
     number = [each for each in scope.inputs if each.link == "carry"].index(value)
-    bodies = [each for each in scope.node.scopes if each.kind != "cond"]
-    return bodies[0].outputs[number]
+    return next(each for each in scope.node.scopes if each.kind != "cond").outputs[number]
 
 
 def _live_values(root: Scope) -> set[Value]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from attnreport.capture.dimensions import Dimensions
-from attnreport.capture.factors import Axis, ancestry, canonical, stems_from
+from attnreport.capture.factors import Axis, ancestry, stems_from
 from attnreport.capture.graph import Value, feeds
 from attnreport.capture.lineage import MOVES, Numbers, source
 from attnreport.capture.neighborhoods import collected_along
@@ -78,21 +78,21 @@ class Kinds:
         return None
 
     def _has(self, value: Value, keys: Axis) -> bool:
-        mine = [f for axis in self._dimensions.of(source(value)) for f in axis]
+        mine = self._dimensions.within(source(value))
         return any(stems_from(each, mine) for each in keys)
 
     def _is_learned(self, site: Site, asking: Value) -> bool:
         """Whether what asks is a parameter: a given array that is the same for all examples."""
         if not is_parameter(asking):
             return False
-        mine = {id(canonical(f)) for axis in self._dimensions.of(source(asking)) for f in axis}
+        mine = self._dimensions.ids(source(asking))
         batch = [factor for factor, role in site.roles.of.items() if role == "batch"]
         return not any(id(each) in mine for factor in batch for each in ancestry(factor))
 
     def _brings_queries(self, site: Site) -> bool:
         """Whether the queries' places are those of the array that asks."""
         query = site.scores.query
-        mine = () if query is None else [f for axis in self._dimensions.of(query) for f in axis]
+        mine = () if query is None else self._dimensions.within(query)
         queries = [factor for factor, role in site.roles.of.items() if role == "query"]
         return any(stems_from(factor, mine) for factor in queries)
 

@@ -8,7 +8,7 @@ their keys were collected.
 from attnreport.capture.axis_rules import contracted_axes
 from attnreport.capture.contractions import Contraction
 from attnreport.capture.dimensions import Dimensions
-from attnreport.capture.factors import Axis, canonical
+from attnreport.capture.factors import canonical
 from attnreport.capture.graph import Node, Value
 from attnreport.capture.lineage import MOVES
 from attnreport.capture.scores import is_parameter
@@ -16,12 +16,12 @@ from attnreport.capture.scores import is_parameter
 
 def collected_along(dimensions: Dimensions, use: Contraction) -> set[int]:
     """Dimensions that the values of a contraction have only since their keys were collected."""
-    own, weighed = _ids(dimensions, use.values), _ids(dimensions, use.weights)
+    own, weighed = dimensions.ids(use.values), dimensions.ids(use.weights)
     keys = {id(canonical(factor)) for factor in use.over}
     before = _before_collecting(dimensions, use.values, keys, own - weighed - keys)
     if not before:
         return set()
-    return own - keys - set().union(*(_ids(dimensions, each) for each in before))
+    return own - keys - set().union(*(dimensions.ids(each) for each in before))
 
 
 def _before_collecting(
@@ -39,7 +39,7 @@ def _before_collecting(
             if each in seen:
                 continue
             seen.add(each)
-            mine = dimensions_in(dimensions, each)
+            mine = dimensions.within(each)
             if not any(id(factor) in features for factor in mine):
                 continue
             if keys & {id(factor) for factor in mine}:
@@ -65,15 +65,6 @@ def _uncut(value: Value) -> Value:
     ):
         value = value.node.inputs[0]
     return value
-
-
-def dimensions_in(dimensions: Dimensions, value: Value) -> Axis:
-    """All dimensions of a value."""
-    return tuple(canonical(factor) for axis in dimensions.of(value) for factor in axis)
-
-
-def _ids(dimensions: Dimensions, value: Value) -> set[int]:
-    return {id(factor) for factor in dimensions_in(dimensions, value)}
 
 
 _CUTS = frozenset({"slice", "dynamic_slice", "pad", "rev"})

@@ -74,7 +74,7 @@ def projection_of(
             if found is not None and (found.heads or not _is_rotation(found)):
                 return found
             before = [] if found is None else [found.data]
-            wanted = wanted if found is None else _all(dimensions, found.data)
+            wanted = wanted if found is None else dimensions.within(found.data)
         else:
             before = [] if node.scopes else node.inputs
         for each in before:
@@ -122,17 +122,13 @@ def _is_rotation(projection: Projection) -> bool:
     return source(projection.weights).constant is not None
 
 
-def _all(dimensions: Dimensions, value: Value) -> Axis:
-    return tuple(factor for axis in dimensions.of(value) for factor in axis)
-
-
 def _related(factor: Factor, others: Axis) -> bool:
     mine = {id(each) for each in ancestry(factor)}
     return any(id(canonical(each)) in mine for each in others)
 
 
 def _has_any(dimensions: Dimensions, value: Value, factors: Axis) -> bool:
-    have = _all(dimensions, value)
+    have = dimensions.within(value)
     return any(_related(factor, have) for factor in factors)
 
 

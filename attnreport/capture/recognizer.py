@@ -10,11 +10,17 @@ import dataclasses
 import functools
 from collections.abc import Iterator
 
-from attnreport.capture.blocks import assembled, blocks_of, is_counted, logits_recipe
+from attnreport.capture.blocks import Blocks, assembled, blocks_of, is_counted, logits_recipe
 from attnreport.capture.bounds import Intervals
-from attnreport.capture.contractions import Contraction, Step, Walk, contractions
+from attnreport.capture.contractions import (
+    Contraction,
+    Step,
+    Walk,
+    contractions,
+    mixed_parts,
+)
 from attnreport.capture.dimensions import Dimensions
-from attnreport.capture.factors import Axis, canonical, stems_from, whole
+from attnreport.capture.factors import Axis, stems_from, whole
 from attnreport.capture.gates import gates
 from attnreport.capture.graph import Graph, Node, Value
 from attnreport.capture.kinds import Kinds
@@ -22,16 +28,29 @@ from attnreport.capture.later import Scaling, Scalings
 from attnreport.capture.lineage import Numbers, carries_numbers, source
 from attnreport.capture.loops import loops_of
 from attnreport.capture.normalizers import Normalized, Normalizers, Sum, is_mask, unmasked
-from attnreport.capture.products import Product
-from attnreport.capture.requirements import is_per_channel, is_result, is_scored
+from attnreport.capture.requirements import (
+    is_backward,
+    is_dense_layer,
+    is_per_channel,
+    is_result,
+    is_scored,
+)
 from attnreport.capture.roles import Assignment
 from attnreport.capture.said import Said, kernels, linear_attention, pieces, segments, unused
-from attnreport.capture.scores import Scores, is_parameter, key_side, scores_of
+from attnreport.capture.scores import Scores, key_side, scores_of
 from attnreport.capture.sites import Recipe, Site, Sums, address_of
 
 
 class Analysis:
-    """What is known of a program: its graph, dimensions, bounds, and where its attention is."""
+    """What is known of a program, and where its attention is.
+
+    Attributes:
+        graph: The program.
+        dimensions: Which axes are one dimension.
+        numbers: Which values are the same computation.
+        intervals: What numbers values can hold.
+        normalized: Every value that is divided by its own sum.
+    """
 
     def __init__(self, graph: Graph):
         """Analyses a program."""
@@ -42,9 +61,9 @@ class Analysis:
         self._normalizers = Normalizers(self.dimensions, self.numbers)
         self._walk = Walk(self.dimensions)
         self._scalings = Scalings(self.dimensions, self.numbers, self._normalizers)
-        self._normalized = {each.value: each for each in self._normalizers.all_in(graph)}
+        self.normalized = {each.value: each for each in self._normalizers.all_in(graph)}
         self._assignment = Assignment(self.dimensions, self.numbers, self._is_weights)
-        self._totals = {each.total for each in self._normalized.values()}
+        self._totals = {each.total for each in self.normalized.values()}
         self._pieces: list[Node] = []
         self._sums_by_number: dict[int, list[Sum]] = {}
         self._sums = [each for node in graph.nodes if (each := self._normalizers.sum_of(node))]
@@ -60,11 +79,15 @@ class Analysis:
             if self._is_candidate(contraction):
                 for site in self._at(contraction):
                     found.setdefault(site.weights, site)
-        for site in self._gates():
+        known = (self.dimensions, self.intervals, self.numbers)
+        for site in gates(self.graph, *known, self.normalized):
             found.setdefault(site.weights, site)
         kinds = Kinds(self.dimensions, self.numbers, self._is_weights)
-        ordered = sorted(found.values(), key=lambda site: _order(site.weights))
-        return [dataclasses.replace(each, kind=kinds.of(each)) for each in ordered]
+        order = {value: node.order for node in self.graph.nodes for value in node.outputs}
+        return [
+            dataclasses.replace(site, kind=kinds.of(site))
+            for site in sorted(found.values(), key=lambda site: order.get(site.weights, -1))
+        ]
 
     def said(self) -> list[Said]:
         """What was seen but is not captured."""
@@ -72,60 +95,57 @@ class Analysis:
         captured = {each.contraction.node.scope for each in sites if each.assemble is not None}
 
         def is_forward(node: Node) -> bool:
-            return not _is_backward(node) and not captured.intersection(node.scopes)
+            return not is_backward(node) and not captured.intersection(node.scopes)
 
         return [
             *kernels(self.graph),
             *segments(self.graph, self.numbers),
             *linear_attention(self.graph, self._is_weights, is_forward),
             *pieces(self._pieces),
-            *([] if sites else unused(self._normalized.values(), is_forward)),
+            *([] if sites else unused(self.normalized.values(), is_forward)),
         ]
-
-    def _gates(self) -> Iterator[Site]:
-        known = (self.dimensions, self.intervals, self.numbers)
-        return gates(self.graph, *known, self._normalized)
 
     def _is_candidate(self, use: Contraction) -> bool:
         # What only adds up weights to normalize them again makes no use of them.
         dead = use.node in self._totals or not self.graph.is_live(use.output)
-        backward = _is_backward(use.node) and not is_result(use.output)
+        backward = is_backward(use.node) and not is_result(use.output)
         return bool(use.over) and not dead and not backward
 
     def _at(self, use: Contraction) -> Iterator[Site]:
-        steps = list(self._walk.back(use.weights, use.over, self._normalized.__contains__))
+        steps = list(self._walk.back(use.weights, use.over, self.normalized.__contains__))
         hits = [
             (step, each)
             for step in steps
-            if (each := self._normalized.get(step.value)) and _covers(use.over, each.over)
+            if (each := self.normalized.get(step.value)) and _covers(use.over, each.over)
         ]
         if not carries_numbers(use.values, counts=True):
             return
-        if _is_backward(use.node):
+        if is_backward(use.node):
             # The backward pass scales and adds up weights; a gradient that is weights does not.
             hits = [(s, each) for s, each in hits if self.numbers.same(s.value, use.weights)]
-        mine, theirs = (_ids(self.dimensions, each) for each in (use.weights, use.values))
+        mine, theirs = (self.dimensions.ids(each) for each in (use.weights, use.values))
         # A sum of weights where a mask allows is no use of them.
         apart = bool(theirs - mine) or (mine != theirs and not is_mask(use.values))
         for step, each in hits:
-            site = self._normalized_before(use, step, each)
-            used = apart or is_per_channel(site)
-            if used and is_scored(site) and carries_numbers(each.numerator):
-                yield site
+            for part in mixed_parts(self.dimensions, steps, step, each.over) or [step]:
+                site = self._normalized_before(use, part, each)
+                used = apart or is_per_channel(site)
+                if used and is_scored(site) and carries_numbers(each.numerator):
+                    yield site
         if not apart:
             return
-        known = any(step.value in self._normalized for step in steps)
-        if not known and not _is_backward(use.node):
-            site = (
-                self._in_blocks(use, steps)
-                or self._normalized_after(use, steps)
-                or self._to_be_measured(use, steps)
-            )
+        known = any(step.value in self.normalized for step in steps)
+        if not known and not is_backward(use.node):
+            blocks = self._blocks(use, steps)
+            if blocks is not None:
+                site = self._in_blocks(use, blocks)
+            else:
+                site = self._normalized_after(use, steps) or self._to_be_measured(use, steps)
             if site is not None:
                 yield site
 
     def _is_weights(self, value: Value) -> bool:
-        return any(each in self._normalized for each in unmasked(value))
+        return any(each in self.normalized for each in unmasked(value))
 
     def _normalized_before(self, use: Contraction, step: Step, each: Normalized) -> Site:
         shares = None if step.mixed else self._scalings.after(use, [])
@@ -175,19 +195,20 @@ class Analysis:
         }
         return [each for each in found.values() if _covers(use.over, each.over)]
 
-    def _in_blocks(self, use: Contraction, steps: list[Step]) -> Site | None:
-        """Weights whose rows go through several iterations of a loop over keys."""
+    def _blocks(self, use: Contraction, steps: list[Step]) -> Blocks | None:
         sums = [each for step in steps for each in self._sums_of(use, step)]
-        blocks = blocks_of(use, [step.value for step in steps], sums) if sums else None
-        if blocks is None:
-            return None
-        if not blocks.whole or not is_counted(self.graph.closed, blocks.loop):
-            self._pieces.append(use.node)
-            return None
-        over = sums[0].over
+        return blocks_of(use, [step.value for step in steps], sums) if sums else None
+
+    def _in_blocks(self, use: Contraction, blocks: Blocks) -> Site | None:
+        """Weights whose rows go through several iterations of a loop over keys."""
+        over = _in(self.dimensions, blocks.exponential, use.over)
         scores = scores_of(self.dimensions, blocks.exponential, over)
         axes = self.dimensions.of(scores.logits)
-        if not carries_numbers(scores.logits) or axes != self.dimensions.of(blocks.exponential):
+        complete = blocks.whole and is_counted(self.graph.closed, blocks.loop)
+        if not complete or axes != self.dimensions.of(blocks.exponential):
+            self._pieces.append(use.node)
+            return None
+        if not carries_numbers(scores.logits):
             return None
         site = self._site(
             use,
@@ -218,7 +239,7 @@ class Analysis:
         # Heads and features are dimensions of scores too, but it is keys that weights sum over.
         product = scores.product
         made = () if product is None else product.made[key_side(product, over)]
-        if not all(stems_from(each, made) for each in over) or _is_dense_layer(product):
+        if not all(stems_from(each, made) for each in over) or is_dense_layer(product):
             return None
         scaling = self._scalings.after(use, [], itself=True)
         recipe = scaling and self._scalings.recipe(weights, scaling)
@@ -264,16 +285,9 @@ class Analysis:
         )
 
 
-def _is_dense_layer(product: Product | None) -> bool:
-    """Whether a product is of two given arrays without a batch: an input and a layer's matrix."""
-    return (
-        product is not None and not product.shared[0] and all(map(is_parameter, product.operands))
-    )
-
-
 def _in(dimensions: Dimensions, value: Value, over: Axis) -> Axis:
     """The dimensions of a value that contracted ones are copies of."""
-    mine = [canonical(factor) for axis in dimensions.of(value) for factor in axis]
+    mine = dimensions.within(value)
     return tuple(factor for factor in mine if any(stems_from(each, [factor]) for each in over))
 
 
@@ -282,15 +296,3 @@ def _covers(contracted: Axis, over: Axis) -> bool:
     return bool(over) and all(
         any(stems_from(factor, [each]) for factor in contracted) for each in whole(over)
     )
-
-
-def _ids(dimensions: Dimensions, value: Value) -> set[int]:
-    return {id(canonical(factor)) for axis in dimensions.of(value) for factor in axis}
-
-
-def _is_backward(node: Node) -> bool:
-    return any("transpose(" in name for name in node.names)
-
-
-def _order(value: Value) -> int:
-    return -1 if value.node is None else value.node.order

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from attnreport.capture.graph import Value
+from attnreport.capture.graph import Node, Value
+from attnreport.capture.products import Product
 from attnreport.capture.scores import is_parameter
 from attnreport.capture.sites import Site
 
@@ -44,6 +45,18 @@ def is_result(value: Value) -> bool:
             seen.update(following)
             waiting.extend(following)
     return True
+
+
+def is_dense_layer(product: Product | None) -> bool:
+    """Whether a product is of two given arrays without a batch: an input and a layer's matrix."""
+    return (
+        product is not None and not product.shared[0] and all(map(is_parameter, product.operands))
+    )
+
+
+def is_backward(node: Node) -> bool:
+    """Whether an operation belongs to the backward pass of a differentiation."""
+    return any("transpose(" in name for name in node.names)
 
 
 def _entrywise(value: Value) -> Iterator[Value]:

@@ -98,9 +98,9 @@ class Assignment:
         shared = _shared(self._dimensions, use)
         query, key, value = self._projections(use, scores, shared)
         heads, free_heads = _heads(over, scores, query, value)
-        asking = () if scores.query is None else factors_in(self._dimensions, scores.query)
+        asking = () if scores.query is None else self._dimensions.within(scores.query)
         roles: dict[Factor, Role] = {}
-        for factor in (canonical(f) for f in factors_in(self._dimensions, weights)):
+        for factor in self._dimensions.within(weights):
             is_shared = id(factor) in shared
             if id(factor) in keys:
                 roles[factor] = "key"
@@ -137,7 +137,7 @@ class Assignment:
     ) -> tuple[Projection | None, Projection | None, Projection | None]:
         """The projections of queries, keys and values."""
         apart = shared | {id(canonical(factor)) for factor in use.over}
-        values = factors_in(self._dimensions, use.values)
+        values = self._dimensions.within(use.values)
         features = tuple(factor for factor in values if id(canonical(factor)) not in apart)
         query = self._projection(scores.query, scores.features)
         key = self._projection(scores.key, scores.features)
@@ -171,11 +171,6 @@ def _first_is_batch(roles: dict[Factor, Role]) -> None:
         roles[queries[0]] = "batch"
 
 
-def factors_in(dimensions: Dimensions, value: Value) -> Axis:
-    """All dimensions of a value."""
-    return tuple(factor for axis in dimensions.of(value) for factor in axis)
-
-
 def _with_guessed_head(
     roles: dict[Factor, Role], scores: Scores, query: Projection | None
 ) -> tuple[dict[Factor, Role], tuple[str, ...]]:
@@ -201,7 +196,7 @@ def _with_guessed_head(
 
 def _shared(dimensions: Dimensions, use: Contraction) -> set[int]:
     """Dimensions that the values of a contraction have as well as the weights."""
-    have = {id(canonical(factor)) for axis in dimensions.of(use.values) for factor in axis}
+    have = dimensions.ids(use.values)
     have -= repeated_along(dimensions, use.values) | {id(canonical(each)) for each in use.over}
     return {
         id(each)

@@ -121,12 +121,16 @@ def scores_of(
 
 
 def _distance(scores: Scores, over: Axis) -> tuple[int, int]:
-    """How far scores are from a product of queries and keys, then their place in the program."""
+    """How far scores are from a product of queries and keys, then their place in the program.
+
+    Relative positions come after the product of queries and keys, layers of keys alone before.
+    """
     if scores.product is None or scores.node is None:
         return 0, 0
     # A bias by pairs has both queries and keys on one side.
     made = scores.product.made[key_side(scores.product, over)]
-    return sum(not stems_from(factor, over) for factor in made), scores.node.order
+    others = sum(not stems_from(factor, over) for factor in made)
+    return others, -scores.node.order if others else scores.node.order
 
 
 def _scored(
@@ -182,7 +186,7 @@ def _is_maximum(value: Value) -> bool:
 
 def _walk(dimensions: Dimensions, logits: Value, over: Axis, anything: bool) -> _Found:
     found = _Found()
-    wide = {id(each) for axis in dimensions.of(logits) for f in axis for each in ancestry(f)}
+    wide = {id(each) for factor in dimensions.within(logits) for each in ancestry(factor)}
     seen = {logits}
     waiting = [(logits, 0)]
     while waiting:
@@ -225,10 +229,7 @@ def _keeps(dimensions: Dimensions, value: Value, over: Axis) -> bool:
     """Whether a value still tells keys apart, so that it may hold scores."""
     ancestors = {id(each) for factor in over for each in ancestry(factor)}
     return any(
-        id(each) in ancestors
-        for axis in dimensions.of(value)
-        for factor in axis
-        for each in ancestry(factor)
+        id(each) in ancestors for factor in dimensions.within(value) for each in ancestry(factor)
     )
 
 
@@ -239,7 +240,7 @@ def _is_score(
     # The square of a norm is no score.
     if len(set(map(source, product.operands))) < 2 and not any(product.made):
         return False
-    factors = [factor for axis in dimensions.of(node.outputs[0]) for factor in axis]
+    factors = dimensions.within(node.outputs[0])
     if not all(id(canonical(factor)) in wide for factor in factors):
         return False
     return any(stems_from(each, factors) for each in over)

@@ -40,7 +40,7 @@ class Checks:
             None where rows need not sum to one (gates, `normalized=False`).
         output_difference: Largest absolute difference between the model's output with and
             without capture; None when there was no model to compare with.
-        deterministic: Whether two captured runs gave the same weights; None when it was not
+        deterministic: Whether the weights are the same in every run; None when it was not
             tried.
         others: Everything else that was checked.
     """

@@ -85,7 +85,7 @@ class CheckRow:
         precision: Number format the weights were computed in.
         row_sum_error: Largest distance of a row's sum from 1.
         output_difference: Largest difference of the model's output with and without capture.
-        deterministic: Whether a second run gave the same weights.
+        deterministic: Whether the weights are the same in every run.
     """
 
     name: str

@@ -14,6 +14,10 @@ from attnreport.capture.sites import Site
 from tests.capture.programs.scoring import Found
 
 
+# Compiling takes most of the time of these tests.
+FAST = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
 def graph_of(fn: Callable[..., Any], *args: Any) -> Graph:
     """The graph of a function called with arrays or their shapes, in pytrees."""
     return Graph(jax.make_jaxpr(fn)(*args))
@@ -33,7 +37,7 @@ def found_in(fn: Callable[..., Any], *args: Any) -> list[Found]:
         for number, site in enumerate(sites)
     ]
     again = replay(analysis.graph.closed, probes)
-    _, tapped, aux = jax.jit(again)(jax.tree.leaves(args), {})
+    _, tapped, aux = jax.jit(again, compiler_options=FAST)(jax.tree.leaves(args), {})
     found: list[Found] = []
     for number, site in enumerate(sites):
         weights = merged(tapped[f"{number:03d}"], site.loops)

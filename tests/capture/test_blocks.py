@@ -1,0 +1,92 @@
+"""Softmax in blocks of keys, rebuilt from the logits of all of them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from attnreport.capture.blocks import assembled
+from tests.capture.recognizing import analysis_of, found_in
+
+X = np.random.default_rng(3).normal(size=(2, 6, 8)).astype(np.float32)
+P = np.random.default_rng(4).normal(size=(3, 8, 8), scale=0.4).astype(np.float32)
+
+
+def _scores(x, p):
+    return np.einsum("bqd,bkd->bqk", x @ p[0], x @ p[1])
+
+
+def _softmax(scores):
+    e = np.exp(scores - scores.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def _blocks(x, p, *, exponential=jnp.exp, start=0.0, skipped=False, backwards=False):
+    q, k, v = x @ p[0], x @ p[1], x @ p[2]
+    blocks = tuple(jnp.moveaxis(z.reshape(2, 3, 2, 8), 1, 0) for z in (k, v))
+    kept = jnp.array([True, not skipped, True])
+
+    def step(carry, block):
+        k, v, keep = block
+
+        def visit(carry):
+            top, total, out = carry
+            s = q @ k.mT
+            new = jnp.maximum(top, s.max(-1))
+            e, fade = exponential(s - new[..., None]), exponential(top - new)
+            return new, total * fade + e.sum(-1), out * fade[..., None] + e @ v
+
+        return lax.cond(keep, visit, lambda carry: carry, carry), None
+
+    first = jnp.full(q.shape[:2], -1e30), jnp.full(q.shape[:2], start), jnp.zeros_like(q)
+    (_, total, out), _ = lax.scan(step, first, (*blocks, kept), reverse=backwards)
+    return out / total[..., None]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_blocks_are_put_together(backwards):
+    ((name, kind, _, weights),) = found_in(lambda x, p: _blocks(x, p, backwards=backwards), X, P)
+    assert name.endswith("softmax in blocks of keys") and kind == "self"
+    np.testing.assert_allclose(weights[:, 0], _softmax(_scores(X, P)), atol=1e-6)
+
+
+def test_base_two():
+    ((_, _, _, weights),) = found_in(lambda x, p: _blocks(x, p, exponential=jnp.exp2), X, P)
+    np.testing.assert_allclose(weights[:, 0], _softmax(_scores(X, P) * np.log(2)), atol=1e-6)
+
+
+def test_skipped_blocks_have_no_weight():
+    ((_, _, _, weights),) = found_in(lambda x, p: _blocks(x, p, skipped=True), X, P)
+    scores = _scores(X, P)
+    scores[..., 2:4] = -np.inf
+    np.testing.assert_allclose(weights[:, 0], _softmax(scores), atol=1e-6)
+
+
+def test_a_sum_that_does_not_start_at_zero_is_said():
+    analysis = analysis_of(lambda x, p: _blocks(x, p, start=1.0), X, P)
+    assert analysis.sites() == []
+    assert [said.what for said in analysis.said()] == ["blocks"]
+
+
+def test_a_number_of_blocks_that_is_not_known_is_said():
+    def fn(x, p, count):
+        q, k, v = x @ p[0], x @ p[1], x @ p[2]
+
+        def block(i, carry):
+            total, out = carry
+            ks, vs = (lax.dynamic_slice_in_dim(z, i * 2, 2, 1) for z in (k, v))
+            e = jnp.exp(q @ ks.mT)
+            return total + e.sum(-1, keepdims=True), out + e @ vs
+
+        total, out = lax.fori_loop(0, count, block, (jnp.zeros((2, 6, 1)), jnp.zeros_like(v)))
+        return out / total
+
+    analysis = analysis_of(fn, X, P, 3)
+    assert analysis.sites() == []
+    assert [said.what for said in analysis.said()] == ["blocks"]
+
+
+def test_rows_without_any_key_are_zero():
+    logits = jnp.array([[0.0, -jnp.inf, 0.0], [1.0, 0.0, 1.0]])
+    np.testing.assert_allclose(assembled(logits), [[0, 0, 0], [0.5, 0, 0.5]])

@@ -1,0 +1,100 @@
+"""Roles of dimensions: the canonical shape of weights in any layout."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.capture.recognizing import analysis_of, found_in
+
+X = np.random.default_rng(0).normal(size=(2, 5, 8)).astype(np.float32)
+P = {
+    name: np.random.default_rng(seed).normal(size=(8, 3, 4)).astype(np.float32)
+    for seed, name in enumerate("qkv")
+}
+
+
+def _attend(order, p, x):
+    q, k, v = (jnp.einsum("btm,mhd->bthd", x, p[n]) for n in "qkv")
+    scores = jnp.einsum(f"bqhd,bkhd->{order}", q, k)
+    weights = jax.nn.softmax(scores, axis=order.index("k"))
+    return weights, jnp.einsum(f"{order},bkhd->bqhd", weights, v)
+
+
+@pytest.mark.parametrize("order", ["".join(each) for each in itertools.permutations("bhqk")])
+def test_every_order_of_axes_comes_out_canonical(order):
+    ((_, kind, _, weights),) = found_in(lambda p, x: _attend(order, p, x)[1], P, X)
+    expected = np.einsum(f"{order}->bhqk", np.asarray(_attend(order, P, X)[0]))
+    assert kind == "self"
+    np.testing.assert_allclose(weights, expected, atol=1e-6)
+
+
+def _shape(fn, *args):
+    (site,) = analysis_of(fn, *args).sites()
+    return site.layout.shape
+
+
+def test_grouped_queries_are_heads_in_the_order_of_their_projection():
+    q, kv = np.ones((8, 6, 4), np.float32), np.ones((8, 2, 4), np.float32)
+
+    def fn(x, wq, wk, wv):
+        q = jnp.einsum("btm,mhd->bthd", x, wq).reshape(2, 5, 2, 3, 4)
+        k, v = (jnp.einsum("btm,mgd->btgd", x, w) for w in (wk, wv))
+        w = jax.nn.softmax(jnp.einsum("bqgrd,bkgd->brgqk", q, k))
+        return jnp.einsum("brgqk,bkgd->bqgrd", w, v)
+
+    (site,) = analysis_of(fn, X, q, kv, kv).sites()
+    assert site.layout.shape == (2, 6, 5, 5)
+    assert [site.layout.sizes[place] for place in site.layout.order] == [2, 2, 3, 5, 5]
+
+
+def test_two_axes_of_positions_are_one_of_queries():
+    image, w = np.ones((2, 3, 4, 6), np.float32), np.ones((6, 6), np.float32)
+
+    def fn(x, w):
+        q, k = jnp.tanh(x @ w), jnp.sin(x @ w)
+        s = jax.nn.softmax(jnp.einsum("bhwd,bijd->bhwij", q, k), axis=(-2, -1))
+        return jnp.einsum("bhwij,bijd->bhwd", s, x @ w)
+
+    assert _shape(fn, image, w) == (2, 1, 12, 12)
+
+
+def test_features_that_are_tokens():
+    def fn(p, x):
+        q, k, v = (jnp.einsum("btm,mhd->bhdt", x, p[n]) for n in "qkv")
+        out = jax.nn.softmax(q @ k.mT) @ v
+        return jnp.einsum("bhdt,mhd->btm", out, p["q"])
+
+    assert _shape(fn, P, X) == (2, 3, 4, 4)
+
+
+def test_collected_neighbors_have_queries():
+    neighbors = np.array([[4, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 0]])
+
+    def fn(p, x):
+        q, k, v = (jnp.einsum("btm,mhd->bhtd", x, p[n]) for n in "qkv")
+        k, v = k[:, :, neighbors], v[:, :, neighbors]
+        w = jax.nn.softmax(jnp.einsum("bhtd,bhtnd->bhtn", q, k))
+        return jnp.einsum("bhtn,bhtnd->bhtd", w, v)
+
+    assert _shape(fn, P, X) == (2, 3, 5, 3)
+
+
+def test_given_queries_and_keys_have_a_guessed_head_and_say_so():
+    q = np.ones((2, 3, 5, 4), np.float32)
+    (site,) = analysis_of(lambda q, k, v: jax.nn.softmax(q @ k.mT) @ v, q, q, q).sites()
+    assert site.layout.shape == (2, 3, 5, 5)
+    assert len(site.roles.fallbacks) == 1
+
+
+def test_experts_are_the_keys_of_tokens_that_ask():
+    router, up = np.ones((8, 4), np.float32), np.ones((4, 8, 6), np.float32)
+
+    def fn(x, router, up):
+        w = jax.nn.softmax(x @ router)
+        return jnp.einsum("bte,btef->btf", w, jnp.einsum("btm,emf->btef", x, up))
+
+    (site,) = analysis_of(fn, X, router, up).sites()
+    assert (site.kind, site.layout.shape) == ("router", (2, 1, 5, 4))

@@ -1,0 +1,119 @@
+"""What is seen but not captured is said, with its place."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from attnreport.capture.recurrences import recurrences
+from tests.capture.recognizing import analysis_of, graph_of
+
+X = np.ones((2, 5, 8), np.float32)
+P = np.ones((3, 8, 8), np.float32)
+
+
+def _said(fn, *args):
+    return analysis_of(fn, *args).said()
+
+
+def _linear(x, p):
+    q, k, v = (jax.nn.elu(x @ p[0]) + 1, jax.nn.elu(x @ p[1]) + 1, x @ p[2])
+    return q @ (k.mT @ v) / (q @ k.sum(1)[..., None])
+
+
+def _retention(x, p):
+    return ((x @ p[0]) @ (x @ p[1]).mT * np.tri(5)) @ (x @ p[2])
+
+
+def _state_space(x, p):
+    a, b, c = jnp.exp(-jnp.exp(x @ p[0])), x @ p[1], x @ p[2]
+
+    def step(h, abc):
+        a, b, c = abc
+        h = a * h + b
+        return h, (h * c).sum(-1)
+
+    first = (jnp.moveaxis(each, 1, 0) for each in (a, b, c))
+    return lax.scan(step, jnp.zeros((2, 8)), tuple(first))[1]
+
+
+def _associative(x, p):
+    def join(left, right):
+        return left[0] * right[0], right[0] * left[1] + right[1]
+
+    return lax.associative_scan(join, (jax.nn.sigmoid(x @ p[0]), x @ p[1]), axis=1)[1] @ p[2]
+
+
+@pytest.mark.parametrize("fn", [_linear, _retention, _state_space, _associative])
+def test_linear_attention_and_state_spaces(fn):
+    said = _said(fn, X, P)
+    assert {each.what for each in said} == {"linear attention"}
+    assert "linear attention" in str(said[0]) and "state space" in str(said[0])
+    assert said[0].place.startswith("test_said.py:")
+
+
+def test_segments_of_a_graph():
+    senders, receivers = np.array([0, 1, 2, 2]), np.array([0, 0, 1, 2])
+
+    def fn(x, p):
+        e = jnp.exp(((x @ p[0])[receivers] * (x @ p[1])[senders]).sum(-1))
+        w = e / jax.ops.segment_sum(e, receivers, 3)[receivers]
+        return jax.ops.segment_sum(w[:, None] * (x @ p[2])[senders], receivers, 3)
+
+    (said,) = [each for each in _said(fn, X[0, :3], P) if each.what == "segments"]
+    assert "Recording.from_arrays" in said.sentence
+
+
+def test_a_fused_kernel():
+    from jax.experimental import pallas as pl
+
+    def kernel(q, k, v, out):
+        out[...] = jax.nn.softmax(q[...] @ k[...].T) @ v[...]
+
+    def fn(x, p):
+        shape = jax.ShapeDtypeStruct((5, 8), np.float32)
+        call = pl.pallas_call(kernel, out_shape=shape, name="attend")
+        return jax.vmap(call)(x @ p[0], x @ p[1], x @ p[2])
+
+    (said,) = [each for each in _said(fn, X, P) if each.what == "kernel"]
+    assert "`attend`" in said.sentence and "float32[2, 5, 8]" in said.sentence
+
+
+def test_the_nearest_miss_of_a_program_without_attention():
+    (said,) = _said(lambda x, p: jnp.log(jax.nn.softmax(x @ p[0])), X, P)
+    assert said.what == "softmax"
+
+
+def test_nothing_is_said_of_a_program_with_attention():
+    def fn(x, p):
+        return jax.nn.softmax(x @ p[0] @ (x @ p[1]).mT) @ (x @ p[2])
+
+    assert _said(fn, X, P) == []
+
+
+def _lstm(x, p):
+    def step(state, x):
+        h, c = state
+        z = x @ p[0] + h @ p[1]
+        c = jax.nn.sigmoid(z) * c + jnp.tanh(z)
+        return (jnp.tanh(c), c), None
+
+    return lax.scan(step, (x[:, 0], x[:, 0]), jnp.moveaxis(x, 1, 0))[0]
+
+
+def _gru(x, p):
+    def step(h, x):
+        z = jax.nn.sigmoid(x @ p[0] + h @ p[1])
+        return (1 - z) * h + z * jnp.tanh(x @ p[2]), None
+
+    return lax.scan(step, x[:, 0], jnp.moveaxis(x, 1, 0))[0]
+
+
+def _total(x, p):
+    return lax.scan(lambda total, x: (total + x, None), x[:, 0], jnp.moveaxis(x, 1, 0))[0]
+
+
+@pytest.mark.parametrize("fn", [_lstm, _gru, _total])
+def test_gated_cells_and_sums_are_no_linear_recurrences(fn):
+    assert list(recurrences(graph_of(fn, X, P))) == []
