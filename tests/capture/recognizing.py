@@ -13,7 +13,6 @@ from attnreport.capture.replay import Probe, replay
 from attnreport.capture.sites import Site
 from tests.capture.programs.scoring import Found
 
-
 # Compiling takes most of the time of these tests.
 FAST = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 

@@ -1,6 +1,5 @@
 """Softmax in blocks of keys, rebuilt from the logits of all of them."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -47,7 +46,8 @@ def _blocks(x, p, *, exponential=jnp.exp, start=0.0, skipped=False, backwards=Fa
 @pytest.mark.parametrize("backwards", [False, True])
 def test_blocks_are_put_together(backwards):
     ((name, kind, _, weights),) = found_in(lambda x, p: _blocks(x, p, backwards=backwards), X, P)
-    assert name.endswith("softmax in blocks of keys") and kind == "self"
+    assert name.endswith("softmax in blocks of keys")
+    assert kind == "self"
     np.testing.assert_allclose(weights[:, 0], _softmax(_scores(X, P)), atol=1e-6)
 
 

@@ -108,7 +108,8 @@ def test_products_keep_what_is_shared_and_copy_what_is_free(left, right):
 def test_queries_and_keys_of_one_array_are_two_dimensions():
     x, scores = _axes(lambda x: x @ x.T, (5, 4))
     assert scores[0] != scores[1]
-    assert stems_from(scores[0][0], x[0]) and stems_from(scores[1][0], x[0])
+    assert stems_from(scores[0][0], x[0])
+    assert stems_from(scores[1][0], x[0])
 
 
 def test_an_outer_product_by_broadcasting_copies():
@@ -129,7 +130,8 @@ def test_a_carry_goes_around():
 
 def test_what_a_scan_stacks_is_a_new_dimension():
     xs, out = _axes(lambda xs: lax.scan(lambda c, x: (c, x * 2), 0.0, xs)[1], (3, 4))
-    assert out[1] == xs[1] and out[0] != xs[0]
+    assert out[1] == xs[1]
+    assert out[0] != xs[0]
 
 
 def test_branches_agree():
@@ -154,7 +156,8 @@ def test_stacking_adds_a_dimension(axis):
 
 def test_a_part_of_an_axis_knows_the_whole():
     x, out = _axes(lambda x: x[:2], (5, 4))
-    assert out[1] == x[1] and out[0] != x[0]
+    assert out[1] == x[1]
+    assert out[0] != x[0]
     assert stems_from(out[0][0], x[0])
 
 

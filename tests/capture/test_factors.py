@@ -42,7 +42,8 @@ def test_copies_of_one_dimension_stay_apart():
     time = Factor(5)
     queries, keys = copied((time,)), copied((time,))
     assert canonical(queries[0]) is not canonical(keys[0])
-    assert stems_from(queries[0], (time,)) and stems_from(keys[0], (time,))
+    assert stems_from(queries[0], (time,))
+    assert stems_from(keys[0], (time,))
     assert not stems_from(queries[0], keys)
 
 

@@ -79,4 +79,5 @@ def test_labels_and_constants_have_addresses():
     first, second = _only(graph, "add").inputs
     assert (first.label, first.address) == ("[0]", (("in",), 0))
     assert isinstance(second, Value)
-    assert second.constant is not None and second.address == (("const",), 0)
+    assert second.constant is not None
+    assert second.address == (("const",), 0)

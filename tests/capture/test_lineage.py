@@ -26,7 +26,8 @@ def test_layouts_and_formats_are_copies():
 
     graph = graph_of(fn, X)
     origin = source(graph.root.outputs[0]).node
-    assert origin is not None and origin.primitive == "sin"
+    assert origin is not None
+    assert origin.primitive == "sin"
 
 
 @pytest.mark.parametrize(

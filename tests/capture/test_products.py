@@ -75,7 +75,7 @@ def test_the_walk_goes_back_through_what_is_linear(name):
     step, mixed = STEPS[name]
     graph = graph_of(lambda w, v: step(jnp.exp(w)) @ v, W, V)
     dimensions = Dimensions(graph)
-    use = [use for use in contractions(graph, dimensions) if use.over[0].size == 7][0]
+    use = next(use for use in contractions(graph, dimensions) if use.over[0].size == 7)
     (exponential,) = [node.outputs[0] for node in graph.nodes if node.primitive == "exp"]
     steps = {s.value: s for s in Walk(dimensions).back(use.weights, use.over, lambda _: False)}
     assert exponential in steps
@@ -100,9 +100,10 @@ def test_masks_stay_on_what_is_shown_and_dropout_does_not():
 
     graph = graph_of(fn, W, V, key)
     dimensions = Dimensions(graph)
-    use = [u for u in contractions(graph, dimensions) if u.weights.shape == W.shape][0]
+    use = next(u for u in contractions(graph, dimensions) if u.weights.shape == W.shape)
     steps = list(Walk(dimensions).back(use.weights, use.over, lambda _: False))
     (last,) = [s for s in steps if s.value.node and s.value.node.primitive == "exp"]
-    assert last.shown.node is not None and last.shown.node.primitive == "select_n"
+    assert last.shown.node is not None
+    assert last.shown.node.primitive == "select_n"
     assert last.shown is not use.weights
     assert canonical(use.over[0]).size == 7

@@ -49,7 +49,8 @@ def _associative(x, p):
 def test_linear_attention_and_state_spaces(fn):
     said = _said(fn, X, P)
     assert {each.what for each in said} == {"linear attention"}
-    assert "linear attention" in str(said[0]) and "state space" in str(said[0])
+    assert "linear attention" in str(said[0])
+    assert "state space" in str(said[0])
     assert said[0].place.startswith("test_said.py:")
 
 
@@ -77,7 +78,8 @@ def test_a_fused_kernel():
         return jax.vmap(call)(x @ p[0], x @ p[1], x @ p[2])
 
     (said,) = [each for each in _said(fn, X, P) if each.what == "kernel"]
-    assert "`attend`" in said.sentence and "float32[2, 5, 8]" in said.sentence
+    assert "`attend`" in said.sentence
+    assert "float32[2, 5, 8]" in said.sentence
 
 
 def test_the_nearest_miss_of_a_program_without_attention():

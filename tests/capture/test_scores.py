@@ -40,8 +40,10 @@ def test_query_and_key_of_a_score(name):
 
     analysis, site = _only(fn, P, X, Y)
     query, key = site.roles.query_projection, site.roles.key_projection
-    assert query is not None and key is not None
-    assert query.data.shape == X.shape and key.data.shape == Y.shape
+    assert query is not None
+    assert key is not None
+    assert query.data.shape == X.shape
+    assert key.data.shape == Y.shape
     assert site.layout.shape == (2, 3, 5, 7)
     assert site.kind == "cross"
     assert analysis.dimensions.of(site.weights)[3] == site.over
@@ -101,7 +103,8 @@ def test_mixed_heads_lead_to_the_scores_below():
         return jax.nn.softmax(jnp.einsum("gh,bhqk->bgqk", mix, q @ k.mT)) @ v
 
     _, site = _only(fn, P, X, Y, mix)
-    assert site.scores.query is not None and site.scores.query.shape == (2, 3, 5, 4)
+    assert site.scores.query is not None
+    assert site.scores.query.shape == (2, 3, 5, 4)
 
 
 def test_learned_keys_are_of_parameters():
@@ -109,5 +112,6 @@ def test_learned_keys_are_of_parameters():
         return jax.nn.softmax(jnp.tanh(x) @ keys.T) @ values
 
     _, site = _only(fn, X, np.ones((9, 8), np.float32), np.ones((9, 4), np.float32))
-    assert site.scores.of_parameters and not site.scores.of_tokens
+    assert site.scores.of_parameters
+    assert not site.scores.of_tokens
     assert (site.layout.shape, site.kind) == ((2, 1, 5, 9), "cross")
