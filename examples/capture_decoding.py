@@ -32,7 +32,7 @@ def main(path: str = "capture_decoding.html") -> None:
     keys = iter(jax.random.split(jax.random.key(0), len(sizes)))
     parameters = {name: jax.random.normal(next(keys), (n, SIZE)) for name, n in sizes.items()}
     texts = [WORDS[word] for word in write(parameters, 0)[:STEPS]]
-    recording = capture_attention(write, parameters, 0, tokens=texts, kind="self")
+    recording = capture_attention(write, parameters, 0, tokens=texts)
     print(write_report(recording, path))
 
 

@@ -152,6 +152,9 @@ class Kinds:
         if node.primitive in ("dot_general", "conv_general_dilated"):
             data = [each for each in node.inputs if not is_parameter(each)] or node.inputs[:1]
             return [] if any(map(self._is_weights, node.inputs)) or len(data) > 1 else data
+        if node.primitive in _WRITTEN:
+            # A cache of keys holds those of this step, and of the steps before.
+            return [node.inputs[0], node.inputs[_WRITTEN[node.primitive]]]
         if node.primitive in _INDEXED:
             return node.inputs[:1]
         if node.primitive not in _ENTRYWISE:
@@ -165,8 +168,9 @@ def _data(value: Value | None, projection: Projection | None) -> Value | None:
 
 
 _NEAR, _FAR = 40, 600
+_WRITTEN = {"dynamic_update_slice": 1, "scatter": 2, "scatter-add": 2}
 _INDEXED = frozenset("slice dynamic_slice pad split rev".split())
 _ENTRYWISE = MOVES | frozenset(
     """add add_any sub mul div neg max min tanh logistic exp select_n integer_pow square sqrt
-    rsqrt erf erfc abs concatenate dynamic_update_slice scatter scatter-add""".split()
+    rsqrt erf erfc abs concatenate""".split()
 )

@@ -14,6 +14,7 @@ from attnreport.capture.contractions import Contraction
 from attnreport.capture.dimensions import Dimensions, repeated_along
 from attnreport.capture.factors import Axis, Factor, ancestry, canonical, origins_of, stems_from
 from attnreport.capture.graph import Value
+from attnreport.capture.heads import grouped_heads, head_by_place, models_of
 from attnreport.capture.lineage import Numbers
 from attnreport.capture.neighborhoods import collected_along
 from attnreport.capture.projections import Projection, projection_of, with_data_in_common
@@ -39,12 +40,23 @@ class Layout:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Roles:
-    """The role of every dimension of weights, and what was guessed."""
+    """The role of every dimension of weights, and what was guessed.
+
+    Attributes:
+        of: The roles.
+        fallbacks: What was guessed, in sentences.
+        query_projection: What made the queries; None if nothing did.
+        key_projection: What made the keys; None if nothing did.
+        heads: The heads in the order in which the queries number them.
+        models: The dimensions that number models run side by side; they come first in the batch.
+    """
 
     of: dict[Factor, Role]
     fallbacks: tuple[str, ...]
     query_projection: Projection | None
     key_projection: Projection | None
+    heads: Axis = ()
+    models: Axis = ()
 
     def layout(self, axes: tuple[Axis, ...]) -> Layout:
         """How to bring weights with the given axes into canonical order."""
@@ -53,7 +65,8 @@ class Roles:
             [i for i, factor in enumerate(factors) if self.of[factor] == role]
             for role in ("batch", "head", "query", "key")
         ]
-        groups[1] = self._in_projection_order(factors, groups[1])
+        groups[0].sort(key=lambda place: not stems_from(factors[place], self.models))
+        groups[1] = self._in_order(factors, groups[1])
         shape = [math.prod(factors[i].size for i in group) for group in groups]
         return Layout(
             tuple(factor.size for factor in factors),
@@ -61,11 +74,11 @@ class Roles:
             (shape[0], shape[1], shape[2], shape[3]),
         )
 
-    def _in_projection_order(self, factors: list[Factor], heads: list[int]) -> list[int]:
-        """Heads of grouped queries as the query's projection numbers them."""
-        if self.query_projection is None or len(heads) < 2:
+    def _in_order(self, factors: list[Factor], heads: list[int]) -> list[int]:
+        """Heads of grouped queries as the queries number them."""
+        if len(heads) < 2:
             return heads
-        order = [canonical(factor) for factor in self.query_projection.heads]
+        order = [canonical(factor) for factor in self.heads]
 
         def place(index: int) -> int:
             lineage = {id(each) for each in ancestry(factors[index])}
@@ -98,6 +111,11 @@ class Assignment:
         shared = _shared(self._dimensions, use)
         query, key, value = self._projections(use, scores, shared)
         heads, free_heads = _heads(over, scores, query, value)
+        models = models_of(self._dimensions, weights, use, heads)
+        heads = tuple(factor for factor in heads if not stems_from(factor, models))
+        if query is None and not heads:
+            heads = grouped_heads(self._dimensions, scores, over, shared)
+            free_heads = bool(heads)
         asking = () if scores.query is None else self._dimensions.within(scores.query)
         roles: dict[Factor, Role] = {}
         for factor in self._dimensions.within(weights):
@@ -116,7 +134,10 @@ class Assignment:
             self._find_queries(roles, use, scores)
         if is_parameter(use.values):
             _first_is_batch(roles)
-        return Roles(*_with_guessed_head(roles, scores, query), query, key)
+        axes = self._dimensions.of(weights)
+        roles, fallbacks = _with_guessed_head(roles, axes, scores, query)
+        order = heads if query is None else query.heads
+        return Roles(roles, fallbacks, query, key, order, models)
 
     def _find_queries(self, roles: dict[Factor, Role], use: Contraction, scores: Scores) -> None:
         """Finds out which of the dimensions that weights and values share are queries.
@@ -172,7 +193,7 @@ def _first_is_batch(roles: dict[Factor, Role]) -> None:
 
 
 def _with_guessed_head(
-    roles: dict[Factor, Role], scores: Scores, query: Projection | None
+    roles: dict[Factor, Role], axes: tuple[Axis, ...], scores: Scores, query: Projection | None
 ) -> tuple[dict[Factor, Role], tuple[str, ...]]:
     """Tells heads from batch where no projection of queries does.
 
@@ -180,7 +201,7 @@ def _with_guessed_head(
     keys are given as they are, the last of several is taken for the heads.
     """
     batches = [factor for factor, role in roles.items() if role == "batch"]
-    if "head" in roles.values() or len(batches) < 2:
+    if "head" in roles.values() or not batches:
         return roles, ()
     tokens = origins_of(factor for factor, role in roles.items() if role != "batch")
     own = [factor for factor in batches if not origins_of([factor]) <= tokens]
@@ -188,7 +209,11 @@ def _with_guessed_head(
         return {**roles, **dict.fromkeys(own, "head")}, ()
     if query is not None or not scores.of_tokens or scores.form == "additive":
         return roles, ()
-    return {**roles, batches[-1]: "head"}, (
+    taken = {id(factor) for factor, role in roles.items() if role != "batch"}
+    guessed = head_by_place(axes, taken) or batches[1:][-1:]
+    if not guessed:
+        return roles, ()
+    return {**roles, **dict.fromkeys(map(canonical, guessed), "head")}, (
         "Queries and keys come without a projection, so which axis holds the heads was taken from "
         "its place.",
     )
