@@ -7,7 +7,14 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 README = HERE / "README.md"
-SCRIPTS = ("report_size.py", "report_open.py", "peers.py", "startup.py", "demo_time.py")
+SCRIPTS = (
+    "report_size.py",
+    "report_open.py",
+    "peers.py",
+    "startup.py",
+    "demo_time.py",
+    "capture.py",
+)
 IN_BROWSER = ("report_open.py", "peers.py")
 
 
