@@ -12,6 +12,7 @@ from pathlib import Path
 
 from attnreport.capture.graph import Node, Value
 from attnreport.capture.lineage import copies, source
+from attnreport.capture.scores import is_parameter
 from attnreport.capture.sites import Site
 
 try:
@@ -80,7 +81,11 @@ def scope_of_site(site: Site) -> str:
 def parameter_path(site: Site) -> list[str]:
     """What the paths of the projections' parameters share, the argument they are in first."""
     projections = (site.roles.query_projection, site.roles.key_projection)
-    leaves = [_leaf(each.weights) for each in projections if each is not None]
+    matrices = [each.weights for each in projections if each is not None]
+    # A learned query, or the vector that scores what queries and keys add up to.
+    operands = (site.scores.query, site.scores.key)
+    matrices += [each for each in operands if each is not None and is_parameter(each)]
+    leaves = map(_leaf, matrices)
     paths = [_parts(leaf.label) for leaf in leaves if leaf is not None and leaf.label]
     if not paths:
         return []

@@ -3,18 +3,17 @@
 import dataclasses
 import datetime
 import importlib.metadata
-import math
 from collections.abc import Iterator, Sequence
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 
 from attnreport.analysis.alignment import alignment_error_rate
+from attnreport.capture.capture import capture_attention
 from attnreport.models.translator import END
-from attnreport.models.translator_decoding import Translation
+from attnreport.models.translator_decoding import translate_greedily
 from attnreport.recording import (
     AttentionMap,
-    Checks,
     Example,
     Metric,
     Recording,
@@ -49,63 +48,52 @@ def record_translation(
 
 
 def _examples(trained: TrainedTranslator, pairs: Sequence[SentencePair]) -> tuple[Example, ...]:
-    sentences = [pair.english for pair in pairs]
-    model, languages, width = trained.model, trained.languages, trained.plan.width
-    # The attention of each sentence twice, and the same translation without it, to compare.
-    first, again = (
-        translate(model, languages, sentences, width, return_weights=True) for _ in range(2)
-    )
-    plain = translate(model, languages, sentences, width)
-    return tuple(
-        _example(pair, languages.target, _row(first, number), _checks(first, again, plain, number))
-        for number, pair in enumerate(pairs)
-    )
-
-
-def _example(
-    pair: SentencePair, german: Vocabulary, translation: Translation, checks: Checks
-) -> Example:
-    words = german.decode(translation.words.tolist())
-    ended = END in translation.words
-    tokens = (*words, END_MARKER) if ended else words
-    weights = np.asarray(translation.weights)[: len(tokens), : len(pair.english) + 1]
-    right = ended and words == pair.german
-    reference = pair.alignment() if right else None
-    error = np.abs(weights.sum(axis=-1, dtype=np.float64) - 1).max()
-    attention = AttentionMap(
-        "decoder.attention",
-        weights[np.newaxis],
-        _axis(tokens),
-        _axis((*pair.english, END_MARKER)),
-        kind="cross",
+    english = [(*pair.english, END_MARKER) for pair in pairs]
+    width = trained.plan.width
+    rows = translate(trained.model, trained.languages, [pair.english for pair in pairs], width)
+    german = [_written(trained.languages.target, row) for row in rows.words]
+    captured = capture_attention(
+        translate_greedily,
+        trained.model,
+        jnp.asarray(
+            trained.languages.source.encode([pair.english for pair in pairs], _longest(english))
+        ),
+        kwargs={"length": _longest(german)},
+        tokens=[_axis(words) for words in german],
+        key_tokens=[_axis(words) for words in english],
         group=GROUP,
-        reference=reference,
-        checks=dataclasses.replace(checks, row_sum_error=float(error)),
     )
+    return tuple(
+        _example(pair, example.maps[0], words)
+        for pair, example, words in zip(pairs, captured.examples, german, strict=True)
+    )
+
+
+def _written(german: Vocabulary, row: np.ndarray) -> tuple[str, ...]:
+    """The words of a translation, with the end marker if the model wrote it."""
+    words = german.decode(row.tolist())
+    return (*words, END_MARKER) if END in row else tuple(words)
+
+
+def _longest(sentences: Sequence[Sequence[str]]) -> int:
+    return max(map(len, sentences))
+
+
+def _example(pair: SentencePair, attention: AttentionMap, written: Sequence[str]) -> Example:
+    words = tuple(word for word in written if word != END_MARKER)
+    right = END_MARKER in written and words == tuple(pair.german)
+    reference = pair.alignment() if right else None
     scores = {}
     if reference is not None:
-        scores = {"AER": alignment_error_rate(weights, reference)}
-    english = text_of(pair.english)
-    return Example(english, (attention,), english, text_of(words), text_of(pair.german), scores)
-
-
-def _checks(first: Translation, again: Translation, plain: Translation, number: int) -> Checks:
-    """What two runs with attention and one without say about a sentence."""
-    with_weights, without = _row(first, number), _row(plain, number)
-    same = np.array_equal(with_weights.words, without.words)
-    apart = np.abs(with_weights.log_probabilities - without.log_probabilities).max()
-    return Checks(
-        output_difference=float(apart) if same else math.inf,
-        deterministic=bool(np.array_equal(_weights(first, number), _weights(again, number))),
+        scores = {"AER": alignment_error_rate(attention.array()[0], reference)}
+    return Example(
+        text_of(pair.english),
+        (dataclasses.replace(attention, reference=reference),),
+        text_of(pair.english),
+        text_of(words),
+        text_of(pair.german),
+        scores,
     )
-
-
-def _row(translation: Translation, number: int) -> Translation:
-    return jax.tree.map(lambda part: part[number], translation)
-
-
-def _weights(translation: Translation, number: int) -> np.ndarray:
-    return np.asarray(_row(translation, number).weights)
 
 
 def _axis(tokens: Sequence[str]) -> TokenAxis:

@@ -95,18 +95,21 @@ def test_maps_say_what_they_are_and_were_checked(recording):
         assert attention.checks.deterministic is True
 
 
-def test_checks_find_what_differs(trained):
-    words = np.array([[4, 2, 0]])
-    weights = np.full((1, 3, 2), 0.5)
-    first = translation.Translation(words, np.array([[-0.5, -0.25, 0.0]]), weights)
-    again = first._replace(weights=weights + 1e-3)
-    plain = first._replace(log_probabilities=np.array([[-0.5, -0.75, 0.0]]), weights=None)
-    checks = translation._checks(first, again, plain, 0)
-    assert checks.output_difference == 0.5
-    assert checks.deterministic is False
-    other = plain._replace(words=np.array([[5, 2, 0]]))
-    assert translation._checks(first, first, other, 0).output_difference == float("inf")
-    assert translation._checks(first, first, other, 0).deterministic is True
+def test_weights_are_those_that_the_model_returns(recording, trained):
+    """Captured by the engine, and returned by the decoder itself."""
+    english = [example.input.replace("?", " ?").split() for example in recording.examples]
+    plan, languages = trained.plan, trained.languages
+    own = translate(trained.model, languages, english, plan.width, return_weights=True).weights
+    for example, returned in zip(recording.examples, own, strict=True):
+        weights = example.maps[0].array()[0]
+        rows, columns = weights.shape
+        np.testing.assert_allclose(weights, returned[:rows, :columns], atol=1e-6)
+
+
+def test_maps_say_how_they_were_found(recording):
+    checks = {check.name: check for check in recording.examples[0].maps[0].checks.others}
+    assert "softmax" in checks["form"].detail
+    assert checks["weights times values"].held is True
 
 
 def test_metrics_and_source_tell_what_a_reader_needs(recording, trained):
