@@ -104,6 +104,11 @@ class AttentionMap:
         if not self.group:
             set_field("group", f"{self.kind}-attention")
 
+    def __repr__(self) -> str:
+        """What it is and how large, without the weights."""
+        sizes = f"{self.heads} × {len(self.query)} × {len(self.key)}"
+        return f"AttentionMap({self.name!r}, {self.kind}, {sizes} {self.precision})"
+
     @property
     def heads(self) -> int:
         """Number of heads."""

@@ -117,6 +117,16 @@ class Recording:
                 )
             _require_layers_of_their_own(example)
 
+    def __repr__(self) -> str:
+        """What it holds: the model, the examples, and the maps of the first of them."""
+        first = self.examples[0].maps
+        lines = [f"  {each!r}" for each in first[:_SHOWN]]
+        if len(first) > _SHOWN:
+            lines.append(f"  … {len(first) - _SHOWN} more")
+        count = "1 example" if len(self.examples) == 1 else f"{len(self.examples)} examples"
+        model = f"{self.source.model}, " if self.source.model else ""
+        return "\n".join([f"Recording({model}{count}; the first has", *lines, ")"])
+
     @classmethod
     def from_arrays(
         cls,
@@ -263,3 +273,6 @@ def _joined(examples: Sequence[Example]) -> Example:
         target=next((example.target for example in examples if example.target), ""),
         scores=scores,
     )
+
+
+_SHOWN = 6

@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
 from attnreport._errors import InvalidAttentionError, UnknownNameError
@@ -106,3 +107,20 @@ def test_a_selection_leaves_out_examples_without_the_group(cross_recording, tiny
 def test_a_selection_of_what_is_not_there_is_refused(choice, message, cross_recording):
     with pytest.raises(UnknownNameError, match=message):
         cross_recording.select(**choice)
+
+
+def test_printed_it_says_what_it_holds_and_no_weights():
+    recording = Recording.from_arrays(np.full((8, 2, 3, 3), 1 / 3, np.float16))
+    lines = repr(recording).splitlines()
+    assert lines[0] == "Recording(1 example; the first has"
+    assert lines[1] == "  AttentionMap('layer 0', self, 2 × 3 × 3 float16)"
+    assert lines[-2:] == ["  … 2 more", ")"]
+
+
+def test_printed_it_names_its_model():
+    recording = Recording.from_arrays(
+        np.full((1, 2, 3, 3), 1 / 3), source=Source(model="BERT"), names=["a.b"]
+    )
+    assert repr(recording).startswith(
+        "Recording(BERT, 1 example; the first has\n  AttentionMap('a.b'"
+    )
