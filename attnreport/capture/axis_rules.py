@@ -5,7 +5,7 @@ requires that, and returns the axes of the results. Operations without a rule wo
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from attnreport.capture.factors import Axis, copied, fresh_axis, taken, unify, whole
 from attnreport.capture.graph import Node
@@ -77,13 +77,28 @@ def _transpose(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
 
 
 def _reshape(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
-    left = [factor for axis in inputs[0] for factor in whole(axis)]
     axes: list[Axis] = []
-    for size in node.outputs[0].shape:
-        axis = taken(left, size)
-        # What does not divide evenly is a mixture of all that is left.
-        axes.append(fresh_axis(size, tuple(left)) if axis is None else axis)
+    for before, sizes in _groups(inputs[0], node.outputs[0].shape):
+        left = [factor for axis in before for factor in whole(axis)]
+        made = [taken(left, size) for size in sizes]
+        # What does not divide evenly, as in the shift of relative positions, is a mixture.
+        whole_axes = [axis for axis in made if axis is not None]
+        axes += whole_axes if len(whole_axes) == len(made) else map(fresh_axis, sizes)
     return [tuple(axes)]
+
+
+def _groups(axes: Axes, shape: Sequence[int]) -> Iterator[tuple[list[Axis], list[int]]]:
+    """The fewest axes in a row that become as few axes in a row of the same size."""
+    old, new = list(axes), list(shape)
+    while old or new:
+        before, after = old[:1], new[:1]
+        del old[:1], new[:1]
+        while math.prod(map(size_of, before)) != math.prod(after):
+            if math.prod(map(size_of, before)) < math.prod(after):
+                before.append(old.pop(0))
+            else:
+                after.append(new.pop(0))
+        yield before, after
 
 
 def _squeeze(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
@@ -133,13 +148,36 @@ def _dot(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
 
 def _resized(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
     """Slices and paddings: an axis of another size is a part or an extension of the old one."""
-    return [
-        tuple(
-            axis if size_of(axis) == size else fresh_axis(size, axis)
-            for axis, size in zip(inputs[0], output.shape, strict=True)
-        )
-        for output in node.outputs
-    ]
+    made: list[Axes] = []
+    start = 0
+    for output in node.outputs:
+        axes = list(inputs[0])
+        for place, (axis, size) in enumerate(zip(inputs[0], output.shape, strict=True)):
+            if size_of(axis) != size:
+                axes[place] = _piece(axis, size, _start(node, place, start))
+        start += output.shape[node.params["axis"]] if node.primitive == "split" else 0
+        made.append(tuple(axes))
+    return made
+
+
+def _start(node: Node, place: int, start: int) -> int | None:
+    """Where a piece begins in the axis it was cut out of; None if that is not known."""
+    if node.primitive == "split":
+        return start
+    strides = node.params.get("strides")
+    if node.primitive != "slice" or (strides and strides[place] != 1):
+        return None
+    return node.params["start_indices"][place]
+
+
+def _piece(axis: Axis, size: int, start: int | None) -> Axis:
+    """A piece of an axis: whole dimensions of it where it is one entry of the outer ones."""
+    inner: Axis = ()
+    for factor in reversed(whole(axis)):
+        inner = (factor, *inner)
+        if start is not None and size_of(inner) == size and start % size == 0:
+            return inner
+    return fresh_axis(size, axis)
 
 
 def _updated(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
@@ -154,13 +192,31 @@ def _updated(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
 def _concatenate(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
     joined = node.params["dimension"]
     axes = list(inputs[0])
+    cut = _cut(inputs, joined)
     for other in inputs[1:]:
         for place, axis in enumerate(other):
             if place != joined and size_of(axis) == size_of(axes[place]):
                 unify(axes[place], axis)
-    size = node.outputs[0].shape[joined]
-    axes[joined] = fresh_axis(size, *(each[joined] for each in inputs))
+    parts = [whole(each[joined]) for each in inputs]
+    if cut and parts[0] and all(part == parts[0] for part in parts):
+        axes[joined] = (*fresh_axis(len(parts), cut), *parts[0])
+    else:
+        axes[joined] = fresh_axis(node.outputs[0].shape[joined], *parts)
     return [tuple(axes)]
+
+
+def _cut(inputs: Sequence[Axes], joined: int) -> Axis:
+    """What pieces of one array were cut out of, such as heads that are put along the batch.
+
+    Nothing if they are put behind each other along the axis that they were cut out of.
+    """
+    for place in range(len(inputs[0])):
+        pieces = [whole(each[place]) for each in inputs]
+        sources = [{source for factor in piece for source in factor.sources} for piece in pieces]
+        common = set.intersection(*sources)
+        if place != joined and len(inputs) > 1 and len(set(pieces)) == len(pieces) and common:
+            return tuple(common)
+    return ()
 
 
 def _stack(node: Node, inputs: Sequence[Axes]) -> list[Axes]:

@@ -1,8 +1,9 @@
-"""Softmax in blocks of keys: a loop that carries running sums, and divides in the end.
+"""Softmax in blocks of keys: a loop that carries sums or puts them out, and a division after it.
 
-An iteration of such a loop (Milakov and Gimelshein 2018; Rabe and Staats 2021) knows only a piece
-of each row, scaled by what it knew so far. The pieces are no weights. The logits of all blocks
-are: one softmax over the keys of all of them gives the weights that act on the values.
+An iteration of such a loop (Milakov and Gimelshein 2018 carry running sums, Rabe and Staats 2021
+put out the sums of each block) knows only a piece of each row, scaled by what it knew so far. The
+pieces are no weights. The logits of all blocks are: one softmax over the keys of all of them
+gives the weights that act on the values.
 """
 
 import dataclasses
@@ -14,9 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from attnreport.capture.contractions import Contraction
+from attnreport.capture.dimensions import Dimensions
+from attnreport.capture.factors import canonical
 from attnreport.capture.graph import Node, Scope, Value
-from attnreport.capture.lineage import MOVES, source
+from attnreport.capture.lineage import MOVES, Numbers, source
 from attnreport.capture.normalizers import Sum, is_constant, quotients, unmasked
+from attnreport.capture.scores import is_maximum
 from attnreport.capture.sites import Recipe, address_of
 from attnreport.capture.trip_counts import largest_count
 
@@ -36,10 +40,18 @@ class Blocks:
     whole: bool
 
 
-def blocks_of(use: Contraction, pieces: Iterable[Value], sums: Iterable[Sum]) -> Blocks | None:
+def blocks_of(
+    dimensions: Dimensions,
+    numbers: Numbers,
+    use: Contraction,
+    pieces: Iterable[Value],
+    sums: Iterable[Sum],
+) -> Blocks | None:
     """The loop that adds up a contraction block by block; None if there is none.
 
     Args:
+        dimensions: Those of the program.
+        numbers: Those of the program.
         use: The contraction of a block.
         pieces: Its weights, and what they are linear in.
         sums: Sums of the pieces over the keys of a block.
@@ -48,15 +60,36 @@ def blocks_of(use: Contraction, pieces: Iterable[Value], sums: Iterable[Sum]) ->
     loop = next((s for s in use.node.scope.enclosing() if s.kind in ("scan", "body")), None)
     if exponential is None or loop is None:
         return None
-    outputs = _Downstream(use.output)
+    stacked = _stacked(dimensions, loop)
+    outputs = _Downstream(use.output, dimensions, stacked)
     for each in sums:
-        total = _Downstream(each.node.outputs[0])
+        total = _Downstream(each.node.outputs[0], dimensions, stacked)
         added = outputs.carries(loop)
         # What the quotient of both goes into is the state of a layer or step.
         totals = [value for value in total.carries(loop) if value not in added]
         if added and totals and _divides(outputs, total):
             return Blocks(loop, exponential, all(map(_starts_at_zero, [*added, *totals])))
+        both = outputs.summed and total.summed and _divides(outputs, total)
+        if both and outputs.factors(numbers) == total.factors(numbers):
+            return Blocks(loop, exponential, True)
     return None
+
+
+def logits_beside(exponential: Value) -> Value:
+    """What an exponential was taken of, before the maximum was subtracted, in the same axes."""
+    node = exponential.node
+    assert node is not None
+    inner = node.inputs[0].node
+    if inner is not None and inner.primitive == "sub" and is_maximum(inner.inputs[1]):
+        return inner.inputs[0]
+    return node.inputs[0]
+
+
+def _stacked(dimensions: Dimensions, loop: Scope) -> set[int]:
+    """The dimensions that number the iterations of a loop in what it puts out."""
+    carried = sum(value.link == "carry" for value in loop.inputs)
+    outputs = [] if loop.node is None or loop.kind != "scan" else loop.node.outputs[carried:]
+    return {id(canonical(f)) for each in outputs for f in dimensions.of(each)[0]}
 
 
 def is_counted(closed: Any, loop: Scope) -> bool:
@@ -87,16 +120,38 @@ def assembled(logits: Any) -> Any:
 
 
 class _Downstream:
-    """What is computed from a value by operations that keep rows apart, out of loops too."""
+    """What is computed from a value by operations that keep rows apart, out of loops too.
 
-    def __init__(self, start: Value):
+    Attributes:
+        values: What is computed from it.
+        summed: Whether it is added up over the iterations of a loop that puts it out.
+    """
+
+    def __init__(self, start: Value, dimensions: Dimensions, stacked: set[int]):
         self.values = {start}
+        self.summed = False
+        self._multiplied: list[Value] = []
         waiting = [start]
         while waiting:
-            for each in _next(waiting.pop()):
+            value = waiting.pop()
+            following = list(_next(value))
+            for node, number in value.uses:
+                if node.primitive == "reduce_sum":
+                    axes = dimensions.of(value)
+                    gone = {id(f) for place in node.params["axes"] for f in axes[place]}
+                    if gone and gone <= stacked:
+                        self.summed = True
+                        following += node.outputs
+                elif node.primitive == "mul" and not self.summed:
+                    self._multiplied.append(node.inputs[1 - number])
+            for each in following:
                 if each not in self.values:
                     self.values.add(each)
                     waiting.append(each)
+
+    def factors(self, numbers: Numbers) -> set[int]:
+        """What it is multiplied with before it is added up."""
+        return {numbers.of(each) for each in self._multiplied}
 
     def carries(self, loop: Scope) -> list[Value]:
         """The carried inputs of a loop's body that the value is added to."""
@@ -134,7 +189,7 @@ def _divides(outputs: _Downstream, total: _Downstream) -> bool:
 def _starts_at_zero(carry: Value) -> bool:
     start = source(carry.outer) if carry.outer is not None else carry
     number = start.literal if start.literal is not None else start.constant
-    return number is not None and is_constant(start) and not np.any(np.asarray(number))
+    return number is not None and start.is_float and is_constant(start) and not np.any(number)
 
 
 def _exponentials(value: Value) -> Iterator[Value]:

@@ -8,6 +8,7 @@ arithmetic (Moore 1966) sees that without knowing any of these forms.
 import math
 from collections.abc import Callable, Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -76,7 +77,8 @@ def _given(value: Value, known: dict[Value, Bounds]) -> Bounds:
     if value.outer is not None:
         return ANYTHING if value.link == "carry" else known[value.outer]
     number = value.constant if value.literal is None else value.literal
-    if number is not None and np.size(number) and np.size(number) <= _LARGEST_CONSTANT:
+    countable = not jnp.issubdtype(value.dtype, jax.dtypes.extended)
+    if number is not None and countable and 0 < np.size(number) <= _LARGEST_CONSTANT:
         array = np.asarray(number)
         if array.dtype.kind in "biuf" and not np.isnan(array).any():
             return float(array.min()), float(array.max())

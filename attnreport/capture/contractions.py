@@ -22,6 +22,7 @@ class Contraction:
         values: The other operand.
         over: The dimensions that are summed over, as the weights have them.
         output: The result.
+        theirs: The dimensions that are summed over, as the values have them.
     """
 
     node: Node
@@ -29,6 +30,12 @@ class Contraction:
     values: Value
     over: Axis
     output: Value
+    theirs: Axis = ()
+
+    @property
+    def summed(self) -> set[int]:
+        """The identities of all dimensions that are summed over."""
+        return {id(canonical(factor)) for factor in (*self.over, *self.theirs)}
 
 
 def contractions(graph: Graph, dimensions: Dimensions) -> Iterator[Contraction]:
@@ -39,7 +46,8 @@ def contractions(graph: Graph, dimensions: Dimensions) -> Iterator[Contraction]:
             continue
         for side in (0, 1):
             weights, values = product.operands[side], product.operands[1 - side]
-            yield Contraction(node, weights, values, product.summed[side], node.outputs[0])
+            over, theirs = product.summed[side], product.summed[1 - side]
+            yield Contraction(node, weights, values, over, node.outputs[0], theirs)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

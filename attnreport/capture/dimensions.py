@@ -6,8 +6,18 @@ matrix product) the copy is a new dimension that knows its source. Keeping copie
 tells the queries of self-attention from its keys, although both come from one array.
 """
 
+import functools
+
 from attnreport.capture.axis_rules import AXIS_RULES, Axes, elementwise, size_of, unify_axes
-from attnreport.capture.factors import Axis, Factor, canonical, fresh_axis, whole
+from attnreport.capture.factors import (
+    Axis,
+    Factor,
+    ancestry,
+    canonical,
+    fresh_axis,
+    keep_apart,
+    whole,
+)
 from attnreport.capture.graph import Graph, Node, Scope, Value
 from attnreport.capture.lineage import copies
 
@@ -24,6 +34,13 @@ class Dimensions:
         for value in graph.root.inputs:
             self._axes[value] = _named(value)
         self._read(graph.root)
+        self._outputs = graph.root.outputs
+
+    @functools.cached_property
+    def results(self) -> set[int]:
+        """The identities of what the dimensions of the program's outputs are copies of."""
+        factors = [factor for value in self._outputs for factor in self.within(value)]
+        return {id(each) for factor in factors for each in ancestry(factor)}
 
     def of(self, value: Value) -> Axes:
         """The axes of a value, each as its finest factors; `()` for an axis of size 1."""
@@ -50,6 +67,8 @@ class Dimensions:
             inputs = [self._known(value) for value in node.inputs]
             rule = AXIS_RULES.get(node.primitive, elementwise)
             made = rule(node, inputs)
+            for axes in made:
+                keep_apart(axes)
             self._axes.update(zip(node.outputs, made, strict=True))
 
     def _cross(self, node: Node) -> None:

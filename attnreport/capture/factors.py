@@ -21,6 +21,7 @@ class Factor:
         parts: The factors it was split into, outermost first; empty while it is whole.
         same_as: The factor it turned out to be; None while it stands for itself.
         lineage: What `ancestry` found, once it was asked.
+        apart: Factors that some array has beside this one, so that they can never be one.
     """
 
     size: int
@@ -29,6 +30,7 @@ class Factor:
     parts: "tuple[Factor, ...]" = ()
     same_as: "Factor | None" = None
     lineage: "list[Factor] | None" = None
+    apart: set["Factor"] = dataclasses.field(default_factory=set)
 
 
 Axis = tuple[Factor, ...]
@@ -63,6 +65,20 @@ def fresh_axis(size: int, *sources: Sequence[Factor]) -> Axis:
 def copied(axis: Sequence[Factor]) -> Axis:
     """New dimensions of the same sizes, each a copy of one of the given."""
     return tuple(Factor(factor.size, [factor]) for factor in whole(axis))
+
+
+def keep_apart(axes: Iterable[Sequence[Factor]]) -> None:
+    """Notes that the dimensions of one array are different dimensions.
+
+    Queries and keys of one sequence meet again in its backward pass, where each of them is summed
+    with the sequence itself; without this all three would turn out to be one.
+    """
+    roots = [root for axis in axes for root in whole(axis)]
+    for place, root in enumerate(roots):
+        for other in roots[:place]:
+            if other is not root:
+                root.apart.add(other)
+                other.apart.add(root)
 
 
 def unify(left: Sequence[Factor], right: Sequence[Factor]) -> None:
@@ -141,7 +157,9 @@ def origins_of(axis: Iterable[Factor]) -> set[object]:
 def _split(factor: Factor, front: int) -> tuple[Factor, Factor]:
     """Splits a factor in two, the first of size `front`."""
     sizes = (front, factor.size // front)
-    first, second = (Factor(size, origins=set(factor.origins)) for size in sizes)
+    first, second = (
+        Factor(size, origins=set(factor.origins), apart=set(factor.apart)) for size in sizes
+    )
     factor.parts = (first, second)
     for original in map(canonical, factor.sources):
         # A copy that is split shows where its original falls apart, and its parts copy the parts.
@@ -156,8 +174,13 @@ def _split(factor: Factor, front: int) -> tuple[Factor, Factor]:
     return first, second
 
 
+def _are_apart(a: Factor, b: Factor) -> bool:
+    fewer, other = (a, b) if len(a.apart) <= len(b.apart) else (b, a)
+    return any(other is root for each in fewer.apart for root in whole((each,)))
+
+
 def _merge(a: Factor, b: Factor) -> None:
-    if a is b:
+    if a is b or _are_apart(a, b):
         return
     b.same_as = a
     # A copy of a copy that turns out to be the original, as behind a residual connection, must
@@ -165,3 +188,4 @@ def _merge(a: Factor, b: Factor) -> None:
     sources = (*a.sources, *b.sources)
     a.sources = [each for each in sources if not any(one is a for one in _ancestry(each))]
     a.origins |= b.origins
+    a.apart |= b.apart

@@ -16,6 +16,7 @@ from attnreport.capture.factors import Axis, Factor, canonical, stems_from
 from attnreport.capture.graph import Graph, Node, Value, feeds
 from attnreport.capture.lineage import Numbers, is_given, source
 from attnreport.capture.loops import loops_of
+from attnreport.capture.requirements import is_backward
 from attnreport.capture.roles import Role, Roles
 from attnreport.capture.scores import Scores
 from attnreport.capture.sites import Recipe, Site, address_of
@@ -43,13 +44,17 @@ def gates(
         result = node.outputs[0] if node.primitive in ("mul", "div") else None
         if result is None or result in normalized or not graph.is_live(result):
             continue
+        if is_backward(node):
+            continue
         for gate, scaled, inverse in _scalings(node):
             squashed = source(gate)
             if not _is_share(intervals.of(gate), inverse) or squashed.node is None:
                 continue
             repeated = _repeated(dimensions, gate, scaled) if gate.is_float else set()
             if repeated and _is_pooled(dimensions, numbers, squashed, scaled, repeated):
-                yield _site(dimensions, node, squashed, scaled, inverse)
+                site = _site(dimensions, node, squashed, scaled, inverse)
+                if site.over:
+                    yield site
 
 
 def _scalings(node: Node) -> Iterator[tuple[Value, Value, bool]]:
@@ -77,7 +82,7 @@ def _is_pooled(
 ) -> bool:
     """Whether a gate is pooled from what it scales, along what it is repeated along.
 
-    Something learned has to come in on the way: a division by a norm is no gate.
+    Something learned or a sigmoid has to come in on the way: a division by a norm is no gate.
     """
     targets = {numbers.of(each) for each in _scaled_before(scaled)}
     pooled = learned = False
@@ -87,9 +92,11 @@ def _is_pooled(
         value = waiting.pop(0)
         node = value.node
         learned |= value.is_float and (is_given(value) or _is_closed_over(value))
+        learned |= node is not None and node.primitive == "logistic"
         for operand, gone in () if node is None else _removed(dimensions, node):
             left_out = {id(canonical(factor)) for factor in gone} & repeated
-            pooled |= bool(left_out) and numbers.of(operand) in targets
+            before = {numbers.of(each) for each in _scaled_before(operand)}
+            pooled |= bool(left_out) and not before.isdisjoint(targets)
         for each in feeds(value):
             if each not in seen and numbers.of(each) not in targets:
                 seen.add(each)
@@ -102,7 +109,7 @@ def _is_closed_over(value: Value) -> bool:
 
 
 def _scaled_before(scaled: Value) -> Iterator[Value]:
-    """What is scaled, and what it was before other gates scaled it."""
+    """An array, and what it was before gates or masks scaled it."""
     current = source(scaled)
     for _ in range(4):
         yield current

@@ -113,23 +113,36 @@ def upstream(value: Value) -> Iterator[Value]:
 def carries_numbers(value: Value, *, counts: bool = False) -> bool:
     """Whether a value is computed from numbers of an input or parameter, not only from places.
 
+    A table that the program closes over carries numbers where an input says which to take.
+
     Args:
         value: The value.
         counts: Whether whole numbers of an input are numbers too, such as labels.
     """
     seen = {value}
     waiting = [value]
+    table = False
     while waiting:
         current = waiting.pop()
         if not current.is_float and not counts:
             continue
         if is_given(current):
             return True
+        table |= current.is_float and current.constant is not None and not current.is_scalar
         for each in feeds(current):
             if each not in seen:
                 seen.add(each)
                 waiting.append(each)
-    return False
+    return table and not counts and carries_numbers(value, counts=True)
+
+
+def entries(value: Value) -> list[Value]:
+    """What a value is computed from entry by entry; nothing if it is made in another way."""
+    before = moved_from(value)
+    if before is not None:
+        return [before]
+    entrywise = value.node is not None and value.node.primitive in _ENTRYWISE
+    return list(value.node.inputs) if entrywise and value.node is not None else []
 
 
 def is_random(value: Value) -> bool:
@@ -157,3 +170,7 @@ def _has_input(value: Value) -> bool:
 
 
 _DRAWS = frozenset("random_bits threefry2x32 rng_bit_generator rng_uniform random_gamma".split())
+_ENTRYWISE = frozenset(
+    """abs add clamp cos div erf exp exp2 expm1 integer_pow log log1p logistic max min mul neg pow
+    select_n sign sin sqrt square sub tanh""".split()
+)

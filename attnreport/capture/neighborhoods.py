@@ -8,7 +8,6 @@ their keys were collected.
 from attnreport.capture.axis_rules import contracted_axes
 from attnreport.capture.contractions import Contraction
 from attnreport.capture.dimensions import Dimensions
-from attnreport.capture.factors import canonical
 from attnreport.capture.graph import Node, Value
 from attnreport.capture.lineage import MOVES
 from attnreport.capture.scores import is_parameter
@@ -17,18 +16,16 @@ from attnreport.capture.scores import is_parameter
 def collected_along(dimensions: Dimensions, use: Contraction) -> set[int]:
     """Dimensions that the values of a contraction have only since their keys were collected."""
     own, weighed = dimensions.ids(use.values), dimensions.ids(use.weights)
-    keys = {id(canonical(factor)) for factor in use.over}
-    before = _before_collecting(dimensions, use.values, keys, own - weighed - keys)
-    if not before:
-        return set()
-    return own - keys - set().union(*(dimensions.ids(each) for each in before))
+    keys = use.summed
+    before = _before_collecting(dimensions, use.values, keys, own - weighed - keys, weighed)
+    return own - keys - set().union(*before) if before else set()
 
 
 def _before_collecting(
-    dimensions: Dimensions, values: Value, keys: set[int], features: set[int]
-) -> list[Value]:
-    """What values were collected from: the first arrays on the way back without their keys."""
-    found: list[Value] = []
+    dimensions: Dimensions, values: Value, keys: set[int], features: set[int], weighed: set[int]
+) -> list[set[int]]:
+    """Dimensions of what values were collected from: of the first arrays without their keys."""
+    found: list[set[int]] = []
     seen = {values}
     waiting = [values]
     while waiting:
@@ -44,9 +41,18 @@ def _before_collecting(
                 continue
             if keys & {id(factor) for factor in mine}:
                 waiting.append(each)
-            elif not is_parameter(each):
-                found.append(_uncut(each))
+            elif not is_parameter(each) or weighed & {id(factor) for factor in mine}:
+                found.append(dimensions.ids(_uncut(each)) - _looked_up(dimensions, node))
     return found
+
+
+def _looked_up(dimensions: Dimensions, node: Node | None) -> set[int]:
+    """Dimensions of a table that an index takes entries of."""
+    if node is None or node.primitive != "gather":
+        return set()
+    axes = dimensions.of(node.inputs[0])
+    places = node.params["dimension_numbers"].collapsed_slice_dims
+    return {id(factor) for place in places for factor in axes[place]}
 
 
 def _data_operands(node: Node) -> list[Value]:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from attnreport.capture.dimensions import Dimensions
 from attnreport.capture.factors import Axis, Factor, ancestry, canonical
-from attnreport.capture.graph import Value
-from attnreport.capture.lineage import Numbers, source
+from attnreport.capture.graph import Node, Value
+from attnreport.capture.lineage import Numbers, entries, source
 from attnreport.capture.products import Product, projecting
-from attnreport.capture.scores import is_parameter
+from attnreport.capture.scores import is_parameter, rank
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ def projection_of(
         elif product is not None and any(map(is_weights, product.operands)):
             before = [each for each in product.operands if not is_weights(each)]
         elif product is not None:
-            found = _split(product, wanted)
+            found = _split(dimensions, product, wanted)
             if found is not None and (found.heads or not _is_rotation(found)):
                 return found
             before = [] if found is None else [found.data]
@@ -81,6 +81,38 @@ def projection_of(
             if each not in seen and _has_any(dimensions, each, wanted):
                 seen.add(each)
                 waiting.append((each, wanted))
+    return None
+
+
+def before_pairing(dimensions: Dimensions, value: Value) -> tuple[Value, Axis] | None:
+    """What features were taken out of one by one and put together again, and which they are.
+
+    Rotary positions do so with the two halves of a pair.
+    """
+    joined = _nearest(value, _JOINING)
+    for part in () if joined is None else joined.inputs:
+        cut = _nearest(part, _CUTTING)
+        if cut is not None:
+            left = dimensions.ids(cut.outputs[0])
+            taken = [each for each in dimensions.within(cut.inputs[0]) if id(each) not in left]
+            if taken:
+                return cut.inputs[0], tuple(taken)
+    return None
+
+
+def _nearest(value: Value, primitives: frozenset[str]) -> Node | None:
+    """The nearest of some operations that a value is computed from entry by entry."""
+    seen = {value}
+    waiting = [value]
+    for _ in range(_NEAR):
+        if not waiting:
+            return None
+        current = waiting.pop(0)
+        if current.node is not None and current.node.primitive in primitives:
+            return current.node
+        following = [each for each in entries(current) if each not in seen]
+        seen.update(following)
+        waiting.extend(following)
     return None
 
 
@@ -107,14 +139,28 @@ def with_data_in_common(
     )
 
 
-def _split(product: Product, features: Axis) -> Projection | None:
+def _split(dimensions: Dimensions, product: Product, features: Axis) -> Projection | None:
     for side in (0, 1):
         if any(_related(factor, product.own[side]) for factor in features):
             matrix, data = product.operands[side], product.operands[1 - side]
             # Features that are tokens: attention between channels.
-            across = is_parameter(data) and not is_parameter(matrix)
+            across = is_parameter(data) and (
+                not is_parameter(matrix) or _holds_tokens(dimensions, product, side)
+            )
             return Projection(product, side, across, not across and is_parameter(matrix))
     return None
+
+
+def _holds_tokens(dimensions: Dimensions, product: Product, side: int) -> bool:
+    """Whether, of two given arrays, only the one with more axes has some of the results."""
+    own = product.own[1 - side]
+    if not own or rank(product.operands[side]) <= rank(product.operands[1 - side]):
+        return False
+    mine, others = (
+        any(id(canonical(factor)) in dimensions.results for factor in product.own[each])
+        for each in (side, 1 - side)
+    )
+    return mine and not others
 
 
 def _is_rotation(projection: Projection) -> bool:
@@ -132,4 +178,6 @@ def _has_any(dimensions: Dimensions, value: Value, factors: Axis) -> bool:
     return any(_related(factor, have) for factor in factors)
 
 
-_FARTHEST = 200
+_NEAR, _FARTHEST = 40, 200
+_JOINING = frozenset(["concatenate", "stack"])
+_CUTTING = frozenset("slice dynamic_slice split gather".split())

@@ -8,9 +8,17 @@ are normalized, but scores of two sets of tokens lead to them, the numbers will 
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from attnreport.capture.blocks import Blocks, assembled, blocks_of, is_counted, logits_recipe
+from attnreport.capture.blocks import (
+    Blocks,
+    assembled,
+    blocks_of,
+    is_counted,
+    logits_beside,
+    logits_recipe,
+)
 from attnreport.capture.bounds import Intervals
 from attnreport.capture.contractions import (
     Contraction,
@@ -20,7 +28,7 @@ from attnreport.capture.contractions import (
     mixed_parts,
 )
 from attnreport.capture.dimensions import Dimensions
-from attnreport.capture.factors import Axis, stems_from, whole
+from attnreport.capture.factors import Axis, canonical, stems_from, whole
 from attnreport.capture.gates import gates
 from attnreport.capture.graph import Graph, Node, Value
 from attnreport.capture.kinds import Kinds
@@ -29,11 +37,16 @@ from attnreport.capture.lineage import Numbers, carries_numbers, source
 from attnreport.capture.loops import loops_of
 from attnreport.capture.normalizers import Normalized, Normalizers, Sum, is_mask, unmasked
 from attnreport.capture.requirements import (
+    feeds_dense_layer,
     is_backward,
     is_dense_layer,
     is_per_channel,
+    is_recomputed,
     is_result,
     is_scored,
+    sums_more,
+    tells_keys_apart,
+    weighs_itself,
 )
 from attnreport.capture.roles import Assignment
 from attnreport.capture.said import Said, kernels, linear_attention, pieces, segments, unused
@@ -74,20 +87,31 @@ class Analysis:
 
     @functools.cached_property
     def _sites(self) -> list[Site]:
-        found: dict[Value, Site] = {}
+        found: dict[tuple[Value, frozenset[int]], Site] = {}
         for contraction in contractions(self.graph, self.dimensions):
             if self._is_candidate(contraction):
                 for site in self._at(contraction):
-                    found.setdefault(site.weights, site)
+                    found.setdefault(_identity(site), site)
         known = (self.dimensions, self.intervals, self.numbers)
         for site in gates(self.graph, *known, self.normalized):
-            found.setdefault(site.weights, site)
+            found.setdefault(_identity(site), site)
+        found = self._with_carried_heads(found)
         kinds = Kinds(self.dimensions, self.numbers, self._is_weights)
         order = {value: node.order for node in self.graph.nodes for value in node.outputs}
         return [
             dataclasses.replace(site, kind=kinds.of(site))
             for site in sorted(found.values(), key=lambda site: order.get(site.weights, -1))
         ]
+
+    def _with_carried_heads(self, found: Mapping[Any, Site]) -> dict[Any, Site]:
+        """Heads of one attention are heads of another that only carries them along."""
+        heads = [f for site in found.values() for f in site.roles.with_role("head")]
+        sites: dict[Any, Site] = {}
+        for identity, site in found.items():
+            roles = site.roles.with_heads(heads)
+            layout = roles.layout(self.dimensions.of(site.weights))
+            sites[identity] = dataclasses.replace(site, roles=roles, layout=layout)
+        return sites
 
     def said(self) -> list[Said]:
         """What was seen but is not captured."""
@@ -109,7 +133,7 @@ class Analysis:
         # What only adds up weights to normalize them again makes no use of them.
         dead = use.node in self._totals or not self.graph.is_live(use.output)
         backward = is_backward(use.node) and not is_result(use.output)
-        return bool(use.over) and not dead and not backward
+        return bool(use.over) and not dead and not backward and not is_recomputed(use.node)
 
     def _at(self, use: Contraction) -> Iterator[Site]:
         steps = list(self._walk.back(use.weights, use.over, self.normalized.__contains__))
@@ -120,9 +144,17 @@ class Analysis:
         ]
         if not carries_numbers(use.values, counts=True):
             return
+        if hits and not tells_keys_apart(self.dimensions, use):
+            return
         if is_backward(use.node):
             # The backward pass scales and adds up weights; a gradient that is weights does not.
-            hits = [(s, each) for s, each in hits if self.numbers.same(s.value, use.weights)]
+            hits = [
+                (step, each)
+                for step, each in hits
+                if self.numbers.same(step.value, use.weights)
+                and not _is_recomputed(each.value)
+                and not sums_more(use, each.over)
+            ]
         mine, theirs = (self.dimensions.ids(each) for each in (use.weights, use.values))
         # A sum of weights where a mask allows is no use of them.
         apart = bool(theirs - mine) or (mine != theirs and not is_mask(use.values))
@@ -130,11 +162,13 @@ class Analysis:
             for part in mixed_parts(self.dimensions, steps, step, each.over) or [step]:
                 site = self._normalized_before(use, part, each)
                 used = apart or is_per_channel(site)
+                used &= not feeds_dense_layer(use, each.over)
+                used &= not weighs_itself(each.value, use.values)
                 if used and is_scored(site) and carries_numbers(each.numerator):
                     yield site
         if not apart:
             return
-        known = any(step.value in self.normalized for step in steps)
+        known = any(_covers(use.over, each.over) for _, each in hits)
         if not known and not is_backward(use.node):
             blocks = self._blocks(use, steps)
             if blocks is not None:
@@ -197,18 +231,20 @@ class Analysis:
 
     def _blocks(self, use: Contraction, steps: list[Step]) -> Blocks | None:
         sums = [each for step in steps for each in self._sums_of(use, step)]
-        return blocks_of(use, [step.value for step in steps], sums) if sums else None
+        values = [step.value for step in steps]
+        return blocks_of(self.dimensions, self.numbers, use, values, sums) if sums else None
 
     def _in_blocks(self, use: Contraction, blocks: Blocks) -> Site | None:
         """Weights whose rows go through several iterations of a loop over keys."""
         over = _in(self.dimensions, blocks.exponential, use.over)
         scores = scores_of(self.dimensions, blocks.exponential, over)
-        axes = self.dimensions.of(scores.logits)
+        logits = logits_beside(blocks.exponential)
+        axes = self.dimensions.of(logits)
         complete = blocks.whole and is_counted(self.graph.closed, blocks.loop)
         if not complete or axes != self.dimensions.of(blocks.exponential):
             self._pieces.append(use.node)
             return None
-        if not carries_numbers(scores.logits):
+        if not carries_numbers(logits):
             return None
         site = self._site(
             use,
@@ -218,7 +254,7 @@ class Analysis:
             form="softmax in blocks of keys",
             sums="one",
             mixed=True,
-            recipe=logits_recipe(scores.logits, blocks),
+            recipe=logits_recipe(logits, blocks),
         )
         loops = loops_of(self.dimensions, site.weights, scores, site.roles, blocks.loop)
         return dataclasses.replace(site, loops=loops, assemble=assembled)
@@ -283,6 +319,15 @@ class Analysis:
             layout=roles.layout(self.dimensions.of(weights)),
             loops=loops_of(self.dimensions, weights, scores, roles),
         )
+
+
+def _is_recomputed(value: Value) -> bool:
+    return value.node is not None and is_recomputed(value.node)
+
+
+def _identity(site: Site) -> tuple[Value, frozenset[int]]:
+    """One array may serve as weights over two of its axes, as in slots and back."""
+    return site.weights, frozenset(id(canonical(factor)) for factor in site.over)
 
 
 def _in(dimensions: Dimensions, value: Value, over: Axis) -> Axis:

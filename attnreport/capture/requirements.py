@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator
 
+from attnreport.capture.contractions import Contraction
+from attnreport.capture.dimensions import Dimensions
+from attnreport.capture.factors import Axis, ancestry, stems_from, whole
 from attnreport.capture.graph import Node, Value
+from attnreport.capture.lineage import carries_numbers, entries, source
 from attnreport.capture.products import Product
 from attnreport.capture.scores import is_parameter
 from attnreport.capture.sites import Site
@@ -47,6 +51,58 @@ def is_result(value: Value) -> bool:
     return True
 
 
+def feeds_dense_layer(use: Contraction, over: Axis) -> bool:
+    """Whether weights are the features of a layer, such as the categories of several latents.
+
+    Its matrix sums over all latents, not only over what each of them is normalized over.
+    """
+    return is_parameter(use.values) and sums_more(use, over)
+
+
+def sums_more(use: Contraction, over: Axis) -> bool:
+    """Whether a product sums over more than what its weights are normalized over."""
+    return not all(stems_from(each, over) for each in whole(use.over))
+
+
+def weighs_itself(weights: Value, values: Value) -> bool:
+    """Whether values are made of the weights entry by entry, as in entropies of a distribution."""
+    seen = {source(values)}
+    waiting = [source(values)]
+    while waiting:
+        current = waiting.pop()
+        if current is source(weights):
+            return True
+        node = current.node
+        taken = node is not None and node.primitive in _TAKING
+        before = node.inputs[:1] if node is not None and taken else entries(current)
+        following = [each for each in map(source, before) if each not in seen]
+        seen.update(following)
+        waiting.extend(following)
+    return False
+
+
+def tells_keys_apart(dimensions: Dimensions, use: Contraction) -> bool:
+    """Whether values differ from key to key by numbers of the program's inputs.
+
+    The expectation of a function over fixed numbers, such as the atoms of a distribution, has
+    values that differ by these numbers only.
+    """
+    keys = {id(each) for factor in (*use.over, *use.theirs) for each in ancestry(factor)}
+    seen = {use.values}
+    waiting = [use.values]
+    while waiting:
+        current = waiting.pop()
+        has_keys = any(id(each) in keys for each in dimensions.within(current))
+        if not has_keys or not carries_numbers(current, counts=True):
+            continue
+        before = entries(current)
+        if not before:
+            return True
+        waiting.extend(each for each in before if each not in seen)
+        seen.update(before)
+    return False
+
+
 def is_dense_layer(product: Product | None) -> bool:
     """Whether a product is of two given arrays without a batch: an input and a layer's matrix."""
     return (
@@ -57,6 +113,11 @@ def is_dense_layer(product: Product | None) -> bool:
 def is_backward(node: Node) -> bool:
     """Whether an operation belongs to the backward pass of a differentiation."""
     return any("transpose(" in name for name in node.names)
+
+
+def is_recomputed(node: Node) -> bool:
+    """Whether an operation of the forward pass runs once more for the backward pass."""
+    return is_backward(node) and any("rematted_computation" in name for name in node.names)
 
 
 def _entrywise(value: Value) -> Iterator[Value]:
@@ -73,6 +134,7 @@ def _entrywise(value: Value) -> Iterator[Value]:
             waiting.extend(following)
 
 
+_TAKING = frozenset("gather slice dynamic_slice split".split())
 _SUMMING = frozenset(
     """dot_general conv_general_dilated reduce_sum reduce_max gather scan while cond""".split()
 )

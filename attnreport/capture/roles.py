@@ -7,7 +7,7 @@ the values have too is the batch, and what they do not have asks the questions.
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from attnreport.capture.contractions import Contraction
@@ -17,7 +17,12 @@ from attnreport.capture.graph import Value
 from attnreport.capture.heads import grouped_heads, head_by_place, models_of
 from attnreport.capture.lineage import Numbers
 from attnreport.capture.neighborhoods import collected_along
-from attnreport.capture.projections import Projection, projection_of, with_data_in_common
+from attnreport.capture.projections import (
+    Projection,
+    before_pairing,
+    projection_of,
+    with_data_in_common,
+)
 from attnreport.capture.scores import Scores, is_parameter, key_side
 
 Role = Literal["batch", "head", "query", "key"]
@@ -57,6 +62,18 @@ class Roles:
     key_projection: Projection | None
     heads: Axis = ()
     models: Axis = ()
+
+    def with_role(self, role: Role) -> list[Factor]:
+        """The dimensions that have a role."""
+        return [factor for factor, its in self.of.items() if its == role]
+
+    def with_heads(self, heads: Sequence[Factor]) -> "Roles":
+        """The same with some of several batch dimensions taken for heads, if it has no head."""
+        batch = self.with_role("batch")
+        carried = [factor for factor in batch if stems_from(factor, heads)]
+        if self.with_role("head") or not carried or len(carried) == len(batch):
+            return self
+        return dataclasses.replace(self, of={**self.of, **dict.fromkeys(carried, "head")})
 
     def layout(self, axes: tuple[Axis, ...]) -> Layout:
         """How to bring weights with the given axes into canonical order."""
@@ -157,7 +174,7 @@ class Assignment:
         self, use: Contraction, scores: Scores, shared: set[int]
     ) -> tuple[Projection | None, Projection | None, Projection | None]:
         """The projections of queries, keys and values."""
-        apart = shared | {id(canonical(factor)) for factor in use.over}
+        apart = shared | use.summed
         values = self._dimensions.within(use.values)
         features = tuple(factor for factor in values if id(canonical(factor)) not in apart)
         query = self._projection(scores.query, scores.features)
@@ -169,6 +186,8 @@ class Assignment:
     def _projection(self, value: Value | None, features: Axis) -> Projection | None:
         if value is None or not features:
             return None
+        if not any(canonical(factor).sources for factor in features):
+            value, features = before_pairing(self._dimensions, value) or (value, features)
         return projection_of(self._dimensions, value, features, self._is_weights)
 
 
@@ -204,7 +223,9 @@ def _with_guessed_head(
     if "head" in roles.values() or not batches:
         return roles, ()
     tokens = origins_of(factor for factor, role in roles.items() if role != "batch")
-    own = [factor for factor in batches if not origins_of([factor]) <= tokens]
+    origins = {factor: origins_of([factor]) for factor in batches}
+    # What the program made itself, by stacking one array for each head, comes from nowhere.
+    own = [each for each in batches if not origins[each] or not origins[each] <= tokens]
     if own and len(own) < len(batches):
         return {**roles, **dict.fromkeys(own, "head")}, ()
     if query is not None or not scores.of_tokens or scores.form == "additive":
@@ -222,7 +243,7 @@ def _with_guessed_head(
 def _shared(dimensions: Dimensions, use: Contraction) -> set[int]:
     """Dimensions that the values of a contraction have as well as the weights."""
     have = dimensions.ids(use.values)
-    have -= repeated_along(dimensions, use.values) | {id(canonical(each)) for each in use.over}
+    have -= repeated_along(dimensions, use.values) | use.summed
     return {
         id(each)
         for axis in dimensions.of(use.weights)

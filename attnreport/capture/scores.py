@@ -51,7 +51,7 @@ class Scores:
         batched = self.product is not None and bool(self.product.shared[0])
         if all(learned):
             # Of two given arrays, the one with more axes is the tokens.
-            return self.key is None or _rank(self.key) >= _rank(sides[0])
+            return self.key is None or rank(self.key) >= rank(sides[0])
         return not any(
             flag and (len(side.shape) < 3 or not batched)
             for flag, side in zip(learned, sides, strict=True)
@@ -87,7 +87,8 @@ def is_parameter(value: Value) -> bool:
     return False
 
 
-def _rank(value: Value) -> int:
+def rank(value: Value) -> int:
+    """Number of axes that are longer than one."""
     return sum(size != 1 for size in value.shape)
 
 
@@ -162,14 +163,15 @@ def logits_of(numerator: Value) -> Value:
             if len(kept) != 1:
                 return current
             current = source(kept[0])
-        elif node.primitive == "sub" and _is_maximum(node.inputs[1]):
+        elif node.primitive == "sub" and is_maximum(node.inputs[1]):
             return source(node.inputs[0])
         else:
             return current
     return current
 
 
-def _is_maximum(value: Value) -> bool:
+def is_maximum(value: Value) -> bool:
+    """Whether a value is a maximum, or the logarithm of a sum, that keeps exponentials small."""
     waiting = [value]
     for _ in range(12):
         if not waiting:

@@ -1,5 +1,6 @@
 """Softmax in blocks of keys, rebuilt from the logits of all of them."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -90,3 +91,53 @@ def test_a_number_of_blocks_that_is_not_known_is_said():
 def test_rows_without_any_key_are_zero():
     logits = jnp.array([[0.0, -jnp.inf, 0.0], [1.0, 0.0, 1.0]])
     np.testing.assert_allclose(assembled(logits), [[0, 0, 0], [0.5, 0, 0.5]])
+
+
+@pytest.mark.parametrize("order", ["hqk", "qhk", "khq"])
+def test_blocks_in_any_order_of_axes(order):
+    def fn(x, p):
+        q, k, v = (jnp.einsum("td,dhm->thm", x, each) for each in p)
+        shape = (3, 2, *k.shape[1:])
+        rest = order.replace("k", "")
+
+        def step(carry, block):
+            total, out = carry
+            e = jnp.exp(jnp.einsum(f"qhm,khm->{order}", q, block[0]))
+            total = total + jnp.einsum(f"{rest}->qh", e.sum(order.index("k")))
+            return (total, out + jnp.einsum(f"{order},khm->qhm", e, block[1])), None
+
+        first = jnp.zeros((6, 2)), jnp.zeros_like(q)
+        (total, out), _ = lax.scan(step, first, (k.reshape(shape), v.reshape(shape)))
+        return out / total[..., None]
+
+    p = P.reshape(3, 8, 2, 4)
+    ((*_, weights),) = found_in(fn, X[0], p)
+    q, k = (np.einsum("td,dhm->htm", X[0], each) for each in p[:2])
+    np.testing.assert_allclose(weights[0], _softmax(q @ k.swapaxes(1, 2)), atol=1e-6)
+
+
+def _put_out(x, p, factor):
+    q, k, v = x @ p[0], x @ p[1], x @ p[2]
+    blocks = tuple(jnp.moveaxis(z.reshape(2, 3, 2, 8), 1, 0) for z in (k, v))
+
+    def block(pair):
+        s = q @ pair[0].mT
+        top = s.max(-1)
+        e = jnp.exp(s - top[..., None])
+        return e @ pair[1], e.sum(-1), top
+
+    outs, totals, tops = lax.map(jax.checkpoint(block), blocks)
+    scales = jnp.exp(tops - tops.max(0))
+    total = (totals * (scales if factor else 1.0)).sum(0)
+    return (outs * scales[..., None]).sum(0) / total[..., None]
+
+
+def test_blocks_that_a_loop_puts_out_are_put_together():
+    ((name, kind, _, weights),) = found_in(lambda x, p: _put_out(x, p, True), X, P)
+    assert name.endswith("softmax in blocks of keys")
+    assert kind == "self"
+    np.testing.assert_allclose(weights[:, 0], _softmax(_scores(X, P)), atol=1e-6)
+
+
+def test_blocks_whose_sums_are_scaled_otherwise_are_no_softmax():
+    assert found_in(lambda x, p: _put_out(x, p, False), X, P) == []

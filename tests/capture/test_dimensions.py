@@ -168,3 +168,34 @@ def test_repeated_dimensions_are_those_of_no_operand():
     repeated = repeated_along(dimensions, node.inputs[0])
     sizes = {f.size for f in _factors(dimensions, node.inputs[0]) if id(f) in repeated}
     assert sizes == {7}
+
+
+def test_a_reshape_that_mixes_axes_makes_new_ones():
+    # The shift of relative positions: rows of 6 become rows of 5.
+    x, out = _axes(lambda x: x.reshape(6, 5, 3), (5, 6, 3))
+    assert out[2] == x[2]
+    assert not {id(f) for axis in out[:2] for f in axis} & {id(f) for axis in x for f in axis}
+
+
+def test_pieces_behind_each_other_keep_the_axis_that_they_share():
+    x, out = _axes(lambda x: jnp.concatenate(jnp.split(x, 2, 1)), (3, 8))
+    outer, inner = out[0]
+    assert (outer.size, inner.size) == (2, 3)
+    assert (inner,) == x[0]
+    assert stems_from(outer, x[1])
+
+
+def test_a_piece_that_is_one_entry_of_an_outer_dimension_is_the_inner_one():
+    x, out = _axes(lambda x: x.reshape(8, 3)[4:8], (2, 4, 3))
+    assert out == (x[1], x[2])
+
+
+def test_queries_and_keys_stay_apart_in_a_backward_pass():
+    def fn(x, w):
+        return jax.grad(lambda w: (jax.nn.softmax((x @ w) @ (x @ w).T) @ x).sum())(w)
+
+    graph = graph_of(fn, np.ones((5, 4), np.float32), np.ones((4, 4), np.float32))
+    dimensions = Dimensions(graph)
+    scores = next(node for node in graph.nodes if node.outputs[0].shape == (5, 5))
+    queries, keys = dimensions.of(scores.outputs[0])
+    assert queries != keys

@@ -11,6 +11,7 @@ from attnreport.capture.factors import (
     canonical,
     copied,
     fresh_axis,
+    keep_apart,
     origins_of,
     stems_from,
     taken,
@@ -99,3 +100,22 @@ def test_no_sequence_of_merges_makes_a_dimension_its_own_ancestor(pairs):
     for factor in map(canonical, factors):
         above = {id(each) for source in factor.sources for each in ancestry(source)}
         assert id(factor) not in above
+
+
+def test_dimensions_of_one_array_never_become_one():
+    time = Factor(5)
+    queries, keys = copied((time,)), copied((time,))
+    keep_apart([queries, keys])
+    unify(queries, (time,))
+    unify(keys, (time,))
+    assert canonical(queries[0]) is canonical(time)
+    assert canonical(keys[0]) is not canonical(time)
+
+
+def test_parts_stay_apart_from_what_the_whole_is_apart_from():
+    rows, columns = (Factor(6),), (Factor(6),)
+    keep_apart([rows, columns])
+    unify(rows, (Factor(2), Factor(3)))
+    unify(columns, (Factor(2), Factor(3)))
+    unify(rows, columns)
+    assert not {id(each) for each in whole(rows)} & {id(each) for each in whole(columns)}

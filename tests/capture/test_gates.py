@@ -71,3 +71,22 @@ def test_places_are_gated():
 )
 def test_other_factors_are_no_gates(fn):
     assert analysis_of(fn, X, DOWN, UP).sites() == []
+
+
+def test_a_mean_over_some_places_is_pooled_too():
+    def fn(x, down, up, lengths):
+        seen = (jnp.arange(4) < lengths[:, None])[:, :, None, None]
+        mean = (x * seen).sum((1, 2)) / (5 * seen.sum((1, 2)))
+        return x * jax.nn.sigmoid(jax.nn.relu(mean @ down) @ up)[:, None, None]
+
+    ((_, kind, _, weights),) = found_in(fn, X, DOWN, UP, np.array([3, 4], np.int32))
+    assert (kind, weights.shape) == ("gate", (2, 1, 1, 6))
+
+
+def test_a_sigmoid_needs_no_parameters():
+    ((_, kind, _, _),) = found_in(lambda x: x * jax.nn.sigmoid(x.mean((1, 2), keepdims=True)), X)
+    assert kind == "gate"
+
+
+def test_a_norm_is_no_gate():
+    assert found_in(lambda x: x / jnp.maximum(jnp.abs(x).max((1, 2), keepdims=True), 1.0), X) == []

@@ -35,9 +35,7 @@ CHOICES = {
 }
 
 EVERY = pytest.mark.parametrize("name", PROGRAMS)
-POSITIVE = pytest.mark.parametrize(
-    "name", [name for name in PROGRAMS if not name.startswith("negatives")]
-)
+POSITIVE = pytest.mark.parametrize("name", [name for name in PROGRAMS if "negatives" not in name])
 
 
 def leaves(tree: Any) -> list[np.ndarray]:
@@ -128,7 +126,7 @@ def test_a_program_gives_finite_numbers(name):
 
 def test_the_corpus_is_large():
     assert len(PROGRAMS) >= 300
-    assert sum(name.startswith("negatives") for name in PROGRAMS) >= 50
+    assert sum("negatives" in name for name in PROGRAMS) >= 50
 
 
 def test_programs_over_eight_devices_compute_what_their_references_compute():

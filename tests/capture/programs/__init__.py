@@ -37,8 +37,22 @@ _FILES = [
     "negatives",
     "negatives_recurrent",
     "negatives_frameworks",
+    "field_approximating",
+    "field_decoding",
+    "field_gates",
+    "field_language",
+    "field_negatives",
+    "field_negatives_probable",
+    "field_normalizing",
+    "field_recommending",
+    "field_sets",
+    "field_vision",
 ]
-_OPTIONAL = {"equinox_layers": "equinox", "haiku_layers": "haiku"}
+_OPTIONAL = {
+    "equinox_layers": "equinox",
+    "haiku_layers": "haiku",
+    "field_frameworks": "haiku",
+}
 
 PROGRAMS: dict[str, Callable[[], Program]] = collect(
     __name__, [*_FILES, *(file for file, needed in _OPTIONAL.items() if find_spec(needed))]
