@@ -1,7 +1,8 @@
-"""Loops whose state is linear in what it was: state spaces, linear attention, moving averages.
+"""State that is linear in what it was: state spaces, linear attention, moving averages.
 
 `h[t] = a[t] h[t-1] + b[t]`, where neither `a` nor `b` depends on the state, is such a loop; LSTM
-and GRU cells are none, because their gates look at the state.
+and GRU cells are none, because their gates look at the state. Such a recurrence may run as a loop,
+as an associative scan, or as a long convolution by Fourier transforms.
 """
 
 from collections.abc import Iterator
@@ -11,11 +12,15 @@ from attnreport.capture.lineage import source
 
 
 def recurrences(graph: Graph) -> Iterator[Node]:
-    """Operations that are linear recurrences: loops, and products of an associative scan."""
+    """Operations that are linear recurrences: loops, and products of a scan or of transforms."""
     for node in graph.nodes:
-        if (node.primitive in ("scan", "while") and _is_linear_loop(node.scopes[0])) or (
-            node.primitive == "mul" and _joins_neighbors(node)
-        ):
+        if node.primitive in ("scan", "while"):
+            found = _is_linear_loop(node.scopes[0])
+        elif node.primitive == "mul":
+            found = _joins_neighbors(node) or _is_convolution(node)
+        else:
+            found = node.primitive == "sub" and _joins_neighbors(node) and _is_of_logarithms(node)
+        if found:
             yield node
 
 
@@ -26,7 +31,17 @@ def _is_linear_loop(body: Scope) -> bool:
         for value, output in zip(inputs, body.outputs, strict=False)
         if value.is_float and not value.is_scalar and output is not value
     ]
-    return any(_is_state(body, set(inputs), *state) for state in states)
+    # A running maximum only keeps exponentials small, as in RWKV.
+    steady = {state for state, output in states if _is_running_maximum(body, set(inputs), output)}
+    return any(_is_state(body, set(inputs) - steady, *state) for state in states)
+
+
+def _is_running_maximum(body: Scope, carries: set[Value], output: Value) -> bool:
+    node = source(output).node
+    own = {value for value in carries if _leads_to(output, value)}
+    return (
+        node is not None and node.primitive == "max" and not _depends(output, body, carries - own)
+    )
 
 
 def _is_state(body: Scope, carries: set[Value], state: Value, output: Value) -> bool:
@@ -71,7 +86,7 @@ def _leads_to(value: Value, state: Value) -> bool:
         current = source(waiting.pop())
         if current is state:
             return True
-        if current.node is not None and current.node.primitive in ("add", "mul", "sub"):
+        if current.node is not None and current.node.primitive in ("add", "mul", "sub", "max"):
             waiting.extend(current.node.inputs)
     return False
 
@@ -105,3 +120,23 @@ def _joins_neighbors(node: Node) -> bool:
 
 def _is_every_second(node: Node) -> bool:
     return node.primitive == "slice" and 2 in (node.params["strides"] or ())
+
+
+def _is_of_logarithms(node: Node) -> bool:
+    """Whether a difference becomes an exponential, as in the sum of numbers given as logarithms."""
+    waiting = [node.outputs[0]]
+    for _ in range(8):
+        if not waiting:
+            return False
+        for after, _ in waiting.pop().uses:
+            if after.primitive == "exp":
+                return True
+            if after.primitive in ("abs", "neg"):
+                waiting.extend(after.outputs)
+    return False
+
+
+def _is_convolution(node: Node) -> bool:
+    """Whether the Fourier transforms of two arrays are multiplied."""
+    before = [source(each).node for each in node.inputs]
+    return all(each is not None and each.primitive == "fft" for each in before)

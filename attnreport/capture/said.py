@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from attnreport.capture.axis_rules import batch_axes, contracted_axes
 from attnreport.capture.graph import Graph, Node, Value
-from attnreport.capture.lineage import MOVES, Numbers, source
+from attnreport.capture.lineage import MOVES, Numbers, carries_numbers, source
 from attnreport.capture.names import source_line
 from attnreport.capture.normalizers import Normalized, quotients
 from attnreport.capture.recurrences import recurrences
@@ -149,13 +149,15 @@ def _products_of_three(graph: Graph, is_weights: Callable[[Value], bool]) -> Ite
     for node in graph.nodes:
         if node.primitive != "dot_general" or not graph.is_live(node.outputs[0]):
             continue
-        for side in (0, 1):
-            first = _product_below(node.inputs[side])
+        below = [_product_below(each) for each in node.inputs]
+        if any(is_weights(source(e)) for each in below if each is not None for e in each.inputs):
+            continue
+        for side, first in enumerate(below):
             if first is None:
                 continue
             operands = [*((each, first) for each in first.inputs), (node.inputs[1 - side], node)]
             computed = all(_is_computed(*each) for each in operands)
-            if computed and not any(is_weights(each) for each, _ in operands):
+            if computed and not is_weights(source(node.inputs[1 - side])):
                 yield node
                 break
 
@@ -177,8 +179,11 @@ def _product_below(value: Value) -> Node | None:
 
 
 def _is_computed(value: Value, product: Node) -> bool:
-    """Whether an operand holds tokens: it is computed, or given with a batch of its own."""
-    return not is_parameter(value) or bool(batch_axes(product)[0])
+    """Whether an operand holds tokens: it is computed, or both are given and have a batch."""
+    if not carries_numbers(value):
+        return False
+    given = all(map(is_parameter, product.inputs)) and bool(batch_axes(product)[0])
+    return given or not is_parameter(value)
 
 
 _NEAREST = 3

@@ -112,7 +112,7 @@ def parallel_recurrence(draw: Draw) -> Case:
         log_sum = lax.associative_scan(jnp.logaddexp, log_z + log_h - total, axis=1)
         return jnp.exp(total + log_sum) * jax.nn.silu(x @ p["g"])
 
-    return Case(fn, (p, draw(2, 6, 6)), sentence="")
+    return Case(fn, (p, draw(2, 6, 6)), sentence="state")
 
 
 @program("Mamba: convolution, selective scan with exp of steps, skip, gate by SiLU.")
@@ -166,7 +166,7 @@ def long_convolution(draw: Draw) -> Case:
         a, b = jnp.split(y @ p["glu"], 2, -1)
         return a * jax.nn.sigmoid(b)
 
-    return Case(fn, (p, draw(2, 8, 6)))
+    return Case(fn, (p, draw(2, 8, 6)), sentence="state")
 
 
 @program("Linear attention: features elu + 1, causal by a scan over sums of outer products.")
@@ -220,7 +220,7 @@ def time_mixing(draw: Draw) -> Case:
         x = x + r * wkv.swapaxes(0, 1)
         return x + jax.nn.sigmoid(x @ p["cr"]) * (jnp.square(jax.nn.relu(x @ p["ck"])))
 
-    return Case(fn, (p, draw(2, 5, 6)))
+    return Case(fn, (p, draw(2, 5, 6)), sentence="state")
 
 
 @program("RetNet: products of queries and keys decay with distance; no softmax, group norm, gate.")
