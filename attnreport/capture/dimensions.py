@@ -34,13 +34,19 @@ class Dimensions:
         for value in graph.root.inputs:
             self._axes[value] = _named(value)
         self._read(graph.root)
-        self._outputs = graph.root.outputs
+        self._inputs, self._outputs = graph.root.inputs, graph.root.outputs
 
     @functools.cached_property
     def results(self) -> set[int]:
         """The identities of what the dimensions of the program's outputs are copies of."""
         factors = [factor for value in self._outputs for factor in self.within(value)]
         return {id(each) for factor in factors for each in ancestry(factor)}
+
+    @functools.cached_property
+    def leading(self) -> set[int]:
+        """The identities of the first dimensions of the program's inputs, where they are whole."""
+        axes = [self.of(value)[0] for value in self._inputs if len(value.shape) > 1]
+        return {id(canonical(axis[0])) for axis in axes if len(axis) == 1}
 
     def of(self, value: Value) -> Axes:
         """The axes of a value, each as its finest factors; `()` for an axis of size 1."""

@@ -36,11 +36,14 @@ class Layout:
         sizes: The weights' axes in their finest dimensions.
         order: The dimension for each place, batch first.
         shape: Batch, head, query and key.
+        batch: What the batch is made of, outermost first: models that run side by side, examples,
+            and parts of an example, such as the windows of a picture.
     """
 
     sizes: tuple[int, ...]
     order: tuple[int, ...]
     shape: tuple[int, int, int, int]
+    batch: tuple[int, int, int] = (1, -1, 1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,6 +57,7 @@ class Roles:
         key_projection: What made the keys; None if nothing did.
         heads: The heads in the order in which the queries number them.
         models: The dimensions that number models run side by side; they come first in the batch.
+        parts: The dimensions that number parts of an example; they come last in the batch.
     """
 
     of: dict[Factor, Role]
@@ -62,6 +66,7 @@ class Roles:
     key_projection: Projection | None
     heads: Axis = ()
     models: Axis = ()
+    parts: Axis = ()
 
     def with_role(self, role: Role) -> list[Factor]:
         """The dimensions that have a role."""
@@ -82,14 +87,23 @@ class Roles:
             [i for i, factor in enumerate(factors) if self.of[factor] == role]
             for role in ("batch", "head", "query", "key")
         ]
-        groups[0].sort(key=lambda place: not stems_from(factors[place], self.models))
+        groups[0].sort(key=lambda place: self._level(factors[place]))
         groups[1] = self._in_order(factors, groups[1])
         shape = [math.prod(factors[i].size for i in group) for group in groups]
+        levels = [(self._level(factors[i]), factors[i].size) for i in groups[0]]
+        batch = [math.prod(size for its, size in levels if its == level) for level in range(3)]
         return Layout(
             tuple(factor.size for factor in factors),
             tuple(i for group in groups for i in group),
             (shape[0], shape[1], shape[2], shape[3]),
+            (batch[0], batch[1], batch[2]),
         )
+
+    def _level(self, factor: Factor) -> int:
+        """0 for models, 1 for examples, 2 for parts of an example."""
+        if stems_from(factor, self.models):
+            return 0
+        return 2 if any(factor is canonical(each) for each in self.parts) else 1
 
     def _in_order(self, factors: list[Factor], heads: list[int]) -> list[int]:
         """Heads of grouped queries as the queries number them."""
@@ -154,7 +168,15 @@ class Assignment:
         axes = self._dimensions.of(weights)
         roles, fallbacks = _with_guessed_head(roles, axes, scores, query)
         order = heads if query is None else query.heads
-        return Roles(roles, fallbacks, query, key, order, models)
+        parts = self._parts(roles, models)
+        return Roles(roles, fallbacks, query, key, order, models, parts)
+
+    def _parts(self, roles: dict[Factor, Role], models: Axis) -> Axis:
+        """Batch dimensions beside those that come from the leading axis of what goes in."""
+        batch = [f for f, role in roles.items() if role == "batch" and not stems_from(f, models)]
+        leading = self._dimensions.leading
+        parts = [f for f in batch if not any(id(each) in leading for each in ancestry(f))]
+        return tuple(parts) if len(parts) < len(batch) else ()
 
     def _find_queries(self, roles: dict[Factor, Role], use: Contraction, scores: Scores) -> None:
         """Finds out which of the dimensions that weights and values share are queries.

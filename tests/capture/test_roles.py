@@ -98,3 +98,29 @@ def test_experts_are_the_keys_of_tokens_that_ask():
 
     (site,) = analysis_of(fn, X, router, up).sites()
     assert (site.kind, site.layout.shape) == ("router", (2, 1, 5, 4))
+
+
+def test_windows_are_parts_of_the_examples_they_were_cut_from():
+    def fn(p, x):
+        x = x.reshape(3, 4, 2, 8).swapaxes(0, 1)  # windows first
+        q, k, v = (jnp.einsum("wbtm,mhd->wbthd", x, p[n]) for n in "qkv")
+        weights = jax.nn.softmax(jnp.einsum("wbqhd,wbkhd->wbhqk", q, k))
+        return jnp.einsum("wbhqk,wbkhd->wbqhd", weights, v)
+
+    (site,) = analysis_of(fn, P, np.ones((3, 8, 8), np.float32)).sites()
+    assert site.layout.shape == (12, 3, 2, 2)
+    assert site.layout.batch == (1, 3, 4)
+
+
+def test_models_side_by_side_come_before_examples():
+    def model(p, x):
+        q, k, v = (jnp.einsum("btm,mhd->bthd", x, p[n]) for n in "qkv")
+        weights = jax.nn.softmax(jnp.einsum("bqhd,bkhd->bhqk", q, k))
+        return jnp.einsum("bhqk,bkhd,hdm->bqm", weights, v, p["o"])
+
+    p = {name: np.ones((4, 8, 3, 2), np.float32) for name in "qkv"}
+    p["o"] = np.ones((4, 3, 2, 8), np.float32)
+    x = np.ones((5, 6, 8), np.float32)
+    (site,) = analysis_of(jax.vmap(model, (0, None)), p, x).sites()
+    assert site.layout.batch == (4, 5, 1)
+    assert site.layout.shape == (20, 3, 6, 6)
