@@ -41,7 +41,12 @@ def _before_collecting(
                 continue
             if keys & {id(factor) for factor in mine}:
                 waiting.append(each)
-            elif not is_parameter(each) or weighed & {id(factor) for factor in mine}:
+            elif not is_parameter(each) or (
+                # Given values that are looked up, and no table of words.
+                node is not None
+                and node.primitive == "gather"
+                and weighed & {id(factor) for factor in mine}
+            ):
                 found.append(dimensions.ids(_uncut(each)) - _looked_up(dimensions, node))
     return found
 

@@ -124,3 +124,15 @@ def test_models_side_by_side_come_before_examples():
     (site,) = analysis_of(jax.vmap(model, (0, None)), p, x).sites()
     assert site.layout.batch == (4, 5, 1)
     assert site.layout.shape == (20, 3, 6, 6)
+
+
+def test_a_single_question_of_each_example_leaves_examples_in_the_batch():
+    def fn(p, x, memory):
+        q = jnp.einsum("btm,mhd->bthd", x, p["q"])
+        k, v = (jnp.einsum("btm,mhd->bthd", memory, p[n]) for n in "kv")
+        weights = jax.nn.softmax(jnp.einsum("bqhd,bkhd->bhqk", q, k))
+        return jnp.einsum("bhqk,bkhd->bqhd", weights, v)
+
+    ((_, kind, _, weights),) = found_in(fn, P, X[:, :1], X)
+    assert weights.shape == (2, 3, 1, 5)
+    assert kind == "cross"
