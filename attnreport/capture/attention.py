@@ -1,11 +1,12 @@
 """What comes out of a program beside its own output: its attention, as a pytree."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 
+from attnreport.capture.options import near_names
 from attnreport.capture.proofs import Proof
 
 
@@ -23,6 +24,11 @@ class About:
         fallbacks: What was guessed, a sentence each.
         reduction: How the weights were reduced on the device; empty if they were not.
         random: Whether the weights depend on random numbers that the program draws.
+        precision: Number format in which the program has the weights.
+        layers: Numbers of the layers that are kept, one for each entry along the loops in front,
+            other than the steps of a decoder.
+        heads: Numbers of the heads that are kept.
+        notes: What was wanted and cannot be had, or not as it is wanted, a sentence each.
     """
 
     kind: str
@@ -33,6 +39,10 @@ class About:
     fallbacks: tuple[str, ...] = ()
     reduction: str = ""
     random: bool = False
+    precision: str = "float32"
+    layers: tuple[int, ...] = ()
+    heads: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @jax.tree_util.register_dataclass
@@ -41,11 +51,16 @@ class Captured:
     """One attention of a program.
 
     Attributes:
-        weights: `[*loops, batch, head, query, key]`, or what the reduction made of it.
-        others: What else was wanted, by name.
-        proof: What the numbers say about it.
+        weights: `[*loops, batch, head, query, key]`, or what the reduction made of it; None if
+            they were not wanted.
+        others: What else was wanted, by name: `logits`, `mask` and `bias` with the axes of the
+            weights; `query`, `key`, `value` and `output` with an axis for each loop, and then as
+            the program lays them out. Logits whose axes are others than those of the weights stay
+            as they are, and `about.notes` says so of whatever is missing.
+        proof: What the numbers say about it, all heads and layers included.
         ran: Whether the branch that holds it was taken; an array of booleans over the loops.
-        iterations: How many iterations of each `while` loop around it count, outermost first.
+        iterations: For each loop around it, outermost first, how often it ran if it is a `while`
+            loop, and None if its length is fixed.
         about: What was known before the program ran.
     """
 
@@ -78,13 +93,27 @@ class Captured:
 
 
 class Attention(Mapping[str, Captured]):
-    """The attentions of a program by name, in the order in which they run. A pytree."""
+    """The attentions of a program by name, in the order in which they run. A pytree.
 
-    def __init__(self, captured: Mapping[str, Captured]):
+    Attributes:
+        notes: What a reader must know, a sentence each: what was seen but is not captured, what
+            was reduced and why, dropout.
+        failure: Why there is no attention, if capture itself failed; empty if it did not.
+    """
+
+    def __init__(
+        self, captured: Mapping[str, Captured], notes: Sequence[str] = (), failure: str = ""
+    ):
         """Holds the given attentions."""
         self._captured = dict(captured)
+        self.notes = tuple(notes)
+        self.failure = failure
 
     def __getitem__(self, name: str) -> Captured:
+        if name not in self._captured:
+            names = list(self._captured)
+            there = near_names(str(name), names) if names else "There is none."
+            raise KeyError(f"No attention is called {name!r}. {self.failure or there}")
         return self._captured[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -95,11 +124,17 @@ class Attention(Mapping[str, Captured]):
 
     def __repr__(self) -> str:
         lines = [f"  {name}: {each.kind}, {each.form}" for name, each in self.items()]
-        return "\n".join([f"Attention of {len(self)}:", *lines])
+        notes = [self.failure] if self.failure else self.notes
+        return "\n".join([f"Attention of {len(self)}:", *lines, *notes])
 
 
 jax.tree_util.register_pytree_node(
     Attention,
-    lambda attention: (tuple(attention.values()), tuple(attention)),
-    lambda names, captured: Attention(dict(zip(names, captured, strict=True))),
+    lambda attention: (
+        tuple(attention.values()),
+        (tuple(attention), attention.notes, attention.failure),
+    ),
+    lambda known, captured: Attention(
+        dict(zip(known[0], captured, strict=True)), notes=known[1], failure=known[2]
+    ),
 )

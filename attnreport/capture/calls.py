@@ -23,6 +23,7 @@ class Call:
         kind: What attends to what.
         normalized: Whether its rows are meant to sum to one.
         checks: What was verified about it.
+        layer: Number of its layer in the model; None if it is told by its place.
     """
 
     name: str
@@ -33,13 +34,15 @@ class Call:
     kind: Kind
     normalized: bool
     checks: tuple[Check, ...] = ()
+    layer: int | None = None
 
 
 def with_one_batch(calls: Sequence[Call], examples: int | None) -> list[Call]:
     """The calls with one batch size, that of the examples.
 
     A call without a batch holds for all examples. With a single example, a longer batch holds
-    parts of it, such as the windows of a picture, and becomes one call a part.
+    parts of it, such as the windows of a picture, and becomes one call a part. Parts are told by
+    their place, not by the number of their layer.
 
     Args:
         calls: Weights as `[batch, head, query, key]`.
@@ -72,6 +75,7 @@ def _parts(call: Call) -> Iterator[Call]:
             name=call.name if count == 1 else f"{call.name} (part {number + 1})",
             weights=call.weights[part],
             mask=None if call.mask is None else call.mask[part],
+            layer=call.layer if count == 1 else None,
         )
 
 

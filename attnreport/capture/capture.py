@@ -4,18 +4,21 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from attnreport._errors import CaptureError, InvalidAttentionError
+from attnreport.capture.budget import REDUCTIONS
 from attnreport.capture.calls import Call, with_one_batch
 from attnreport.capture.functions import without_jit
 from attnreport.capture.labels import Axes, Labels
 from attnreport.capture.linen_calls import linen_call, linen_variables
-from attnreport.capture.naming import group_of, stack_of
+from attnreport.capture.naming import stack_of
+from attnreport.capture.options import Heads, Numbers, Options, OverBudget
 from attnreport.capture.outcome import Outcome
-from attnreport.capture.plan import Options
+from attnreport.capture.selection import Grouping, usual_group
 from attnreport.capture.universal import capture_call
 from attnreport.recording import Checks, Kind, Recording, Source
+from attnreport.recording.layers import layer_numbers, with_numbers
 
 
 def capture_attention(
@@ -34,8 +37,11 @@ def capture_attention(
     verify: bool = True,
     select: str | Sequence[str] | None = None,
     kinds: Sequence[str] = Options.kinds,
-    reduce: Literal["uint8", "bfloat16"] | None = None,
+    layers: Numbers | None = None,
+    heads: Heads | None = None,
+    reduce: Literal["uint8", "bfloat16", "head mean"] | None = None,
     budget: int = Options.budget,
+    over_budget: OverBudget = Options.over_budget,
     steps: int | None = None,
     strict: bool = False,
     **model_kwargs: Any,
@@ -61,7 +67,9 @@ def capture_attention(
     Weights are those after the softmax and before dropout, in the format in which they meet the
     values. Each example of the batch becomes an example of the recording; layers of a scanned stack
     become maps `path[0]`, `path[1]`, …; the steps of a decoder that asks one question a step become
-    the queries of one map. Scores below -5000 are taken to be masked.
+    the queries of one map. Scores below -5000 are taken to be masked. A layer has the number that
+    it has in the model, also if others are left out; heads of a map are numbered from 0, so where
+    only some are kept its name says which.
 
     Args:
         model: The module or function to run.
@@ -86,18 +94,31 @@ def capture_attention(
         source: Where the weights come from; model, framework and versions are filled in.
         verify: Run the model once more without capture, to measure how far its output is from the
             output with capture, and say whether weights depend on random numbers.
-        select: Patterns of names to keep, such as `*layers.3*`; all if left out.
+        select: Patterns of names to keep, such as `*layers.3*`; all if left out. A name that
+            several attentions have matches all of them.
         kinds: Kinds to keep, as they are recognized; routers of mixtures of experts only if they
             are named.
-        reduce: Rounds the weights on the device: `bfloat16`, or `uint8` for steps of 1/255.
-        budget: Most bytes of weights that may leave the device.
+        layers: Numbers of the layers to keep in each group; all if left out. `plan_attention` shows
+            them, for the groups that there are if `group` is left out.
+        heads: Numbers of the heads to keep, such as `[0, 3]`, or a mapping from patterns of names
+            and numbers of layers to such numbers, or to None for all heads:
+            `{5: [0, 3], "decoder.*": None}`. What no key matches is left out.
+        reduce: Makes less of the weights on the device: `bfloat16` rounds them, `uint8` rounds them
+            to steps of 1/255, `head mean` leaves one head, the mean of all that are kept.
+        budget: Most bytes that may leave the device.
+        over_budget: What to do with more than that. `refuse` is an error that says how large it
+            would be and what helps, before the model runs: rounding and averaging change numbers
+            that are read later, so nobody gets them unasked. `reduce` takes the first of bfloat16,
+            uint8 and the mean of the heads that fits; the source of the recording says which and
+            why.
         steps: How many iterations of a `while` loop to keep, where its condition does not tell.
         strict: Leave out what is only a guess.
         model_kwargs: All other keyword arguments go to the model.
 
     Raises:
         CaptureError: No attention can be taken out of the call; the message says why and what to
-            do. An error that the model raises by itself passes unchanged.
+            do. An error that the model raises by itself passes unchanged. If capture itself fails,
+            the error holds the model's output as `output`.
         InvalidAttentionError: Labels or mask do not fit.
     """
     options = {name: value for name, value in locals().items() if name in _DEFAULTS}
@@ -105,18 +126,25 @@ def capture_attention(
     _require_apart(model, inputs, given, options)
     chosen = Options(
         select=select,
-        kinds=tuple(kinds),
-        reduce=_precise(reduce),
+        kinds=kinds,
+        layers=layers,
+        heads=heads,
+        want=("weights", "mask"),
+        reduce=_whole(reduce),
         budget=budget,
+        over_budget=over_budget,
         steps=steps,
         strict=strict,
-        masks=True,
     )
-    outcome = _outcome(model, inputs, given, chosen, verify)
+
+    def group_of(name: str, found: str) -> str:
+        return _group(name, _kind(name, found, kind), group)
+
+    outcome = _outcome(model, inputs, given, chosen, verify, group_of)
     calls = with_one_batch(outcome.calls, outcome.examples)
     names = _example_names(len(calls[0].weights), example_names)
     labels = Labels.of(tokens, key_tokens, names)
-    resolved: list[Kind] = [_kind(call, kind) for call in calls]
+    resolved: list[Kind] = [_kind(call.path, call.kind, kind) for call in calls]
     labels = labels.in_model(
         [(call.weights.shape[-1], call.mask) for call in calls], "cross" in resolved, padding
     )
@@ -147,7 +175,7 @@ def capture_attention(
         )
         for call, place in zip(calls, places, strict=True)
     ]
-    recording = Recording.join_groups(maps)
+    recording = _with_layers(Recording.join_groups(maps), [call.layer for call in calls])
     return dataclasses.replace(recording, source=_source(source, outcome))
 
 
@@ -163,14 +191,44 @@ class _Place:
 
 
 def _outcome(
-    model: Any, inputs: Sequence[Any], kwargs: Mapping[str, Any], options: Options, verify: bool
+    model: Any,
+    inputs: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    options: Options,
+    verify: bool,
+    group: Grouping,
 ) -> Outcome:
     linen_form = linen_call(model, inputs)
     if linen_form is not None:
         module, arguments = linen_form
-        arguments = (linen_variables(module, arguments), *arguments[1:])
-        return capture_call(module.apply, arguments, kwargs, options=options, verify=verify)
-    return capture_call(model, inputs, kwargs, options=options, verify=verify)
+        model, inputs = module.apply, (linen_variables(module, arguments), *arguments[1:])
+    return capture_call(model, inputs, kwargs, options=options, verify=verify, group=group)
+
+
+def _with_layers(recording: Recording, layers: Sequence[int | None]) -> Recording:
+    """The recording with the numbers that the model's layers have.
+
+    In a group in which a map has none, because it is a part of an example such as a window, all
+    are numbered by their place.
+
+    Args:
+        recording: The recording, the same maps in each example.
+        layers: The number of each map; None if it has none.
+    """
+    maps = recording.examples[0].maps
+    unclear = {each.group for each, layer in zip(maps, layers, strict=True) if layer is None}
+    places = layer_numbers(maps)
+    numbers = [
+        place if layer is None or each.group in unclear else layer
+        for each, layer, place in zip(maps, layers, places, strict=True)
+    ]
+    return dataclasses.replace(
+        recording,
+        examples=tuple(
+            dataclasses.replace(example, maps=with_numbers(example.maps, numbers))
+            for example in recording.examples
+        ),
+    )
 
 
 def _example_names(count: int, given: Sequence[str] | None) -> Sequence[str]:
@@ -218,17 +276,21 @@ def _open_parameters(model: Any, inputs: Sequence[Any]) -> set[str]:
     return named - filled.keys()
 
 
-def _precise(reduce: str | None) -> str | None:
-    if reduce in (None, "uint8", "bfloat16"):
+def _whole(reduce: str | None) -> str | None:
+    if reduce in (None, *REDUCTIONS):
         return reduce
     raise CaptureError(
         f"A recording holds whole maps, and `reduce={reduce!r}` would not leave them whole. Choose "
-        "`uint8` or `bfloat16`; `with_attention` has all reductions."
+        f"{', '.join(f'`{name}`' for name in REDUCTIONS)}; `with_attention` has all reductions."
     )
 
 
-def _kind(call: Call, kind: Kind | Callable[[str], Kind] | None) -> Kind:
-    return (kind(call.path) if callable(kind) else kind) or call.kind
+def _kind(name: str, found: str, kind: Kind | Callable[[str], Kind] | None) -> Kind:
+    return (kind(name) if callable(kind) else kind) or cast(Kind, found)
+
+
+def _group(name: str, kind: Kind, group: str | Callable[[str], str] | None) -> str:
+    return (group(name) if callable(group) else group) or usual_group(name, kind)
 
 
 def _place(
@@ -239,14 +301,13 @@ def _place(
     mask: Any,
 ) -> _Place:
     *_, queries, keys = call.weights.shape
-    stack = stack_of(call.path)
-    query, key = labels.axes_of(kind, stack, queries, keys)
+    query, key = labels.axes_of(kind, stack_of(call.path), queries, keys)
     given = mask(call.path) if callable(mask) else mask
     return _Place(
         query=query,
         key=key,
         kind=kind,
-        group=(group(call.path) if callable(group) else group) or group_of(stack, kind),
+        group=_group(call.path, kind, group),
         mask=call.mask if given is None else given,
     )
 

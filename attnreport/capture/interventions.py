@@ -1,6 +1,7 @@
 """Changes attention while a program runs: gradients for each weight, heads scaled or cut."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,11 +12,13 @@ import numpy as np
 from attnreport._errors import CaptureError
 from attnreport.capture.attention import Attention
 from attnreport.capture.layouts import merged
-from attnreport.capture.plan import Options, Planned, plan_of
+from attnreport.capture.options import Options
+from attnreport.capture.plan import plan_of
+from attnreport.capture.planned import Planned
 from attnreport.capture.replay import Edit, replay
 from attnreport.capture.roles import Layout
 from attnreport.capture.sites import address_of
-from attnreport.capture.trace import trace
+from attnreport.capture.trace import require_values, trace
 from attnreport.capture.transformation import collected
 
 
@@ -34,15 +37,22 @@ def attention_gradients(
 
     Returns:
         A function of the same arguments, which gives `(output, attention, gradients)`; gradients
-        have the names and the canonical layout of the weights.
+        have the names and the canonical layout of the weights, and the layers and heads that are
+        kept of them.
+
+    Raises:
+        CaptureError: When the function is called, as in `with_attention`, or for a `while` loop,
+            whose weights cannot be varied one by one.
     """
     chosen = Options(**options)
 
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Attention, dict[str, jax.Array]]:
         traced = trace(function, args, kwargs)
+        require_values(traced)
         plan = plan_of(traced, chosen)
+        plan.require_within_budget()
         edits = [_edit(each, _added(each.site.layout)) for each in plan.kept]
-        run = replay(traced.closed, plan.probes(), edits, steps=chosen.steps)
+        run = replay(traced.closed, plan.probes(), edits, steps=plan.bounds)
 
         def value(zeros: Mapping[str, Any]) -> tuple[Any, Any]:
             outputs, values, aux = run(traced.leaves, zeros)
@@ -50,9 +60,13 @@ def attention_gradients(
             return scalar(output), (output, values, aux)
 
         zeros = {each.name: jnp.zeros(_shape(each), each.site.weights.dtype) for each in plan.kept}
-        gradients, (output, values, aux) = jax.jit(jax.grad(value, has_aux=True))(zeros)
-        attention = collected(plan, values, aux)
-        return output, attention, {each.name: _merged(each, gradients) for each in plan.kept}
+
+        def gradients(zeros: Mapping[str, Any]) -> Any:
+            found, (output, values, aux) = jax.grad(value, has_aux=True)(zeros)
+            kept = {each.name: _kept(each, found[each.name]) for each in plan.kept}
+            return output, collected(plan, values, aux), kept
+
+        return jax.jit(gradients)(zeros)
 
     return differentiated
 
@@ -80,7 +94,7 @@ def with_scaled_heads(
         traced = trace(function, args, kwargs)
         plan = plan_of(traced, chosen)
         edits = [_edit(each, _scaled(each.site.layout)) for each in plan.kept]
-        run = replay(traced.closed, [], edits, steps=chosen.steps)
+        run = replay(traced.closed, [], edits, steps=plan.bounds)
         ones = {each.name: jnp.ones(head_shape(each)) for each in plan.kept}
 
         def output(scales: Mapping[str, Any]) -> Any:
@@ -115,17 +129,20 @@ def ablate_heads(function: Callable[..., Any], **options: Any) -> Callable[..., 
 
     All heads run in one mapped call. Cutting a head sets its weights to zero, so that it adds
     nothing to the output of its attention.
+
+    Args:
+        function: As in `with_attention`.
+        options: Options of `with_attention` that choose attentions, layers and heads.
+
+    Raises:
+        CaptureError: When the function is called, as in `with_scaled_heads`.
     """
     chosen = Options(**options)
 
     def ablated(*args: Any, **kwargs: Any) -> Ablation:
         plan = plan_of(trace(function, args, kwargs), chosen)
         run = with_scaled_heads(function, **options)(*args, **kwargs)
-        heads = [
-            (each.name, tuple(map(int, index)))
-            for each in plan.kept
-            for index in np.ndindex(head_shape(each))
-        ]
+        heads = [(each.name, index) for each in plan.kept for index in _head_indices(each)]
         scales = {each.name: np.ones((len(heads), *head_shape(each)), "f") for each in plan.kept}
         for number, (name, index) in enumerate(heads):
             scales[name][(number, *index)] = 0
@@ -143,25 +160,44 @@ def head_shape(planned: Planned) -> tuple[int, ...]:
     return (*_loops(planned), planned.site.layout.shape[1])
 
 
+def _head_indices(planned: Planned) -> list[tuple[int, ...]]:
+    """Where in `head_shape` the heads are that are kept."""
+    shape = head_shape(planned)
+    places = jnp.arange(math.prod(shape)).reshape(*shape[:-1], 1, shape[-1], 1, 1)
+    kept = np.unique(np.asarray(_kept(planned, places)))
+    return [tuple(map(int, index)) for index in zip(*np.unravel_index(kept, shape), strict=True)]
+
+
 def _loops(planned: Planned) -> tuple[int, ...]:
-    lengths = [loop.length for loop in planned.site.loops]
-    if None in lengths:
-        raise CaptureError(
-            f"{planned.name} runs in a loop whose length only running tells, so its weights cannot "
-            "be varied one by one. Use `jax.lax.scan` or `jax.lax.fori_loop` with a fixed length."
-        )
-    return tuple(length for length in lengths if length is not None)
+    for loop in planned.site.loops:
+        if loop.length is None and loop.role != "shard":
+            raise CaptureError(
+                f"{planned.name} runs in a `while` loop, whose iterations run with the same "
+                "changes, so its weights cannot be varied one by one. Use `jax.lax.scan` or "
+                "`jax.lax.fori_loop` with a fixed length."
+            )
+    return planned.stacking.lengths
 
 
 def _shape(planned: Planned) -> tuple[int, ...]:
     return (*_loops(planned), *planned.site.layout.shape)
 
 
-def _merged(planned: Planned, arrays: Mapping[str, jax.Array]) -> jax.Array:
-    return merged(arrays[planned.name], planned.site.loops)
+def _kept(planned: Planned, array: jax.Array) -> jax.Array:
+    """Of an array like canonical weights of all iterations, the layers and heads that are kept."""
+    stacking, choice = planned.stacking, planned.choice
+    whole = merged(array, stacking.loops)
+    heads = jnp.take(whole, np.asarray(choice.all_heads), axis=-3, mode="clip")
+    layers = [planned.layers.index(layer) for layer in choice.layers]
+    return stacking.cut(heads, layers, stacking.front)
 
 
 def _edit(planned: Planned, apply: Callable[[Any, Any], Any]) -> Edit:
+    if planned.site.weights.address is None:
+        raise CaptureError(
+            f"{planned.name} runs in a fused kernel, in which its weights are in no array, so they "
+            "cannot be varied. Run the model with an implementation in plain JAX."
+        )
     return Edit(planned.name, address_of(planned.site.weights), apply)
 
 

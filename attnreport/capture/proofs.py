@@ -76,6 +76,8 @@ class Product:
 
 def product_of(dimensions: Dimensions, site: Site) -> Product | None:
     """The product to check a site with; None where dimensions cannot be told apart."""
+    if site.recipe.checked is not None:
+        return None
     use = site.contraction
     own = _factors(dimensions, site.weights)
     letters = {id(factor): chr(97 + number) for number, factor in enumerate(own)}

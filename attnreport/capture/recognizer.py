@@ -31,6 +31,7 @@ from attnreport.capture.dimensions import Dimensions
 from attnreport.capture.factors import Axis, canonical, stems_from, whole
 from attnreport.capture.gates import gates
 from attnreport.capture.graph import Graph, Node, Value
+from attnreport.capture.kernels import Kernels
 from attnreport.capture.kinds import Kinds
 from attnreport.capture.later import Scaling, Scalings
 from attnreport.capture.lineage import Numbers, carries_numbers, source
@@ -96,11 +97,13 @@ class Analysis:
         for site in gates(self.graph, *known, self.normalized):
             found.setdefault(_identity(site), site)
         found = self._with_carried_heads(found)
-        kinds = Kinds(self.dimensions, self.numbers, self._is_weights)
-        order = {value: node.order for node in self.graph.nodes for value in node.outputs}
+        parts = (self.dimensions, self.numbers, self._is_weights)
+        fused = Kernels(*parts).sites(self.graph, list(found.values()))
+        found |= {_identity(site): site for site in fused}
+        kinds = Kinds(*parts)
         return [
             dataclasses.replace(site, kind=kinds.of(site))
-            for site in sorted(found.values(), key=lambda site: order.get(site.weights, -1))
+            for site in sorted(found.values(), key=_order)
         ]
 
     def _with_carried_heads(self, found: Mapping[Any, Site]) -> dict[Any, Site]:
@@ -122,7 +125,7 @@ class Analysis:
             return not is_backward(node) and not captured.intersection(node.scopes)
 
         return [
-            *kernels(self.graph),
+            *kernels(self.graph, {each.contraction.node for each in sites}),
             *segments(self.graph, self.numbers),
             *linear_attention(self.graph, self._is_weights, is_forward),
             *pieces(self._pieces),
@@ -319,6 +322,10 @@ class Analysis:
             layout=roles.layout(self.dimensions.of(weights)),
             loops=loops_of(self.dimensions, weights, scores, roles),
         )
+
+
+def _order(site: Site) -> int:
+    return -1 if site.weights.node is None else site.weights.node.order
 
 
 def _is_recomputed(value: Value) -> bool:

@@ -40,6 +40,23 @@ def reduction(name: str | None) -> Reduction:
     )
 
 
+def mask_reduction(name: str | None) -> Reduction:
+    """What a reduction does to a mask, so that it fits the weights that are left.
+
+    The mean over the heads may look where any head may, and so may a cell of a grid where any of
+    its weights may. A mask of rows that become a few numbers stays whole.
+
+    Args:
+        name: As in `reduction`.
+    """
+    if name == "head mean":
+        return lambda mask: mask.any(1, keepdims=True)
+    kind, _, number = (name or "").partition("-")
+    if kind == "pooled":
+        return lambda mask: pooled(mask.astype(jnp.uint8), int(number)).astype(bool)
+    return lambda mask: mask
+
+
 def eight_bits(weights: jax.Array) -> jax.Array:
     """Weights in steps of 1/255, for weights between 0 and 1."""
     return jnp.round(jnp.clip(weights.astype(jnp.float32), 0, 1) * 255).astype(jnp.uint8)
@@ -72,7 +89,8 @@ def pooled(weights: jax.Array, most: int) -> jax.Array:
     """The largest weight in each cell of a grid of at most `most` by `most` cells."""
     steps = tuple(-(-size // most) for size in weights.shape[-2:])
     window = (*(1 for _ in weights.shape[:-2]), *steps)
-    lowest = jnp.array(-jnp.inf, weights.dtype)
+    is_float = jnp.issubdtype(weights.dtype, jnp.floating)
+    lowest = jnp.array(-jnp.inf if is_float else 0, weights.dtype)
     padding = [(0, 0)] * (weights.ndim - 2) + [
         (0, -size % step) for size, step in zip(weights.shape[-2:], steps, strict=True)
     ]

@@ -43,7 +43,7 @@ class Layout:
     sizes: tuple[int, ...]
     order: tuple[int, ...]
     shape: tuple[int, int, int, int]
-    batch: tuple[int, int, int] = (1, -1, 1)
+    batch: tuple[int, int, int]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -5,18 +5,17 @@ be taken out of the program as they are. A reader who looks for their attention 
 """
 
 import dataclasses
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from attnreport.capture.axis_rules import batch_axes, contracted_axes
 from attnreport.capture.graph import Graph, Node, Value
+from attnreport.capture.kernel_calls import is_kernel, kernel_name
 from attnreport.capture.lineage import MOVES, Numbers, carries_numbers, source
 from attnreport.capture.names import source_line
 from attnreport.capture.normalizers import Normalized, quotients
 from attnreport.capture.recurrences import recurrences
+from attnreport.capture.requirements import is_backward
 from attnreport.capture.scores import is_parameter
-
-_KERNEL = re.compile(r"pallas_call|custom_call|ffi_call|dot_product_attention|flash|mosaic")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,18 +41,20 @@ def say(what: str, node: Node, sentence: str) -> Said:
     return Said(sentence, source_line(node) or "/".join(node.names), what)
 
 
-def kernels(graph: Graph) -> Iterator[Said]:
-    """Kernels that compute attention without ever holding its weights."""
+def kernels(graph: Graph, captured: Collection[Node] = ()) -> Iterator[Said]:
+    """Kernels that may compute attention, other than those whose weights are measured."""
     for node in graph.nodes:
+        if not is_kernel(node) or is_backward(node) or node in captured:
+            continue
         arrays = [each for each in node.inputs if each.is_float and len(each.shape) > 2]
-        if _KERNEL.search(node.primitive) and len(arrays) > 2:
-            name = node.params.get("name") or node.params.get("call_target_name") or node.primitive
+        if len(arrays) > 2:
             operands = ", ".join(f"{each.dtype}{list(each.shape)}" for each in arrays)
             yield say(
                 "kernel",
                 node,
-                f"The fused kernel `{name}` takes {operands}. If it is attention, its weights are "
-                "in no array of the program. Run the model with an implementation in plain JAX "
+                f"The fused kernel `{kernel_name(node)}` takes {operands}, which were not read as "
+                "queries, keys and values. If it is attention, its weights are in no array of the "
+                "program. Run the model with an implementation in plain JAX "
                 "(for `jax.nn.dot_product_attention`: `implementation='xla'`) to capture them.",
             )
 

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal
 
+import jax.numpy as jnp
+
 from attnreport.capture.contractions import Contraction
 from attnreport.capture.factors import Axis
 from attnreport.capture.graph import Value
@@ -22,10 +24,19 @@ class Recipe:
     Attributes:
         addresses: The values they are computed from, all in one scope.
         compute: From those values to the weights, in the axes of the first.
+        checked: From those values to the weights and their distance from the program's own result;
+            None where the dimensions of weights and values tell how to multiply them out.
     """
 
     addresses: tuple[Address, ...]
     compute: Callable[..., Any]
+    checked: Callable[..., tuple[Any, Any]] | None = None
+
+    def run(self, *values: Any) -> tuple[Any, Any]:
+        """The weights and their distance from the program's own result; NaN if that is not told."""
+        if self.checked is None:
+            return self.compute(*values), jnp.float32(jnp.nan)
+        return self.checked(*values)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

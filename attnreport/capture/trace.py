@@ -3,17 +3,16 @@
 import dataclasses
 import inspect
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import flax.errors
 import jax
 import jax.core
 from flax import linen, nnx
 
 from attnreport._errors import CaptureError
 from attnreport.capture.functions import held_objects, with_replacements, without_jit
+from attnreport.capture.untraceable import explanation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +25,14 @@ class Traced:
             `variables['params']['query']['kernel']`.
         leaves: The arrays of the call that it was traced for.
         structure: The structure of its output.
+        function: The call as a function of its arrays.
     """
 
     closed: Any
     labels: tuple[str, ...]
     leaves: list[Any]
     structure: Any
+    function: Callable[[Sequence[Any]], Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,26 +59,19 @@ def trace(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str
         kwargs: Its keyword arguments.
 
     Raises:
-        CaptureError: The function cannot be traced, because its Python code depends on the values
-            of arrays. Other errors of the function pass unchanged.
+        CaptureError: The function cannot be traced by JAX, or an array was deleted. Other errors
+            of the function pass unchanged.
     """
     call = pure_call(function, args, kwargs)
     _require_alive(call)
     try:
         closed, shapes = jax.make_jaxpr(call.function, return_shape=True)(call.leaves)
-    except flax.errors.TraceContextError as error:
-        raise CaptureError(
-            "The function changes an NNX module that it reaches through an attribute of another "
-            f"object ({_first_line(error)}). Pass the module as an argument, so that a copy of it "
-            "can run."
-        ) from error
-    except _BRANCHES_ON_VALUES as error:
-        raise CaptureError(
-            "The function cannot be traced by JAX, because its Python code depends on values of "
-            f"an array ({_first_line(error)}). Pass such values as Python numbers, or branch with "
-            "`jax.lax.cond` and `jnp.where`."
-        ) from error
-    return Traced(closed, call.labels, call.leaves, jax.tree.structure(shapes))
+    except Exception as error:
+        why = explanation(error)
+        if not why:
+            raise
+        raise CaptureError(why) from error
+    return Traced(closed, call.labels, call.leaves, jax.tree.structure(shapes), call.function)
 
 
 def require_values(traced: Traced) -> None:
@@ -132,10 +126,7 @@ def pure_call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping
         ]
         model, positional, named, modules = jax.tree.unflatten(structure, new)
         called = _with_modules(function if model is None else model, held, modules)
-        with warnings.catch_warnings():
-            # A model that sows by itself does so into a copy that is thrown away.
-            warnings.filterwarnings("ignore", "(?s).*sow.*outside of", DeprecationWarning)
-            return called(*positional, **named)
+        return called(*positional, **named)
 
     modules = [place for place, leaf in places if is_module(leaf)]
     arguments = _names_of_arguments(function, args)
@@ -231,15 +222,3 @@ def _names_of_arguments(function: Any, args: Sequence[Any]) -> list[str]:
 
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-_BRANCHES_ON_VALUES = (
-    jax.errors.ConcretizationTypeError,
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerIntegerConversionError,
-    jax.errors.NonConcreteBooleanIndexError,
-)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".:") if lines else "no message"

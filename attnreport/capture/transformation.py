@@ -1,18 +1,19 @@
 """`with_attention`: from a function to one that gives its attention beside its output."""
 
 import functools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from attnreport.capture.attention import Attention, Captured
-from attnreport.capture.layouts import merged
-from attnreport.capture.loops import MERGED
-from attnreport.capture.plan import UNLIMITED, Options, Plan, Planned, plan_of
-from attnreport.capture.proofs import proof as prove
-from attnreport.capture.reductions import reduction
+from attnreport._errors import CaptureError
+from attnreport.capture.attention import Attention
+from attnreport.capture.failures import INSTEAD, failure_sentence, plain_output
+from attnreport.capture.options import Heads, Numbers, Options, OverBudget
+from attnreport.capture.origin import origin_of
+from attnreport.capture.plan import plan_of
+from attnreport.capture.planned import Plan
 from attnreport.capture.replay import Aux, replay
 from attnreport.capture.trace import Traced, require_values, trace
 
@@ -22,9 +23,12 @@ def with_attention(
     *,
     select: str | Sequence[str] | None = None,
     kinds: Sequence[str] = Options.kinds,
+    layers: Numbers | None = None,
+    heads: Heads | None = None,
     want: Sequence[str] = Options.want,
     reduce: str | None = None,
     budget: int = Options.budget,
+    over_budget: OverBudget = Options.over_budget,
     steps: int | None = None,
     strict: bool = False,
 ) -> Callable[..., tuple[Any, Attention]]:
@@ -35,16 +39,34 @@ def with_attention(
     differentiated, and used inside a training step; wrap it in `jax.jit` to call it often. NNX
     modules are copied, so counters of random numbers and statistics of the caller's stay.
 
+    Should capture itself fail on a program, the output is still that of the program, and attention
+    is empty: its `failure` says why, and so does a `RuntimeWarning`.
+
     Args:
         function: Any function that JAX can trace, or a model that can be called: plain
             `jax.numpy`, Flax, Equinox, Haiku.
-        select: Patterns of names to keep, such as `*layer_3*`; all if left out.
+        select: Patterns of names to keep, such as `*layer_3*`; all if left out. A name that
+            several attentions have matches all of them.
         kinds: Kinds to keep; routers of mixtures of experts only if they are named.
-        want: What to take of each: `weights`, and `logits`, `query`, `key`, `value`, `output`
-            in the program's own layout.
+        layers: Numbers of the layers to keep; all if left out. They are numbered as in a recording
+            of everything, in forward order in each group such as `encoder self-attention`, the
+            layers of a loop one by one; `plan_attention` shows them.
+        heads: Numbers of the heads to keep, such as `[0, 3]`, or a mapping from patterns of names
+            and numbers of layers to such numbers, or to None for all heads:
+            `{5: [0, 3], "decoder.*": None}`. What no key matches is left out. Layers of one loop
+            are one array, which holds every head that any of them keeps.
+        want: What to take of each: `weights`; `logits`, `mask` (True where a query may look) and
+            `bias` (what the program adds to the product of queries and keys, in units of the
+            logits) with the axes of the weights; `query`, `key`, `value`, `output` in the
+            program's own layout. What a program does not have is left out, and `about.notes` says
+            so.
         reduce: Reduces the weights on the device: `uint8`, `bfloat16`, `head mean`, `top-8`,
-            `statistics`, `pooled-64`.
+            `statistics`, `pooled-64`, with any number in place of 8 and 64.
         budget: Most bytes that may leave the program.
+        over_budget: What to do with more than that. `refuse` is an error that says how large it
+            would be: results keep the number format that the caller counts on, whatever the size of
+            the inputs. `reduce` takes the first that fits of bfloat16, uint8 and the mean over the
+            heads, and says so in `attention.notes`.
         steps: How many iterations of a `while` loop to keep, where its condition does not tell.
         strict: Leaves out what is only a guess.
 
@@ -58,10 +80,13 @@ def with_attention(
     """
     options = Options(
         select=select,
-        kinds=tuple(kinds),
-        want=tuple(want),
+        kinds=kinds,
+        layers=layers,
+        heads=heads,
+        want=want,
         reduce=reduce,
         budget=budget,
+        over_budget=over_budget,
         steps=steps,
         strict=strict,
     )
@@ -69,7 +94,19 @@ def with_attention(
     @functools.wraps(function, updated=())
     def captured(*args: Any, **kwargs: Any) -> tuple[Any, Attention]:
         traced = trace(function, args, kwargs)
-        return run_plan(traced, plan_of(traced, options))
+        require_values(traced)
+        try:
+            return run_plan(
+                traced, plan_of(traced, options, origin_of(function, args, kwargs)["model"])
+            )
+        except CaptureError:
+            raise
+        except Exception as error:
+            # If the program itself fails, it does so here again, with its own error.
+            output = plain_output(traced)
+            reason = failure_sentence(error, INSTEAD)
+            warnings.warn(reason, RuntimeWarning, stacklevel=2)
+            return output, Attention({}, failure=reason)
 
     return captured
 
@@ -82,64 +119,50 @@ def plan_attention(
     Args:
         function: As in `with_attention`.
         args: Arguments of the call; arrays may be `jax.ShapeDtypeStruct`.
-        options: What would be captured; the size is not limited here.
+        options: What would be captured. A plan that is over the budget says so instead of raising.
         kwargs: Keyword arguments of the call.
+
+    Raises:
+        CaptureError: The call cannot be traced, the selection matches nothing, or capture itself
+            fails on the program.
     """
-    chosen = options or Options(budget=UNLIMITED)
-    return plan_of(trace(function, args, kwargs), chosen)
+    traced = trace(function, args, kwargs)
+    try:
+        return plan_of(traced, options or Options(), origin_of(function, args, kwargs)["model"])
+    except CaptureError:
+        raise
+    except Exception as error:
+        raise CaptureError(failure_sentence(error)) from error
 
 
 def run_plan(traced: Traced, plan: Plan) -> tuple[Any, Attention]:
-    """Output and attention of a program that a plan was made for."""
+    """Output and attention of a program that a plan was made for.
+
+    Raises:
+        CaptureError: Arguments are only shapes, or the plan is over its budget.
+    """
     require_values(traced)
-    run = replay(traced.closed, plan.probes(), steps=plan.options.steps)
-    outputs, values, aux = jax.jit(run)(traced.leaves, {})
-    return jax.tree.unflatten(traced.structure, outputs), collected(plan, values, aux)
+    plan.require_within_budget()
+    outputs, attention = jax.jit(program_with_attention(traced, plan))(traced.leaves)
+    return jax.tree.unflatten(traced.structure, outputs), attention
+
+
+def program_with_attention(
+    traced: Traced, plan: Plan
+) -> Callable[[Sequence[Any]], tuple[list[jax.Array], Attention]]:
+    """A program as a function of its flat inputs to its flat outputs and its attention."""
+    run = replay(traced.closed, plan.probes(), steps=plan.bounds)
+
+    def program(leaves: Sequence[Any]) -> tuple[list[jax.Array], Attention]:
+        outputs, values, aux = run(leaves, {})
+        return outputs, collected(plan, values, aux)
+
+    return program
 
 
 def collected(plan: Plan, values: Mapping[str, Any], aux: Aux) -> Attention:
     """What the probes of a plan gave, as attention."""
     return Attention(
-        {each.name: _captured(each, values[each.name], aux, plan) for each in plan.kept}
+        {each.name: each.extraction.captured(values, aux, each.about) for each in plan.kept},
+        notes=(*plan.said, *plan.notes),
     )
-
-
-def _captured(planned: Planned, value: Any, aux: Aux, plan: Plan) -> Captured:
-    weights, others, proof = value
-    loops, assemble = planned.site.loops, planned.site.assemble
-    if assemble is not None or any(loop.role in MERGED for loop in loops):
-        weights = merged(weights, loops)
-        if "allowed" in others:
-            others = {**others, "allowed": merged(others["allowed"], loops)}
-        if assemble is not None:
-            weights = assemble(weights)
-            proof = prove(weights, jnp.float32(jnp.nan))
-            if plan.options.masks:
-                others = {**others, "allowed": weights != 0}
-        reduce = reduction(plan.options.reduce)
-        for _ in range(weights.ndim - 4):
-            reduce = jax.vmap(reduce)
-        weights = reduce(weights)
-    return Captured(
-        weights=weights,
-        others=others,
-        proof=proof,
-        ran=_ran(planned, aux.branches),
-        iterations=tuple(
-            aux.iterations["/".join(map(str, loop.path))]
-            for loop in loops
-            if "/".join(map(str, loop.path)) in aux.iterations
-        ),
-        about=planned.about,
-    )
-
-
-def _ran(planned: Planned, branches: Mapping[str, jax.Array]) -> jax.Array:
-    """Whether all branches around an attention were taken, for each iteration of its loops."""
-    ran = jnp.array(True)
-    for scope in planned.site.weights.scope.enclosing():
-        if scope.kind == "branch":
-            taken = branches["/".join(map(str, scope.path))]
-            here = taken == int(str(scope.path[-1]).removeprefix("branch"))
-            ran = jnp.reshape(ran, (*ran.shape, *(1,) * (here.ndim - ran.ndim))) & here
-    return ran

@@ -7,6 +7,7 @@ from attnreport.cli.info import info
 from attnreport.cli.plan import plan
 from attnreport.cli.program import CONTEXT_SETTINGS, Program, debug_option, version_option
 from attnreport.cli.render import render
+from attnreport.cli.reproduce import reproduce
 from attnreport.cli.run import run
 from attnreport.cli.terminal import prepare_streams
 
@@ -21,7 +22,7 @@ def program() -> None:
     """
 
 
-for command in (demo, run, render, info, plan):
+for command in (demo, run, render, info, plan, reproduce):
     program.add_command(command)
 
 

@@ -25,6 +25,7 @@ from attnreport.cli.results import (
     metavar="FILE",
     help="A file with one text per line; - is standard input.",
 )
+@click.option("--strict", is_flag=True, help="Refuse attention that is only a guess.")
 @report_options
 @save_option
 @quiet_option
@@ -33,6 +34,7 @@ def run(
     folder: Path,
     texts: tuple[str, ...],
     text_file: Path | None,
+    strict: bool,
     output: Path | None,
     title: str | None,
     force: bool,
@@ -63,6 +65,7 @@ def run(
             budget_mb=budget_mb,
             instead=", or give fewer or shorter texts",
         ),
+        strict=strict,
         progress=not quiet,
     )
     finish(

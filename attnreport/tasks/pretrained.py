@@ -32,6 +32,7 @@ def record_texts(
     *,
     names: Sequence[str] | None = None,
     check_size: Callable[[int], object] | None = None,
+    strict: bool = False,
     progress: bool = True,
 ) -> Recording:
     """A recording of what a pretrained BERT-family model attends to in the given texts.
@@ -46,6 +47,7 @@ def record_texts(
         names: A name per text; its number and first words if left out.
         check_size: Called with the number of weights the recording will have, before any is
             computed; what it raises ends the recording.
+        strict: Whether to refuse attention that is only a guess.
         progress: Whether to say on stderr what is being done.
 
     Raises:
@@ -69,7 +71,7 @@ def record_texts(
     if check_size is not None:
         cells = sum(len(encoding.ids) ** 2 for encoding in encodings)
         check_size(pretrained.sizes.layers * pretrained.sizes.heads * cells)
-    recording = _recorded(pretrained, encodings, console)
+    recording = _recorded(pretrained, encodings, console, strict)
     examples = [
         dataclasses.replace(example, name=name, input=text)
         for example, name, text in zip(
@@ -80,7 +82,7 @@ def record_texts(
 
 
 def _recorded(
-    pretrained: PretrainedBert, encodings: Sequence["Encoding"], console: Console
+    pretrained: PretrainedBert, encodings: Sequence["Encoding"], console: Console, strict: bool
 ) -> Recording:
     """One example per text, in the order given, named by its number."""
     total, source = len(encodings), _source(pretrained, len(encodings))
@@ -96,6 +98,7 @@ def _recorded(
                 tokens=[_axis(encoding) for encoding in batch],
                 example_names=[str(text) for text in texts],
                 source=source,
+                strict=strict,
             )
         examples.update(zip(texts, recording.examples, strict=True))
         told = recording.source  # with the notes of the capture, the same for every batch

@@ -1,5 +1,7 @@
 """Calls of a run brought to one batch, and what of a run becomes which call."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -131,9 +133,34 @@ def test_rounding_that_leaves_nothing_of_a_row_is_refused():
         capture_attention(lambda x, w: attend(x, w)[0], x, W, reduce="uint8", verify=False)
 
 
-def test_a_reduction_that_leaves_no_maps_is_refused():
-    with pytest.raises(CaptureError, match=r"would not leave them whole.*`with_attention`"):
-        capture_attention(lambda x, w: attend(x, w)[0], numbers(2, 5, 8), W, reduce="top-2")
+@pytest.mark.parametrize("reduce", ["top-2", "statistics", "pooled-64"])
+def test_a_reduction_that_leaves_no_maps_is_refused(reduce):
+    sentence = (
+        f"A recording holds whole maps, and `reduce='{reduce}'` would not leave them whole. Choose "
+        "`bfloat16`, `uint8`, `head mean`; `with_attention` has all reductions."
+    )
+    with pytest.raises(CaptureError, match=f"^{re.escape(sentence)}$"):
+        capture_attention(lambda x, w: attend(x, w)[0], numbers(2, 5, 8), W, reduce=reduce)
+
+
+def test_the_mean_of_heads_is_one_head_that_says_so():
+    x = numbers(2, 5, 8)
+    causal = jnp.tril(jnp.ones((5, 5), bool))
+
+    def model(x, w):
+        query, key, value = (jnp.einsum("...tm,mhd->...htd", x, each) for each in w)
+        weights = jax.nn.softmax(jnp.where(causal, query @ key.mT / 2, -1e9))
+        return x + jnp.moveaxis(weights @ value, -3, -2).reshape(x.shape), weights
+
+    recording = capture_attention(lambda x, w: model(x, w)[0], x, W, reduce="head mean")
+    for example, weights in zip(recording.examples, model(x, W)[1], strict=True):
+        (found,) = example.maps
+        assert found.weights.shape == (1, 5, 5)
+        assert abs(found.array()[0] - weights.mean(0)).max() < 5e-7
+        assert np.array_equal(found.allowed()[0], causal)
+        assert found.name.endswith(" (mean of heads 0, 1)")
+        (said,) = (each for each in found.checks.others if each.name == "heads")
+        assert said.detail == "Of the 2 heads of the model, this map shows mean of heads 0, 1."
 
 
 def test_what_is_selected_is_captured():
@@ -148,5 +175,31 @@ def test_what_is_selected_is_captured():
     assert [m.name for m in recording.examples[0].maps] == ["layers.1"]
     recording = capture_attention(model, layers, x, select=["layers.0", "*[12]"], verify=False)
     assert [m.name for m in recording.examples[0].maps] == ["layers.0", "layers.1", "layers.2"]
-    with pytest.raises(CaptureError, match=r"nothing was asked for. Widen `select` or `kinds`"):
+    with pytest.raises(CaptureError, match=r"^No attention is of kind cross. There are layers.0 "):
         capture_attention(model, layers, x, kinds=["cross"])
+
+
+def mixture(router, x):
+    """A mixture of experts, and no attention."""
+    shares = jax.nn.softmax(x @ router)
+    each = jnp.einsum("btm,emn->bten", x, numbers(3, 8, 8, seed=6))
+    return jnp.einsum("bte,bten->btn", shares, each)
+
+
+def test_what_nobody_asked_for_is_said():
+    with pytest.raises(CaptureError, match=r"nothing was asked for. Widen `select` or `kinds`"):
+        capture_attention(mixture, numbers(8, 3, seed=5), numbers(2, 5, 8))
+
+
+def test_strictness_says_what_it_refuses():
+    q = numbers(2, 5, 2, 4)
+    with pytest.raises(CaptureError, match=r"`strict` refuses what is only a guess: Queries and"):
+        capture_attention(jax.nn.dot_product_attention, q, q, q, strict=True)
+
+    def model(layer, q, x):
+        return attend(x, layer)[0], jax.nn.dot_product_attention(q, q, q)
+
+    recording = capture_attention(model, W, q, numbers(2, 5, 8), strict=True, verify=False)
+    assert len(recording.examples[0].maps) == 1
+    (note,) = recording.source.notes
+    assert note.startswith("Left out, because `strict` refuses what is only a guess: ")

@@ -68,6 +68,34 @@ def test_each_head_is_cut_once(case):
     assert np.allclose(ablation.output, stack(*case), atol=1e-6)
 
 
+def test_only_chosen_layers_and_heads_are_varied(case):
+    chosen = {"layers": [0, 2], "heads": 1}
+    whole = attention_gradients(stack, lambda y: (y**2).sum())(*case)
+    part = attention_gradients(stack, lambda y: (y**2).sum(), **chosen)(*case)
+    (name,) = part[1]
+    assert part[1][name].weights.shape == part[2][name].shape == (2, 2, 1, 5, 5)
+    for found, expected in zip(
+        (part[1][name].weights, part[2][name]),
+        (whole[1][name].weights, whole[2][name]),
+        strict=True,
+    ):
+        assert abs(found - expected[::2, :, 1:]).max() <= 1e-6 * abs(expected).max()
+    ablation = ablate_heads(stack, **chosen)(*case)
+    assert [index for _, index in ablation.heads] == [(0, 1), (2, 1)]
+    for (_, (number, head)), output in zip(ablation.heads, ablation.without, strict=True):
+        expected = by_hand(*case, scales=jnp.ones((LAYERS, HEADS)).at[number, head].set(0))
+        assert abs(output - expected).max() <= 1e-5 * abs(expected).max()
+
+
+def test_gradients_keep_to_the_budget_and_cut_heads_need_none(case):
+    with pytest.raises(CaptureError, match="more than the budget of 1 B"):
+        attention_gradients(stack, jnp.sum, budget=1)(*case)
+    assert len(ablate_heads(stack, budget=1)(*case).heads) == LAYERS * HEADS
+    shapes = jax.ShapeDtypeStruct((2, 5, 8), jnp.float32)
+    with pytest.raises(CaptureError, match="`x` is a ShapeDtypeStruct"):
+        attention_gradients(stack, jnp.sum)(case[0], shapes)
+
+
 def test_scales_of_one_change_nothing(case):
     run = with_scaled_heads(stack)(*case)
     assert np.array_equal(jax.jit(run)({}), jax.jit(stack)(*case))
@@ -87,5 +115,5 @@ def test_a_loop_of_unknown_length_is_refused():
         attend = lambda x: jax.nn.softmax(x @ x.mT) @ x  # noqa: E731  a body of one line
         return jax.lax.while_loop(lambda x: x.sum() > 0, attend, x)
 
-    with pytest.raises(CaptureError, match="whose length only running tells"):
+    with pytest.raises(CaptureError, match="runs in a `while` loop, whose iterations run with the"):
         ablate_heads(until)(jnp.ones((2, 5, 4)))

@@ -77,7 +77,9 @@ class SowsItself(nnx.Module):
 
 def test_a_module_that_sows_by_itself_gives_each_attention_once():
     x = numbers(2, 5, FEATURES)
-    (attention,) = capture_attention(SowsItself(), x).examples[1].maps
+    # The warning that Flax gives whoever runs this model.
+    with pytest.warns(DeprecationWarning, match="sow"):
+        (attention,) = capture_attention(SowsItself(), x).examples[1].maps
     assert abs(attention.array()[0] - jax.nn.softmax(x[1] @ x[1].T)).max() < 1e-6
     assert (attention.kind, attention.mask) == ("self", None)
     assert attention.name.startswith("test_nnx_modules.py:")

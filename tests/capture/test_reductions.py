@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnreport._errors import CaptureError
-from attnreport.capture.reductions import reduction
+from attnreport.capture import with_attention
+from attnreport.capture.reductions import mask_reduction, reduction
+from tests.capture.attending import encode, numbers, projections
 
 SIZES = st.tuples(*[st.integers(1, 3)] * 2, st.integers(1, 9), st.integers(1, 9))
 
@@ -102,6 +104,46 @@ def test_cells_hold_the_largest_weight_in_them(array, most):
 def test_pooling_does_not_invent_zeros():
     # Bias or gates may be below zero; padding must not come through as a weight.
     assert (reduced("pooled-2", -np.ones((1, 1, 3, 3), np.float32)) < 0).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(weights(), st.integers(1, 10))
+def test_masks_are_reduced_like_their_weights(array, most):
+    mask = np.asarray(array) > 0.2
+    for name in (f"pooled-{most}", "head mean"):
+        found = mask_reduction(name)(jnp.asarray(mask))
+        assert found.dtype == bool
+        assert np.array_equal(found, reduced(name, mask.astype(np.float32)) > 0)
+    for name in (None, "uint8", "bfloat16", "top-2", "statistics"):
+        assert np.array_equal(mask_reduction(name)(jnp.asarray(mask)), mask)
+
+
+LAYERS, X = [projections(number) for number in range(2)], numbers(2, 5, 8)
+
+
+@pytest.mark.parametrize(
+    "name", ["uint8", "bfloat16", "head mean", "top-2", "statistics", "pooled-3"]
+)
+def test_only_what_is_left_leaves_the_compiled_program(name):
+    capture = jax.jit(with_attention(encode, reduce=name))
+    traced = capture.trace(LAYERS, X)
+    leaving = {
+        (each.shape, str(each.dtype)) for each in jax.tree.leaves(traced.out_info) if each.shape
+    }
+    whole = jnp.zeros((2, 2, 5, 5))
+    expected = jax.tree.leaves(jax.eval_shape(reduction(name), whole))
+    assert leaving == {(X.shape, "float32"), *((e.shape, str(e.dtype)) for e in expected)}
+    # It is one program: compiled as a whole, it gives what reducing whole weights gives.
+    _, attention = capture(LAYERS, X)
+    _, plain = jax.jit(with_attention(encode))(LAYERS, X)
+    for each, of_whole in zip(attention.values(), plain.values(), strict=True):
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(
+                a.astype(np.float32), b.astype(np.float32), atol=1.01 if name == "uint8" else 4e-3
+            ),
+            each.weights,
+            reduction(name)(of_whole.weights),
+        )
 
 
 @pytest.mark.parametrize("name", ["half", "top", "top-0", "top-x", "pooled-", "uint8-2", ""])

@@ -70,7 +70,7 @@ def test_a_fused_kernel():
     from jax.experimental import pallas as pl
 
     def kernel(q, k, v, out):
-        out[...] = jax.nn.softmax(q[...] @ k[...].T) @ v[...]
+        out[...] = jnp.maximum(q[...] @ k[...].T, 0) @ v[...]
 
     def fn(x, p):
         shape = jax.ShapeDtypeStruct((5, 8), np.float32)

@@ -1,9 +1,12 @@
 """`with_attention` as a transformation: under all of JAX's own, and within a training step."""
 
+import functools
 import json
 import re
 import subprocess
 import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -13,7 +16,7 @@ import optax
 import pytest
 from flax import nnx
 
-from attnreport import with_attention
+from attnreport import capture_attention, plan_attention, with_attention
 from attnreport._errors import CaptureError
 from tests.capture.attending import (
     ROUNDING,
@@ -163,19 +166,6 @@ def test_a_branch_tells_whether_it_was_taken(positive):
     assert np.array_equal(output, jax.jit(model)(LAYERS[0], x))
 
 
-def test_what_else_is_wanted_comes_along():
-    want = ("weights", "logits", "query", "key", "value", "output")
-    _, attention = with_attention(attend, want=want)(LAYERS[0], X)
-    (captured,) = attention.values()
-    others = captured.others
-    assert set(others) == set(want[1:])
-    # In the program's own layout, here that of the products in `attend`.
-    assert abs(jax.nn.softmax(others["logits"]) - captured.weights).max() <= ROUNDING
-    scores = others["query"] @ others["key"] / 2
-    assert abs(scores - others["logits"]).max() <= 1e-5
-    assert abs(captured.weights @ others["value"] - others["output"]).max() <= 1e-5
-
-
 def test_a_reduction_leaves_little():
     _, attention = with_attention(encode, reduce="top-2")(LAYERS, X)
     for captured, expected in zip(attention.values(), references(LAYERS, X), strict=True):
@@ -213,6 +203,68 @@ def test_nothing_is_an_empty_attention():
     output, attention = with_attention(jnp.sin)(X)
     assert np.array_equal(output, jax.jit(jnp.sin)(X))
     assert len(attention) == 0
+    assert attention.failure == ""
+    (note,) = attention.notes
+    assert note.startswith("Nothing in it is normalized")
+
+
+def test_a_name_that_there_is_not_is_said_with_those_that_there_are():
+    _, attention = with_attention(encode)(LAYERS, X)
+    message = r"No attention is called 'layer_0'\. Near are layers\.0, layers\.1\."
+    with pytest.raises(KeyError, match=message):
+        attention["layer_0"]
+    assert attention.get("layer_0") is None
+    with pytest.raises(KeyError, match=r"No attention is called 'layer_0'\. There is none\."):
+        with_attention(jnp.sin)(X)[1]["layer_0"]
+
+
+def test_dropout_is_captured_and_said():
+    def model(layer, key, x):
+        kept = jax.random.bernoulli(key, 0.5, (3, 2, 5, 5))
+        weights = jnp.where(kept, weights_of(layer, x), 0) * 2
+        value = jnp.einsum("btm,mhd->bhtd", x, layer["v"])
+        return jnp.moveaxis(weights @ value, 1, 2).reshape(x.shape)
+
+    key = jax.random.key(0)
+    output, attention = with_attention(model)(LAYERS[0], key, X)
+    assert np.array_equal(output, jax.jit(model)(LAYERS[0], key, X))
+    assert same(attention, references(LAYERS[:1], X))
+    assert attention.notes == (
+        "The model drew random numbers while it ran, so dropout was on: this is one sample, with "
+        "weights as they were before dropout zeroed some of them. Call `model.eval()`, or say "
+        "`deterministic=True`, for the weights that it predicts with.",
+    )
+    assert attention.notes == plan_attention(model, LAYERS[0], key, X).notes
+    assert attention.notes[0] in str(attention)
+    assert jax.tree.map(jnp.copy, attention).notes == attention.notes
+
+
+def test_arrays_that_are_donated_are_still_there():
+    step = jax.jit(encode, donate_argnums=1)
+    x = X + 0
+    output, _ = with_attention(step)(LAYERS, x)
+    assert not x.is_deleted()
+    assert np.array_equal(output, step(LAYERS, x))
+
+
+def test_values_are_asked_for_before_anything_is_read():
+    sentence = (
+        "`x` is a ShapeDtypeStruct, and attention needs numbers. Give an array; `plan_attention` "
+        "takes shapes."
+    )
+    shape = jax.ShapeDtypeStruct(X.shape, X.dtype)
+    for capture in (with_attention(encode), functools.partial(capture_attention, encode)):
+        with pytest.raises(CaptureError, match=f"^{re.escape(sentence)}$"):
+            capture(LAYERS, shape)
+
+
+def test_threads_do_not_disturb_each_other():
+    capture = with_attention(encode)
+    expected = references(LAYERS, X)
+    with ThreadPoolExecutor(4) as pool, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = list(pool.map(lambda _: capture(LAYERS, X)[1], range(4)))
+    assert all(same(attention, expected) for attention in found)
 
 
 def test_modules_of_nnx_stay_as_they_were():

@@ -80,6 +80,13 @@ def test_precision_and_budget_are_passed_on(invoke, tasks, outputs, calls):
     assert (found["precision"], found["budget_mb"]) == ("u8", 64.0)
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_strictness_is_passed_on(invoke, tasks, outputs, calls, strict):
+    assert invoke("run", "model", "--text", "a", *["--strict"] * strict).exit_code == 0
+    (found,) = calls.named("record_texts")
+    assert found.get("strict", False) is strict
+
+
 def test_what_is_too_large_is_known_before_it_is_computed(invoke, tasks, outputs, calls, tmp_path):
     tasks.expected_weights = 100_000_000
     result = invoke("run", "model", "--text", "a")

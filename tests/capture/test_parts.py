@@ -1,0 +1,30 @@
+"""Batches that hold more than the examples: windows of pictures, and models side by side."""
+
+import numpy as np
+import pytest
+
+from attnreport.capture import capture_attention
+from tests.capture.programs import PROGRAMS
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"), [("vision.windows", 4), ("field_vision.shifted_windows", 4)]
+)
+def test_each_window_is_a_map(name, parts):
+    program = PROGRAMS[name]()
+    (truth,) = program.expected()
+    recording = capture_attention(program.fn, *program.args)
+    assert len(recording.examples) == len(truth.weights) // parts
+    for number, example in enumerate(recording.examples):
+        expected = truth.weights.reshape(-1, parts, *truth.weights.shape[1:])[number]
+        found = np.stack([each.array() for each in example.maps])
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    names = [each.name for each in recording.examples[0].maps]
+    assert names == [f"fn (part {part + 1})" for part in range(parts)]
+
+
+def test_each_model_of_an_ensemble_is_a_map():
+    program = PROGRAMS["field_normalizing.ensemble"]()
+    recording = capture_attention(program.fn, *program.args)
+    assert [each.name for each in recording.examples[1].maps] == ["fn[0]", "fn[1]", "fn[2]"]
+    assert all(each.layer is None for each in recording.examples[1].maps)
