@@ -33,9 +33,13 @@ def test_windows_of_one_example_become_parts():
     ]
 
 
-def test_windows_of_several_examples_are_not_guessed_apart():
-    with pytest.raises(CaptureError, match=r"batches of 2, 6.*one example at a time"):
-        capture_attention(Windowed(), numbers(2, 12, FEATURES))
+def test_windows_of_several_examples_are_told_apart():
+    several = capture_attention(Windowed(), numbers(2, 12, FEATURES))
+    alone = capture_attention(Windowed(), numbers(2, 12, FEATURES)[:1])
+    assert len(several.examples) == 2
+    for one, other in zip(several.examples[0].maps, alone.examples[0].maps, strict=True):
+        assert one.name == other.name
+        assert abs(one.array() - other.array()).max() < 1e-6
 
 
 def test_a_module_that_is_called_twice_gives_two_maps():

@@ -10,7 +10,8 @@ import pytest
 from attnreport._errors import CaptureError
 from attnreport.capture import capture_attention, with_attention
 from attnreport.capture.attention import About, Captured
-from attnreport.capture.options import Options, plan_of
+from attnreport.capture.options import Options
+from attnreport.capture.plan import plan_of
 from attnreport.capture.proofs import Product, proof
 from attnreport.capture.trace import trace
 from attnreport.capture.transformation import run_plan

@@ -15,6 +15,7 @@ def test_texts_are_read_in_order(invoke, tasks, outputs, calls, tmp_path):
         {
             "folder": Path("model"),
             "texts": ["first", "second", "third", "fourth\u2028line"],
+            "strict": False,
             "progress": True,
         }
     ]

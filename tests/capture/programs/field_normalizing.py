@@ -210,7 +210,12 @@ def key_chunks(draw: Draw) -> Case:
     def reference(note, query, key, value):
         q, k, v = (y.swapaxes(0, 1)[None] for y in (query, key, value))
         kinds = ("self",)
-        return ref.attend(note, q, k, v, kind="cross", also_kinds=kinds, optional=CHUNKS)[
+
+        def either(weights, *args, **labels):
+            # Of given arrays without a batch, nothing tells heads from examples.
+            return note(weights, *args, also=[weights.swapaxes(0, 1)], **labels)
+
+        return ref.attend(either, q, k, v, kind="cross", also_kinds=kinds, optional=CHUNKS)[
             0
         ].swapaxes(0, 1)
 
