@@ -94,6 +94,8 @@ def product_of(dimensions: Dimensions, site: Site) -> Product | None:
     summed = {operand.get(id(canonical(factor))) for factor in use.over}
     sizes = {str(operand[id(factor)]): factor.size for factor in known if id(factor) in operand}
     free = {letter: size for letter, size in sizes.items() if letter not in summed}
+    # Values that are added to the result, as in a residual sum, have its dimension for the keys'.
+    result = [None if letter in summed else letter for letter in result]
     result = _completed(result, output, free)
     if None in operand.values() or len(set(result)) < len(result) or not set(result) <= inputs:
         return None

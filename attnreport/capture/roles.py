@@ -150,7 +150,9 @@ class Assignment:
         asking = () if scores.query is None else self._dimensions.within(scores.query)
         roles: dict[Factor, Role] = {}
         for factor in self._dimensions.within(weights):
-            is_shared = id(factor) in shared
+            # What lies between may have copied a dimension that the result shares with the inputs.
+            lineage = (factor,) if use.weights is weights else ancestry(factor)
+            is_shared = any(id(each) in shared for each in lineage)
             if id(factor) in keys:
                 roles[factor] = "key"
             elif heads and (is_shared or free_heads) and stems_from(factor, heads):
