@@ -7,6 +7,7 @@ from attnreport.analysis import PATTERNS, Finding, HeadStatistics, display_label
 from attnreport.recording import Example, Metric, Recording
 from attnreport.recording.layers import numbers_text
 from attnreport.report.assets import Assets
+from attnreport.report.check_tables import check_columns, check_rows, other_check_rows
 from attnreport.report.conditions import page_conditions
 from attnreport.report.context import (
     ExampleCard,
@@ -20,7 +21,7 @@ from attnreport.report.head_facts import fact_names, head_facts
 from attnreport.report.packing import ENCODINGS, Encoding
 from attnreport.report.page_data import Block, PageData
 from attnreport.report.phrases import clipped, counted, magnitude, ranged, rounded
-from attnreport.report.provenance import check_rows, failure_fact, made_rows, other_check_rows
+from attnreport.report.provenance import failure_fact, guess_fact, made_rows
 from attnreport.report.specs import occurring_patterns
 from attnreport.report.stacks import Stack
 
@@ -62,6 +63,7 @@ def build_context(
         conditions=page_conditions(opened, stacks),
         first_label=display_label(opened.key, 0),
         broadest=f"{math.log2(len(opened.key)):.2f}",
+        check_columns=check_columns(stacks),
         checks=check_rows(stacks),
         other_checks=other_check_rows(recording, stacks),
         made=made_rows(recording, stacks, encoding, largest=data.largest),
@@ -102,9 +104,7 @@ def _facts(
     known = [error for error in errors if error is not None]
     if len(known) == len(errors) and all(m.normalized for s in stacks for m in s.maps):
         facts.append(("", f"every row sums to 1 (largest difference {magnitude(max(known))})"))
-    failure = failure_fact(recording, stacks)
-    if failure:
-        facts.append(failure)
+    facts += filter(None, (failure_fact(recording, stacks), guess_fact(stacks)))
     if recording.source.created:
         facts.append(("", recording.source.created))
     return tuple(facts)

@@ -86,6 +86,7 @@ class CheckRow:
         row_sum_error: Largest distance of a row's sum from 1.
         output_difference: Largest difference of the model's output with and without capture.
         deterministic: Whether the weights are the same in every run.
+        others: A text for each further column.
     """
 
     name: str
@@ -95,6 +96,7 @@ class CheckRow:
     row_sum_error: str
     output_difference: str
     deterministic: str
+    others: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,8 +107,9 @@ class OtherCheckRow:
         name: What was checked.
         group: The stack.
         value: The worst number that was found, with its unit; a dash without one.
-        outcome: Whether it held.
-        place: The map with the worst; empty where there is only one.
+        outcome: Whether it held, or that it is a guess; a dash for what is only said.
+        place: The map with the worst, or all maps of which the same is said; empty where there is
+            only one map.
         detail: A sentence about it; may be empty.
     """
 
@@ -153,6 +156,7 @@ class ReportContext:
             the page opens on; elements that ask for one that does not start hidden.
         first_label: Label of the first key of the stack that the page opens on.
         broadest: Entropy in bits of attention spread evenly over the keys of that stack.
+        check_columns: Headings of the further columns of `checks`.
         checks: What was verified, map by map.
         other_checks: What else was verified, stack by stack.
         made: Term and description of how the report was made.
@@ -180,6 +184,7 @@ class ReportContext:
     conditions: Mapping[str, bool]
     first_label: str
     broadest: str
+    check_columns: tuple[str, ...]
     checks: tuple[CheckRow, ...]
     other_checks: tuple[OtherCheckRow, ...]
     made: tuple[tuple[str, str], ...]

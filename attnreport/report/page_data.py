@@ -24,6 +24,7 @@ from attnreport.report.conditions import page_conditions
 from attnreport.report.head_facts import head_facts
 from attnreport.report.packing import Encoding, heads_per_block, pack_bits, pack_heads
 from attnreport.report.palette import DARK, LIGHT
+from attnreport.report.proofs import Statement, statements_of
 from attnreport.report.stacks import Stack
 
 
@@ -65,6 +66,7 @@ def build_page_data(
     """Packs the recording for the page, which opens on stack number `first`."""
     blocks: list[Block] = []
     entries, atlases, statistics = [], [], []
+    statements: dict[Statement, int] = {}
     weight_blocks = 0
     for index, stack in enumerate(stacks):
         conditions = page_conditions(stack, stacks)
@@ -92,6 +94,7 @@ def build_page_data(
                 "atlas": {"id": f"atlas{index}", "width": atlas.width, "height": atlas.height},
                 "masks": masks,
                 "reference": [_links(attention) for attention in stack.maps],
+                "checks": [_numbered(statements_of(each), statements) for each in stack.maps],
                 "start": {"layer": layer, "head": head, "q": query, "k": key},
                 "statistics": [_statistics(number, stack) for number in numbers],
             }
@@ -111,6 +114,7 @@ def build_page_data(
             for number, example in enumerate(recording.examples)
         ],
         "stacks": entries,
+        "checks": [dataclasses.astuple(statement) for statement in statements],
         "ramps": {"light": LIGHT, "dark": DARK},
         "start": {"stack": first, **entries[first]["start"]},
     }
@@ -221,6 +225,11 @@ def _differing(axis: Axis, shown: Sequence[str]) -> dict[int, str]:
     """The texts that are not the labels themselves, which are few."""
     pairs = enumerate(zip(axis.labels, shown, strict=True))
     return {position: text for position, (label, text) in pairs if text != label}
+
+
+def _numbered(found: Sequence[Statement], known: dict[Statement, int]) -> list[int]:
+    """Numbers of the statements among all that are known, which grow by the new ones."""
+    return [known.setdefault(statement, len(known)) for statement in found]
 
 
 def _links(attention: AttentionMap) -> list[list[int]] | None:

@@ -2,58 +2,22 @@
 
 from collections.abc import Sequence
 
-from attnreport.recording import AttentionMap, Recording, WorstCheck, worst_checks
-from attnreport.report.context import CheckRow, OtherCheckRow
+from attnreport.recording import Recording
+from attnreport.report.check_tables import worst_by_group
 from attnreport.report.packing import ENCODINGS, Encoding
-from attnreport.report.phrases import clipped, counted, magnitude, ranged, rounded
+from attnreport.report.phrases import clipped, counted
+from attnreport.report.proofs import stated
 from attnreport.report.stacks import Stack
 
 # So many failed checks are named at the top of the page; more are counted.
 _MOST_FAILURES = 3
 
 
-def check_rows(stacks: Sequence[Stack]) -> tuple[CheckRow, ...]:
-    """The worst values of each attention operation over all examples."""
-    operations: dict[tuple[str, str], list[AttentionMap]] = {}
-    for stack in stacks:
-        for attention in stack.maps:
-            operations.setdefault((attention.name, stack.label), []).append(attention)
-    return tuple(_check(name, group, maps) for (name, group), maps in operations.items())
-
-
-def _check(name: str, group: str, maps: list[AttentionMap]) -> CheckRow:
-    repeated = [m.checks.deterministic for m in maps if m.checks.deterministic is not None]
-    return CheckRow(
-        name=name,
-        group=group,
-        shape=f"{ranged(m.heads for m in maps)} × {ranged(len(m.query) for m in maps)} × "
-        f"{ranged(len(m.key) for m in maps)}",
-        precision=", ".join(sorted({m.precision for m in maps})),
-        row_sum_error=_worst([m.checks.row_sum_error for m in maps]),
-        output_difference=_worst([m.checks.output_difference for m in maps]),
-        deterministic="not tried" if not repeated else "yes" if all(repeated) else "no",
-    )
-
-
-def _worst(errors: list[float | None]) -> str:
-    known = [error for error in errors if error is not None]
-    return magnitude(max(known)) if known else "not measured"
-
-
-def other_check_rows(recording: Recording, stacks: Sequence[Stack]) -> tuple[OtherCheckRow, ...]:
-    """The worst of each other check, one row for each attention group and name."""
-    return tuple(
-        _other_check(group, worst)
-        for group, found in _worst_by_group(recording, stacks).items()
-        for worst in found
-    )
-
-
 def failure_fact(recording: Recording, stacks: Sequence[Stack]) -> tuple[str, str] | None:
     """Which checks failed, in a sentence for the top of the page; None if none did."""
     failed = dict.fromkeys(
         worst.check.name
-        for found in _worst_by_group(recording, stacks).values()
+        for found in worst_by_group(recording, stacks).values()
         for worst in found
         if worst.failed
     )
@@ -66,33 +30,20 @@ def failure_fact(recording: Recording, stacks: Sequence[Stack]) -> tuple[str, st
     return f"{counted(len(failed), 'check')} failed:", f"{names}; {place}"
 
 
-def _worst_by_group(
-    recording: Recording, stacks: Sequence[Stack]
-) -> dict[str, tuple[WorstCheck, ...]]:
-    groups: dict[str, list[tuple[str, AttentionMap]]] = {}
-    for stack in stacks:
-        example = recording.examples[stack.example].name
-        for attention in stack.maps:
-            several = len(recording.examples) > 1
-            place = f"{attention.name} ({example})" if several else attention.name
-            groups.setdefault(stack.label, []).append((place, attention))
-    return {
-        group: worst_checks((place, attention.checks) for place, attention in maps)
-        for group, maps in groups.items()
+def guess_fact(stacks: Sequence[Stack]) -> tuple[str, str] | None:
+    """How much rests on a guess, in a sentence for the top of the page; None if nothing does."""
+    maps = [(stack.label, attention) for stack in stacks for attention in stack.maps]
+    every = {(group, attention.name) for group, attention in maps}
+    guessed = {
+        (group, attention.name)
+        for group, attention in maps
+        if any(stated(check).outcome == "guess" for check in attention.checks.others)
     }
-
-
-def _other_check(group: str, worst: WorstCheck) -> OtherCheckRow:
-    check = worst.check
-    value = "–" if check.value is None else f"{rounded(check.value)} {check.unit}".rstrip()
-    return OtherCheckRow(
-        name=check.name,
-        group=group,
-        value=value,
-        outcome=worst.outcome,
-        place=worst.place if worst.maps > 1 else "",
-        detail=check.detail,
-    )
+    if not guessed:
+        return None
+    verb = "rests" if len(guessed) == 1 else "rest"
+    strong = f"{len(guessed)} of {counted(len(every), 'attention')} {verb} on a guess:"
+    return strong, "“How this report was made and checked” says which"
 
 
 def made_rows(

@@ -3,6 +3,7 @@
 import { find, findAll, show } from "./dom.js";
 import { weightText } from "./format.js";
 import { headName, keyAxis, label, manifest, stackAt, statisticsOf } from "./manifest.js";
+import { checksOf, doubt, listChecks } from "./proof.js";
 import { MOST_EDGES } from "./rows.js";
 import { colorStrips } from "./strip.js";
 import { headNow } from "./weights.js";
@@ -27,11 +28,14 @@ export function caption(state, aloud) {
   captionReference(stack, state);
   captionHead(stack, state);
   captionAxes(stack);
+  listChecks(stack, state.layer);
   colorStrips(state, head);
   if (aloud) {
     const { pattern } = statisticsOf(stack, state.layer, state.head);
-    const name = headName(stack, state.layer, state.head);
-    find("#live").textContent = `${name}, ${pattern}. ${query} to ${key}: ${weight}.`;
+    const name = [headName(stack, state.layer, state.head), pattern];
+    name.push(doubt(checksOf(stack, state.layer)));
+    find("#live").textContent =
+      `${name.filter(Boolean).join(", ")}. ${query} to ${key}: ${weight}.`;
   }
 }
 

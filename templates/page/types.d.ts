@@ -4,6 +4,8 @@ export interface Manifest {
   encoding: "float32" | "u16" | "u8";
   examples: Example[];
   stacks: Stack[];
+  /** Everything that was checked of some map. */
+  checks: Check[];
   ramps: { light: string[]; dark: string[] };
   start: { stack: number; layer: number; head: number; q: number; k: number };
 }
@@ -41,6 +43,8 @@ export interface Stack {
   masks: ({ id: string; heads: number } | null)[];
   /** Per layer, the pairs [query, key] that a reference alignment links, or null. */
   reference: ([number, number][] | null)[];
+  /** Per layer, the numbers of what was checked of it, among those of the manifest. */
+  checks: number[][];
   /** Which scatter chart fits: heads of self-attention differ in distance, others in confidence. */
   scatter: "scatter-distance" | "scatter-confidence";
   /** Where to look first. */
@@ -48,6 +52,12 @@ export interface Stack {
   /** Statistics of each head, layer by layer. */
   statistics: Statistics[];
 }
+
+/**
+ * What was checked of a map: the outcome, empty where nothing was judged; what was checked, the
+ * value that was found and a sentence about it, of which the last two may be empty.
+ */
+export type Check = [outcome: "held" | "failed" | "guess" | "", string, string, string];
 
 export interface Axis {
   kind: string;

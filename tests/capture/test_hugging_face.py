@@ -1,6 +1,7 @@
 """Hugging Face's Flax models, unedited: the same matrices as their own `output_attentions`."""
 
 import functools
+import types
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import transformers
+    from transformers.models.t5 import modeling_flax_t5
 
 from attnreport.capture.transformation import with_attention
 
@@ -79,6 +81,38 @@ FAMILIES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         SOUND,
     ),
     "ViT": (PATCHES, {}, PICTURE),
+    "T5": (
+        {
+            "vocab_size": 99,
+            "d_model": 32,
+            "d_kv": 8,
+            "d_ff": 37,
+            "num_layers": 2,
+            "num_heads": 4,
+            "relative_attention_num_buckets": 8,
+            "relative_attention_max_distance": 16,
+        },
+        {},
+        TWO_TEXTS,
+    ),
+    "CLIP": (
+        {"text_config": SMALL, "vision_config": PATCHES, "projection_dim": 16},
+        {},
+        {**ONE_TEXT, **PICTURE},
+    ),
+}
+
+TWO_SIDES = [
+    ("encoder.{0}.0.{1}", "self"),
+    ("encoder.{0}.1.{1}", "self"),
+    ("decoder.{0}.0.{2}", "self"),
+    ("decoder.{0}.0.{3}", "cross"),
+    ("decoder.{0}.1.{2}", "self"),
+    ("decoder.{0}.1.{3}", "cross"),
+]
+NAMES = {
+    "Bart": ("layers", "self_attn", "self_attn", "encoder_attn"),
+    "T5": ("block", "layer.0.SelfAttention", "layer.0.SelfAttention", "layer.1.EncDecAttention"),
 }
 
 
@@ -89,23 +123,44 @@ def model_of(family: str) -> Any:
     return getattr(transformers, f"Flax{family}Model")(config, seed=0, **further)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _names_of_old():
+    """JAX 0.10 does not know `a_max` of `clip`, which T5 calls by that name."""
+
+    def clip(x, a_min=None, a_max=None):
+        return jnp.clip(x, a_min, a_max)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(modeling_flax_t5, "jnp", types.SimpleNamespace(**vars(jnp) | {"clip": clip}))
+        yield
+
+
 def call(model: Any, inputs: dict[str, Any], **options: Any) -> Callable[[Any], Any]:
     return lambda params: model(**inputs, params=params, **options)
 
 
 def matrices(output: Any) -> list[np.ndarray]:
-    """Those that the model gives itself: encoder's, decoder's and cross-attention, in order."""
+    """Those that the model gives itself: of encoder and decoder or of each of its towers."""
     found = []
     for name, value in output.items():
         if "attentions" in name and value is not None:
             found += [np.asarray(each) for each in value]
+        elif isinstance(value, transformers.utils.ModelOutput):
+            found += matrices(value)
     return found
+
+
+@functools.cache
+def captured(family: str) -> Any:
+    """Output and attention."""
+    model = model_of(family)
+    return with_attention(call(model, FAMILIES[family][2]))(model.params)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_matrix_is_the_models_own(family):
     model, inputs = model_of(family), FAMILIES[family][2]
-    output, attention = with_attention(call(model, inputs))(model.params)
+    output, attention = captured(family)
     expected = matrices(jax.jit(call(model, inputs, output_attentions=True))(model.params))
     assert len(attention) == len(expected) > 0
     left = [np.asarray(each.weights) for each in attention.values()]
@@ -118,17 +173,35 @@ def test_every_matrix_is_the_models_own(family):
         assert np.array_equal(ours, theirs)
 
 
-def test_layers_and_sides_are_told_apart():
-    model = model_of("Bart")
-    _, attention = with_attention(call(model, TWO_TEXTS))(model.params)
+# Models that multiply their weights by a mask of heads, which is nowhere zero here.
+HEAD_MASKS = ("Bert", "Roberta")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weights_times_values_are_what_the_model_goes_on_with(family):
+    for each in captured(family)[1].values():
+        multiplied_out = not np.isnan(each.proof.product_error)
+        assert multiplied_out or family in HEAD_MASKS
+        assert not each.proof.product_error > 0
+        assert each.proof.row_error < 1e-6
+        assert (each.form, each.fallbacks) == ("softmax", ())
+
+
+@pytest.mark.parametrize("family", NAMES)
+def test_layers_and_sides_are_told_apart(family):
+    _, attention = captured(family)
     assert [(name, each.kind) for name, each in attention.items()] == [
-        ("encoder.layers.0.self_attn", "self"),
-        ("encoder.layers.1.self_attn", "self"),
-        ("decoder.layers.0.self_attn", "self"),
-        ("decoder.layers.0.encoder_attn", "cross"),
-        ("decoder.layers.1.self_attn", "self"),
-        ("decoder.layers.1.encoder_attn", "cross"),
+        (name.format(*NAMES[family]), kind) for name, kind in TWO_SIDES
     ]
+
+
+def test_towers_are_told_apart():
+    _, attention = captured("CLIP")
+    assert {name: (each.kind, each.weights.shape) for name, each in attention.items()} == {
+        f"{tower}_model.encoder.layers.{layer}.self_attn": ("self", (2, 4, length, length))
+        for tower, length in (("text", 7), ("vision", 17))
+        for layer in (0, 1)
+    }
 
 
 def test_rows_of_generated_tokens_are_those_of_a_full_run():
