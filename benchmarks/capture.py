@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from flax import linen
 from printing import held, print_heading, print_table
 
-from attnreport.capture.options import Options
-from attnreport.capture.plan import plan_of
-from attnreport.capture.trace import trace
+from attnreport.capture.choice.options import Options
+from attnreport.capture.planning.plan import plan_of
+from attnreport.capture.program.trace import trace
 from attnreport.capture.transformation import with_attention
 
 # The shape of BERT-base.

@@ -28,9 +28,15 @@ def write(parameters, start):
 
 
 def main(path: str = "capture_decoding.html") -> None:
-    sizes = {"words": len(WORDS), "places": STEPS, "query": SIZE, "key": SIZE, "value": SIZE}
-    keys = iter(jax.random.split(jax.random.key(0), len(sizes)))
-    parameters = {name: jax.random.normal(next(keys), (n, SIZE)) for name, n in sizes.items()}
+    words, places, query, key, value = jax.random.split(jax.random.key(0), 5)
+    parameters = {
+        "words": jax.random.normal(words, (len(WORDS), SIZE)),
+        "places": jax.random.normal(places, (STEPS, SIZE)),
+        # Matrices that keep lengths, so that scores are neither all alike nor far apart.
+        "query": jax.random.orthogonal(query, SIZE),
+        "key": jax.random.orthogonal(key, SIZE),
+        "value": jax.random.orthogonal(value, SIZE),
+    }
     texts = [WORDS[word] for word in write(parameters, 0)[:STEPS]]
     recording = capture_attention(write, parameters, 0, tokens=texts)
     print(write_report(recording, path))

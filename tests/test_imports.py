@@ -26,6 +26,20 @@ MAY_IMPORT = {
     "report": {"recording", "analysis", "charts"},
     "outputs": {"recording", "report"},
 }
+# Data goes through the parts of capture in this order, and each knows only those before it.
+PARTS_OF_CAPTURE = (
+    "program",
+    "dimensions",
+    "replay",
+    "roles",
+    "forms",
+    "kernels",
+    "recognition",
+    "choice",
+    "extraction",
+    "planning",
+    "results",
+)
 ACCELERATED = {"flax", "jax", "jaxlib", "optax", "orbax"}
 MAY_IMPORT_JAX = {"nn", "models", "tasks", "capture"}
 HEAVY = {
@@ -43,10 +57,12 @@ HEAVY = {
     "xarray",
     "zarr",
 }
+CAPTURE = "attnreport.capture."
 COMMANDS = ("demo", "info", "plan", "render", "run")
 
 ALL_FILES = sorted(PACKAGE.rglob("*.py"))
 LAYER_FILES = [path for path in ALL_FILES if path.relative_to(PACKAGE).parts[0] in MAY_IMPORT]
+CAPTURE_FILES = sorted(PACKAGE.joinpath("capture").rglob("*.py"))
 CLI_FILES = sorted(PACKAGE.joinpath("cli").rglob("*.py"))
 
 
@@ -118,6 +134,19 @@ def test_every_folder_is_a_layer():
 def test_imports_point_down(path):
     layer = path.relative_to(PACKAGE).parts[0]
     assert layers_in(imports_of(path)) <= MAY_IMPORT[layer] | {layer} | LEAVES
+
+
+@pytest.mark.parametrize("path", CAPTURE_FILES, ids=named)
+def test_capture_goes_one_way(path):
+    part = path.relative_to(PACKAGE).parts[1]
+    reached = {name.split(".")[2] for name, _ in imports_of(path) if name.startswith(CAPTURE)}
+    if part in PARTS_OF_CAPTURE:
+        assert reached <= set(PARTS_OF_CAPTURE[: PARTS_OF_CAPTURE.index(part) + 1])
+
+
+def test_every_folder_of_capture_has_its_place():
+    folders = {path.parent.name for path in CAPTURE_FILES} - {"capture", "reproduction"}
+    assert folders == set(PARTS_OF_CAPTURE)
 
 
 @pytest.mark.parametrize("path", ALL_FILES, ids=named)

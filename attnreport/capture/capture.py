@@ -1,21 +1,20 @@
 """From a model and its inputs to a recording of the attention it used."""
 
 import dataclasses
-import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from attnreport._errors import CaptureError, InvalidAttentionError
-from attnreport.capture.budget import REDUCTIONS
-from attnreport.capture.calls import Call, with_one_batch
-from attnreport.capture.functions import without_jit
-from attnreport.capture.labels import Axes, Labels
+from attnreport.capture.ambiguity import require_apart
+from attnreport.capture.choice.budget import REDUCTIONS
+from attnreport.capture.choice.naming import stack_of
+from attnreport.capture.choice.options import Heads, Numbers, Options, OverBudget
+from attnreport.capture.choice.selection import Grouping, usual_group
 from attnreport.capture.linen_calls import linen_call, linen_variables
-from attnreport.capture.naming import stack_of
-from attnreport.capture.options import Heads, Numbers, Options, OverBudget
-from attnreport.capture.outcome import Outcome
-from attnreport.capture.selection import Grouping, usual_group
+from attnreport.capture.results.calls import Call, with_one_batch
+from attnreport.capture.results.labels import Axes, Labels
+from attnreport.capture.results.outcome import Outcome
 from attnreport.capture.universal import capture_call
 from attnreport.recording import Checks, Kind, Recording, Source
 from attnreport.recording.layers import layer_numbers, with_numbers
@@ -123,7 +122,8 @@ def capture_attention(
     """
     options = {name: value for name, value in locals().items() if name in _DEFAULTS}
     given = {**model_kwargs, **(kwargs or {})}
-    _require_apart(model, inputs, given, options)
+    changed = {name for name, value in options.items() if value is not _DEFAULTS[name]}
+    require_apart(model, inputs, given, changed)
     chosen = Options(
         select=select,
         kinds=kinds,
@@ -238,42 +238,6 @@ def _example_names(count: int, given: Sequence[str] | None) -> Sequence[str]:
             "names. Give one name per example."
         )
     return given or [f"example {number}" for number in range(count)]
-
-
-def _require_apart(
-    model: Any, inputs: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any]
-) -> None:
-    """Raises if an option that the caller gave may as well be meant for the model.
-
-    Args:
-        model: As in `capture_attention`.
-        inputs: Its positional arguments.
-        kwargs: Its keyword arguments; what is among them is not in doubt.
-        options: The options of `capture_attention` as they are.
-    """
-    given = {name for name, value in options.items() if value is not _DEFAULTS[name]}
-    for name in sorted(given & _open_parameters(model, inputs) - kwargs.keys()):
-        raise CaptureError(
-            f"`{name}` may be meant for the model, which has an argument of that name, or for the "
-            f"recording. Pass the model's as `kwargs={{'{name}': …}}`, be it None; `{name}=…` "
-            "beside it is then the recording's."
-        )
-
-
-def _open_parameters(model: Any, inputs: Sequence[Any]) -> set[str]:
-    """Names of the model's arguments that its positional inputs do not fill."""
-    linen_form = linen_call(model, inputs)
-    if linen_form is not None:
-        module, (_, *inputs) = linen_form[0], linen_form[1] or (None,)
-        model = functools.partial(type(module).__call__, module)
-    try:
-        signature = inspect.signature(without_jit(model))
-        filled = signature.bind_partial(*inputs).arguments
-    except (TypeError, ValueError):  # built into Python, or a wrong call, which the model refuses
-        return set()
-    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    named = {each.name for each in signature.parameters.values() if each.kind not in several}
-    return named - filled.keys()
 
 
 def _whole(reduce: str | None) -> str | None:

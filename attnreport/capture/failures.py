@@ -8,8 +8,8 @@ from typing import Any
 import jax
 
 from attnreport._errors import CaptureError
-from attnreport.capture.trace import Traced
-from attnreport.capture.untraceable import explanation
+from attnreport.capture.program.trace import Traced
+from attnreport.capture.program.untraceable import explanation
 
 _ENGINE = Path(__file__).parent
 
@@ -54,12 +54,12 @@ def failure_of(error: Exception) -> Failure:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).parent == _ENGINE
+        if Path(frame.filename).is_relative_to(_ENGINE)
     ]
     last = frames[-1] if frames else None
     return Failure(
         type(error).__name__,
-        f"{Path(last.filename).name}, {last.name}" if last else "",
+        f"{Path(last.filename).relative_to(_ENGINE).as_posix()}, {last.name}" if last else "",
         lines[0].rstrip(".") if lines else "",
         (last.lineno or 0) if last else 0,
     )

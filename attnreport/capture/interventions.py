@@ -10,15 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from attnreport._errors import CaptureError
-from attnreport.capture.attention import Attention
-from attnreport.capture.layouts import merged
-from attnreport.capture.options import Options
-from attnreport.capture.plan import plan_of
-from attnreport.capture.planned import Planned
-from attnreport.capture.replay import Edit, replay
-from attnreport.capture.roles import Layout
-from attnreport.capture.sites import address_of
-from attnreport.capture.trace import require_values, trace
+from attnreport.capture.choice.options import Options
+from attnreport.capture.extraction.attention import Attention
+from attnreport.capture.planning.plan import plan_of
+from attnreport.capture.planning.planned import Planned
+from attnreport.capture.program.trace import require_values, trace
+from attnreport.capture.replay.replay import Edit, replay
+from attnreport.capture.roles.layouts import merged
+from attnreport.capture.roles.roles import Layout
+from attnreport.capture.roles.sites import address_of
 from attnreport.capture.transformation import collected
 
 

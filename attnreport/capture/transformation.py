@@ -8,14 +8,14 @@ from typing import Any
 import jax
 
 from attnreport._errors import CaptureError
-from attnreport.capture.attention import Attention
+from attnreport.capture.choice.options import Heads, Numbers, Options, OverBudget
+from attnreport.capture.extraction.attention import Attention
 from attnreport.capture.failures import INSTEAD, failure_sentence, plain_output
-from attnreport.capture.options import Heads, Numbers, Options, OverBudget
-from attnreport.capture.origin import origin_of
-from attnreport.capture.plan import plan_of
-from attnreport.capture.planned import Plan
-from attnreport.capture.replay import Aux, replay
-from attnreport.capture.trace import Traced, require_values, trace
+from attnreport.capture.planning.plan import plan_of
+from attnreport.capture.planning.planned import Plan
+from attnreport.capture.program.origin import origin_of
+from attnreport.capture.program.trace import Traced, require_values, trace
+from attnreport.capture.replay.replay import Aux, replay
 
 
 def with_attention(

@@ -8,17 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from attnreport._errors import CaptureError
-from attnreport.capture.attention import Attention, Captured
-from attnreport.capture.calls import Call
-from attnreport.capture.comparison import difference_note, largest_difference
+from attnreport.capture.choice.options import Options, few
+from attnreport.capture.choice.selection import Grouping, usual_group
+from attnreport.capture.extraction.attention import Attention, Captured
 from attnreport.capture.failures import INSTEAD, EngineError, failure_sentence, plain_output
-from attnreport.capture.options import Options, few
-from attnreport.capture.origin import origin_of
-from attnreport.capture.outcome import Outcome
-from attnreport.capture.plan import plan_of
-from attnreport.capture.planned import Plan
-from attnreport.capture.selection import Grouping, usual_group
-from attnreport.capture.trace import (
+from attnreport.capture.planning.plan import plan_of
+from attnreport.capture.planning.planned import Plan
+from attnreport.capture.program.origin import origin_of
+from attnreport.capture.program.trace import (
     Traced,
     is_array,
     is_module,
@@ -26,8 +23,11 @@ from attnreport.capture.trace import (
     require_values,
     trace,
 )
+from attnreport.capture.replay.comparison import difference_note, largest_difference
+from attnreport.capture.results.calls import Call
+from attnreport.capture.results.outcome import Outcome
+from attnreport.capture.results.unstacking import calls_of, not_kept
 from attnreport.capture.transformation import run_plan
-from attnreport.capture.unstacking import calls_of, not_kept
 
 # A row may miss one by rounding, more so in formats with few bits.
 _ROW_TOLERANCE = 1e-3

@@ -25,7 +25,7 @@ def plan(target: str, as_json: bool, **options: Any) -> None:
     the path.
     """
     with loaded(target) as (model, args, kwargs):
-        from attnreport.capture.options import Options
+        from attnreport.capture.choice.options import Options
         from attnreport.capture.transformation import plan_attention
 
         wanted = Options(**chosen(**options))

@@ -46,7 +46,7 @@ def reproduce(target: str, output: Path, force: bool, seconds: float, **options:
     if not output.absolute().parent.is_dir():
         raise CaptureError(f"There is no folder {output.parent}. Make it first, or name another.")
     with loaded(target) as (model, args, kwargs):
-        from attnreport.capture.options import Options
+        from attnreport.capture.choice.options import Options
         from attnreport.capture.reproduction import reproduction_of
 
         wanted = Options(**chosen(**options))

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 from jax.ad_checkpoint import checkpoint_name as mark
 
-from attnreport.capture.replay import Edit, Probe, replay
+from attnreport.capture.replay.replay import Edit, Probe, replay
 
 __all__ = ["added", "addresses", "assert_same_bits", "equations", "mark", "probed", "replayed"]
 

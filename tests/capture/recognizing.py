@@ -6,11 +6,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from attnreport.capture.graph import Graph
-from attnreport.capture.layouts import axes_names, canonical_weights, merged
-from attnreport.capture.recognizer import Analysis
-from attnreport.capture.replay import Probe, replay
-from attnreport.capture.sites import Site
+from attnreport.capture.program.graph import Graph
+from attnreport.capture.recognition.recognizer import Analysis
+from attnreport.capture.replay.replay import Probe, replay
+from attnreport.capture.roles.layouts import axes_names, canonical_weights, merged
+from attnreport.capture.roles.sites import Site
 from tests.capture.programs.scoring import Found
 
 # Compiling takes most of the time of these tests.
@@ -35,7 +35,7 @@ def found_in(fn: Callable[..., Any], *args: Any) -> list[Found]:
         Probe(f"{number:03d}", site.recipe.addresses, _canonical(site))
         for number, site in enumerate(sites)
     ]
-    again = replay(analysis.graph.closed, probes)
+    again = replay(analysis.facts.graph.closed, probes)
     _, tapped, aux = jax.jit(again, compiler_options=FAST)(jax.tree.leaves(args), {})
     found: list[Found] = []
     for number, site in enumerate(sites):

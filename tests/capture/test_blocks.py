@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from attnreport.capture.blocks import assembled
+from attnreport.capture.forms.blocks import weights_of
 from tests.capture.recognizing import analysis_of, found_in
 
 X = np.random.default_rng(3).normal(size=(2, 6, 8)).astype(np.float32)
@@ -90,7 +90,7 @@ def test_a_number_of_blocks_that_is_not_known_is_said():
 
 def test_rows_without_any_key_are_zero():
     logits = jnp.array([[0.0, -jnp.inf, 0.0], [1.0, 0.0, 1.0]])
-    np.testing.assert_allclose(assembled(logits), [[0, 0, 0], [0.5, 0, 0.5]])
+    np.testing.assert_allclose(weights_of(logits), [[0, 0, 0], [0.5, 0, 0.5]])
 
 
 @pytest.mark.parametrize("order", ["hqk", "qhk", "khq"])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnreport.capture.bounds import Intervals
-from attnreport.capture.graph import Graph
+from attnreport.capture.forms.bounds import Intervals
+from attnreport.capture.program.graph import Graph
 from tests.capture.recognizing import graph_of
 
 UNARY = {

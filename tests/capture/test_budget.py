@@ -9,8 +9,8 @@ import pytest
 
 from attnreport import capture_attention, plan_attention, with_attention
 from attnreport._errors import CaptureError
-from attnreport.capture.budget import size_text
-from attnreport.capture.options import Options
+from attnreport.capture.choice.budget import size_text
+from attnreport.capture.choice.options import Options
 from tests.capture.attending import encode, numbers, projections, references
 
 LAYERS = [projections(number) for number in range(3)]

@@ -9,7 +9,7 @@ import pytest
 
 from attnreport._errors import CaptureError
 from attnreport.capture import capture_attention
-from attnreport.capture.calls import Call, with_one_batch
+from attnreport.capture.results.calls import Call, with_one_batch
 
 
 def call(*shape, mask=False):

@@ -10,9 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from attnreport.capture.dimensions import Dimensions, repeated_along
-from attnreport.capture.factors import canonical, stems_from
-from attnreport.capture.graph import Graph
+from attnreport.capture.dimensions.dimensions import Dimensions, repeated_along
+from attnreport.capture.dimensions.factors import canonical, stems_from
+from attnreport.capture.program.graph import Graph
 from tests.capture.recognizing import graph_of
 
 

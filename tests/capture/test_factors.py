@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attnreport.capture.factors import (
+from attnreport.capture.dimensions.factors import (
     Factor,
     ancestry,
     canonical,

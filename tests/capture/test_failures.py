@@ -9,8 +9,11 @@ import pytest
 
 from attnreport import capture_attention, plan_attention, with_attention
 from attnreport._errors import CaptureError
-from attnreport.capture import extraction, interpreter, kinds, plan, proofs
+from attnreport.capture.extraction import extraction, proofs
 from attnreport.capture.failures import EngineError, Failure, failure_of
+from attnreport.capture.planning import plan
+from attnreport.capture.replay import interpreter
+from attnreport.capture.roles import kinds
 from tests.capture.attending import encode, numbers, projections, references
 
 LAYERS = [projections(number) for number in range(2)]
@@ -41,7 +44,7 @@ def test_the_output_is_that_of_the_program_and_attention_says_why(broken):
     assert len(attention) == 0
     assert re.fullmatch(
         r"attnreport failed on this program, so it was run without capture: IndexError: list index "
-        r"out of range(?: \(\w+\.py, [\w<>]+, line \d+\))?\. This is a fault of attnreport\. "
+        r"out of range(?: \([\w/]+\.py, [\w<>]+, line \d+\))?\. This is a fault of attnreport\. "
         r"`attnreport reproduce MODULE:FUNCTION -o FILE\.py`, or "
         r"`attnreport\.capture\.reproduction_of\(function, \*arguments\)` in Python, writes a "
         r"small program that fails in the same way, without your weights, to report it with\.",
@@ -106,7 +109,7 @@ def test_the_same_failure_is_the_same_whatever_it_says():
 
     one, other = failure("text"), failure(3)
     assert one == other
-    assert (one.kind, one.place) == ("AttributeError", "proofs.py, proof")
+    assert (one.kind, one.place) == ("AttributeError", "extraction/proofs.py, proof")
     assert "'str' object has no attribute" in str(one)
     assert one != Failure("TypeError", one.place, one.message, one.line)
     assert one != Failure(one.kind, "other.py, proof", one.message, one.line)

@@ -11,7 +11,7 @@ import pytest
 from jax.interpreters import mlir
 
 from attnreport import plan_attention, with_attention
-from attnreport.capture.kernels import FORM
+from attnreport.capture.kernels.kernels import FORM
 from tests.capture.attending import numbers
 from tests.capture.probing import equations
 from tests.capture.recognizing import analysis_of, found_in

@@ -10,7 +10,12 @@ from flax import nnx
 
 from attnreport._errors import CaptureError
 from attnreport.capture import capture_attention
-from attnreport.capture.functions import held_objects, innermost, with_replacements, without_jit
+from attnreport.capture.program.functions import (
+    held_objects,
+    innermost,
+    with_replacements,
+    without_jit,
+)
 
 X = jnp.asarray(np.random.default_rng(0).normal(size=(2, 5, 8)), jnp.float32)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from attnreport.capture.graph import Graph, Value, feeds, inner_results
+from attnreport.capture.program.graph import Graph, Value, feeds, inner_results
 from tests.capture.recognizing import graph_of
 
 X = np.ones((3, 4), np.float32)

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from attnreport.capture.kernel_readings import Signature, readings
+from attnreport.capture.kernels.readings import Signature, readings
 
 
 def signature(*operands, result=None, names=(), grids=(), result_grid=None):

@@ -15,10 +15,10 @@ from jax.sharding import PartitionSpec as P
 
 from attnreport import capture_attention, with_attention
 from attnreport._errors import CaptureError
-from attnreport.capture.kernel_calls import kernel_calls
-from attnreport.capture.kernel_weights import tolerance
-from attnreport.capture.kernels import FORM
-from attnreport.capture.proofs import product_of
+from attnreport.capture.extraction.proofs import product_of
+from attnreport.capture.kernels.calls import kernel_calls
+from attnreport.capture.kernels.kernels import FORM
+from attnreport.capture.kernels.weights import tolerance
 from tests.capture.attending import numbers, projections, weights_of
 from tests.capture.programs.fused import attend, over_heads
 from tests.capture.programs.kernels import program as positive
@@ -318,7 +318,7 @@ def test_no_other_product_checks_a_kernel():
     args = (each[:1, :1] for each in (Q, K, V))
     analysis = analysis_of(lambda q, k, v: over_heads(attend, q, k, v), *args)
     (site,) = analysis.sites()
-    assert product_of(analysis.dimensions, site) is None
+    assert product_of(analysis.facts.dimensions, site) is None
 
 
 def test_a_captured_training_step_has_the_same_gradients():

@@ -6,7 +6,7 @@ from flax import nnx
 
 from attnreport._errors import CaptureError, InvalidAttentionError
 from attnreport.capture import capture_attention
-from attnreport.capture.labels import Labels
+from attnreport.capture.results.labels import Labels
 from attnreport.recording import GridAxis, TokenAxis
 
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attnreport.capture.graph import Graph
-from attnreport.capture.lineage import (
+from attnreport.capture.program.graph import Graph
+from attnreport.capture.program.lineage import (
     Numbers,
     carries_numbers,
     comes_from,

@@ -1,6 +1,6 @@
 import pytest
 
-from attnreport.capture.naming import group_of, stack_of
+from attnreport.capture.choice.naming import group_of, stack_of
 
 
 @pytest.mark.parametrize(

@@ -42,10 +42,10 @@ FORMS = {
 @pytest.mark.parametrize("name", FORMS)
 def test_a_form_is_normalized_over_its_last_axis(name):
     analysis = analysis_of(FORMS[name], S)
-    found = [each for each in analysis.normalized.values() if each.value.shape == S.shape]
+    found = [each for each in analysis.facts.normalized.values() if each.value.shape == S.shape]
     assert found
     last = found[-1]
-    assert last.over == analysis.dimensions.of(last.value)[-1]
+    assert last.over == analysis.facts.dimensions.of(last.value)[-1]
     assert not last.shared
 
 
@@ -57,7 +57,7 @@ def test_a_form_is_normalized_over_its_last_axis(name):
     ],
 )
 def test_other_terms_of_the_sum_are_seen(fn):
-    (found,) = analysis_of(fn, S).normalized.values()
+    (found,) = analysis_of(fn, S).facts.normalized.values()
     assert found.shared
 
 
@@ -74,11 +74,11 @@ def test_other_terms_of_the_sum_are_seen(fn):
     ],
 )
 def test_what_is_divided_by_something_else_is_not_normalized(fn):
-    assert not analysis_of(fn, S).normalized
+    assert not analysis_of(fn, S).facts.normalized
 
 
 def test_over_several_axes_at_once():
     analysis = analysis_of(lambda s: jax.nn.softmax(s, axis=(0, 2)), S)
-    (found,) = analysis.normalized.values()
-    axes = analysis.dimensions.of(found.value)
+    (found,) = analysis.facts.normalized.values()
+    axes = analysis.facts.dimensions.of(found.value)
     assert set(found.over) == {*axes[0], *axes[2]}

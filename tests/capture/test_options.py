@@ -5,7 +5,7 @@ import re
 import pytest
 
 from attnreport._errors import CaptureError
-from attnreport.capture.options import KINDS, WANTED, Options, matches
+from attnreport.capture.choice.options import KINDS, WANTED, Options, matches
 
 
 def test_numbers_come_one_by_one_or_several_in_any_form():

@@ -6,7 +6,7 @@ import pytest
 
 from attnreport import capture_attention, plan_attention, with_attention
 from attnreport._errors import CaptureError
-from attnreport.capture.options import WANTED, Options
+from attnreport.capture.choice.options import WANTED, Options
 from tests.capture.attending import attend, encode, numbers, projections, weights_of
 
 LAYERS = [projections(number) for number in range(3)]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from jax import lax
 
-from attnreport.capture.contractions import Walk, contractions
-from attnreport.capture.dimensions import Dimensions
-from attnreport.capture.factors import canonical, stems_from
-from attnreport.capture.products import product_of, projecting
+from attnreport.capture.dimensions.dimensions import Dimensions
+from attnreport.capture.dimensions.factors import canonical, stems_from
+from attnreport.capture.dimensions.products import product_of, projecting
+from attnreport.capture.roles.contractions import Walk, contractions
 from tests.capture.recognizing import graph_of
 
 W, V = np.ones((2, 5, 7), np.float32), np.ones((2, 7, 3), np.float32)

@@ -9,11 +9,11 @@ import pytest
 
 from attnreport._errors import CaptureError
 from attnreport.capture import capture_attention, with_attention
-from attnreport.capture.attention import About, Captured
-from attnreport.capture.options import Options
-from attnreport.capture.plan import plan_of
-from attnreport.capture.proofs import Product, proof
-from attnreport.capture.trace import trace
+from attnreport.capture.choice.options import Options
+from attnreport.capture.extraction.attention import About, Captured
+from attnreport.capture.extraction.proofs import Product, proof
+from attnreport.capture.planning.plan import plan_of
+from attnreport.capture.program.trace import trace
 from attnreport.capture.transformation import run_plan
 from attnreport.capture.universal import _doubt
 from tests.capture.attending import attend, numbers, projections, weights_of

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from attnreport._errors import CaptureError
 from attnreport.capture import with_attention
-from attnreport.capture.reductions import mask_reduction, reduction
+from attnreport.capture.choice.reductions import mask_reduction, reduction
 from tests.capture.attending import encode, numbers, projections
 
 SIZES = st.tuples(*[st.integers(1, 3)] * 2, st.integers(1, 9), st.integers(1, 9))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from attnreport._errors import CaptureError
-from attnreport.capture.replay import Aux, Edit, Probe, replay
+from attnreport.capture.replay.replay import Aux, Edit, Probe, replay
 from tests.capture.probing import (
     added,
     addresses,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from attnreport.capture.replay import replay
+from attnreport.capture.replay.replay import replay
 from tests.capture.probing import added, mark, probed, replayed
 
 X = np.array([0.5, -1.0, 2.0], np.float32)

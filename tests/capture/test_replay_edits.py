@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attnreport.capture.replay import Edit, replay
+from attnreport.capture.replay.replay import Edit, replay
 from tests.capture.probing import added, addresses, mark, probed, replayed
 
 X = np.array([0.5, -1.0, 2.0], np.float32)

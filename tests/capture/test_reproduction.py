@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 from jax.ad_checkpoint import checkpoint_name
 
-from attnreport.capture import Options, kinds, plan_attention, reproduction_of
-from attnreport.capture.lineage import upstream
+from attnreport.capture import Options, plan_attention, reproduction_of
+from attnreport.capture.program.lineage import upstream
+from attnreport.capture.program.trace import trace
 from attnreport.capture.reproduction.literals import UnwritableError, scalar_source, source_of
 from attnreport.capture.reproduction.script import HEADER, is_writable, loaded, program_source
 from attnreport.capture.reproduction.shrinking import shrunk
 from attnreport.capture.reproduction.sketch import sketch_of
-from attnreport.capture.trace import trace
+from attnreport.capture.roles import kinds
 from tests.capture.attending import attend, encode, numbers, projections
 from tests.capture.programs import PROGRAMS
 
@@ -100,7 +101,7 @@ def test_a_planted_fault_is_reproduced_by_a_few_lines(monkeypatch, model):
     fault(monkeypatch)
     found = reproduction_of(model, LAYERS, X, seconds=20)
     assert found.failure.kind == "ZeroDivisionError"
-    assert found.failure.place.startswith("recognizer.py, ")
+    assert found.failure.place.startswith("recognition/recognizer.py, ")
     assert found.lines <= 9
     script = run_script(found.script)
     given = [script["numbers"](*each) for each in script["INPUTS"]]
@@ -234,7 +235,7 @@ def test_a_failure_that_cannot_be_written_down_is_said(monkeypatch):
     assert found.failure is None
     assert found.original.kind == "ZeroDivisionError"
     assert found.script.startswith(
-        '"""attnreport fails on the whole program (ZeroDivisionError in recognizer.py, '
+        '"""attnreport fails on the whole program (ZeroDivisionError in recognition/recognizer.py, '
     )
     assert "but not on this part of it" in found.script.partition("\n")[0]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from attnreport.capture.recurrences import recurrences
+from attnreport.capture.recognition.recurrences import recurrences
 from tests.capture.recognizing import analysis_of, graph_of
 
 X = np.ones((2, 5, 8), np.float32)

@@ -46,7 +46,7 @@ def test_query_and_key_of_a_score(name):
     assert key.data.shape == Y.shape
     assert site.layout.shape == (2, 3, 5, 7)
     assert site.kind == "cross"
-    assert analysis.dimensions.of(site.weights)[3] == site.over
+    assert analysis.facts.dimensions.of(site.weights)[3] == site.over
 
 
 def test_distances_have_a_layout_too():

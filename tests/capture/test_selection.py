@@ -5,8 +5,8 @@ import re
 import pytest
 
 from attnreport._errors import CaptureError
-from attnreport.capture.options import Options
-from attnreport.capture.selection import Candidate, choices, numbered, usual_group
+from attnreport.capture.choice.options import Options
+from attnreport.capture.choice.selection import Candidate, choices, numbered, usual_group
 
 
 def candidate(name, kind="self", *, layers=(0,), heads=4, guessed=False):

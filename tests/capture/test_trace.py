@@ -12,7 +12,7 @@ import pytest
 from flax import linen, nnx
 
 from attnreport._errors import CaptureError
-from attnreport.capture.trace import pure_call, trace
+from attnreport.capture.program.trace import pure_call, trace
 
 X = jnp.ones((2, 3))
 

@@ -10,7 +10,7 @@ import pytest
 
 from attnreport import capture_attention, plan_attention, with_attention
 from attnreport._errors import CaptureError
-from attnreport.capture.untraceable import explanation
+from attnreport.capture.program.untraceable import explanation
 
 X = jnp.ones((2, 3))
 LEFT_OVER = []
@@ -103,8 +103,8 @@ def test_arrays_of_other_calls_are_told():
     jax.make_jaxpr(LEFT_OVER.append)(X)
     sentence = (
         "The function cannot be traced by JAX, because it uses an array that was left over from "
-        "tracing another call. Do not keep arrays in variables outside of the function: return "
-        "them, and pass them as arguments."
+        "tracing another call. Do not keep arrays in variables outside of the function or in "
+        "attributes of the model: return them, and pass them as arguments."
     )
     with pytest.raises(CaptureError, match=f"^{re.escape(sentence)}$"):
         with_attention(lambda x: x + LEFT_OVER[0])(X)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from attnreport.capture import with_attention
-from attnreport.capture.options import WANTED
+from attnreport.capture.choice.options import WANTED
 from tests.capture.attending import ROUNDING, attend, numbers, projections
 
 LAYER, X = projections(), numbers(2, 5, 8)
@@ -103,6 +103,16 @@ def test_weights_that_vanish_are_not_masked_and_masked_rows_are():
     found = captured(scored(nothing_left), LAYER, X, want=("weights", "mask"))
     assert (found.weights[:, :, 0] > 0).all()
     assert np.array_equal(found.others["mask"].any(-1)[0, 0], np.arange(5) > 0)
+
+
+@pytest.mark.parametrize("fill", [-jnp.inf, -1e9, -1000.0])
+def test_weights_that_vanish_beside_a_mask_are_not_masked(fill):
+    def far_apart(scores):
+        return jnp.where(CAUSAL, scores + 200 * jnp.arange(5), fill)
+
+    found = captured(scored(far_apart), LAYER, X, want=("weights", "mask"))
+    assert (found.weights[..., 4, :3] == 0).all()
+    assert np.array_equal(found.others["mask"], np.broadcast_to(CAUSAL, (2, 2, 5, 5)))
 
 
 @pytest.mark.parametrize(

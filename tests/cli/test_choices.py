@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from attnreport.capture import options as engine
+from attnreport.capture.choice import options as engine
 from attnreport.cli.choices import KINDS, WANTED, HeadsOf, Numbers, choice_options, chosen
 
 

@@ -202,7 +202,7 @@ def test_wrong_choices_are_told(invoke, models, option, value, message):
 
 
 def test_a_fault_of_capture_is_a_sentence(invoke, models, monkeypatch):
-    from attnreport.capture import kinds
+    from attnreport.capture.roles import kinds
 
     monkeypatch.setattr(kinds.Kinds, "of", lambda *_: [][0])
     result = invoke("plan", "own_models:shapes")

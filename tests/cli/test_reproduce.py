@@ -38,7 +38,7 @@ def models(tmp_path, monkeypatch):
 @pytest.fixture
 def broken(monkeypatch):
     """Capture with a fault."""
-    from attnreport.capture import kinds
+    from attnreport.capture.roles import kinds
 
     monkeypatch.setattr(kinds.Kinds, "of", lambda *_: [][0])
 
@@ -49,7 +49,10 @@ def test_a_fault_is_written_down(invoke, models, broken):
     first, second = result.stdout.splitlines()
     assert first.startswith(f"Reproduction: {models / 'script.py'} (")
     assert first.endswith(" operations)")
-    assert second.startswith("It fails with IndexError: list index out of range (recognizer.py, ")
+    failed = "It fails with IndexError: list index out of range (recognition/recognizer.py, "
+    assert second.startswith(failed)
+        "It fails with IndexError: list index out of range (recognition/recognizer.py, "
+    )
     script = runpy.run_path(str(models / "script.py"))
     from attnreport import plan_attention
     from attnreport._errors import CaptureError
@@ -71,15 +74,15 @@ def test_without_a_fault_all_of_the_program_is_written_down(invoke, models):
 
 
 def test_what_cannot_be_written_down_is_said(invoke, models, monkeypatch):
-    from attnreport.capture import recognizer
+    from attnreport.capture.forms import facts
 
     def graph_of(graph):
         if any(node.primitive == "pure_callback" for node in graph.nodes):
             raise ZeroDivisionError
         return original(graph)
 
-    original = recognizer.Dimensions
-    monkeypatch.setattr(recognizer, "Dimensions", graph_of)
+    original = facts.Dimensions
+    monkeypatch.setattr(facts, "Dimensions", graph_of)
     result = invoke("reproduce", "reported_models:with_callback")
     assert result.exit_code == 0, result.output
     assert "fails on the whole program with ZeroDivisionError" in result.stdout

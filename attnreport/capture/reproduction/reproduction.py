@@ -8,13 +8,13 @@ from typing import Any
 import jax
 
 from attnreport._errors import CaptureError
+from attnreport.capture.choice.options import Options
 from attnreport.capture.failures import Failure, failure_of
-from attnreport.capture.options import Options
-from attnreport.capture.plan import plan_of
+from attnreport.capture.planning.plan import plan_of
+from attnreport.capture.program.trace import Traced, trace
 from attnreport.capture.reproduction.script import HEADER, is_writable, loaded, script_of
 from attnreport.capture.reproduction.shrinking import shrunk
 from attnreport.capture.reproduction.sketch import Sketch, sketch_of
-from attnreport.capture.trace import Traced, trace
 from attnreport.capture.transformation import program_with_attention
 
 

@@ -4,8 +4,14 @@ import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from attnreport.capture.jaxprs import called_jaxpr, constants, is_literal, open_jaxpr, scan_parts
-from attnreport.capture.links import inner_jaxprs
+from attnreport.capture.program.jaxprs import (
+    called_jaxpr,
+    constants,
+    is_literal,
+    open_jaxpr,
+    scan_parts,
+)
+from attnreport.capture.program.links import inner_jaxprs
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,0 +1,1 @@
+"""Which axes of which arrays are one dimension."""

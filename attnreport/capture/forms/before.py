@@ -1,0 +1,94 @@
+"""Weights that are normalized before they are used: `softmax(s) @ v`, in any spelling."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from attnreport.capture.forms.facts import Facts
+from attnreport.capture.program.graph import Value
+from attnreport.capture.program.lineage import carries_numbers
+from attnreport.capture.roles.contractions import Contraction, Step, covers, mixed_parts
+from attnreport.capture.roles.normalizers import Normalized, is_mask
+from attnreport.capture.roles.requirements import (
+    feeds_dense_layer,
+    is_backward,
+    is_per_channel,
+    is_recomputed,
+    is_scored,
+    sums_more,
+    weighs_itself,
+)
+from attnreport.capture.roles.scores import scores_of
+from attnreport.capture.roles.sites import Site
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Hit:
+    """Something normalized that the weights of a contraction are linear in."""
+
+    step: Step
+    normalized: Normalized
+
+
+def hits_of(facts: Facts, use: Contraction, steps: Sequence[Step]) -> list[Hit]:
+    """What is normalized over the keys of a contraction, nearest to it first.
+
+    Args:
+        facts: Those of the program.
+        use: The contraction.
+        steps: From its weights back, through what is linear in them.
+    """
+    hits = [
+        Hit(step, each)
+        for step in steps
+        if (each := facts.normalized.get(step.value)) and covers(use.over, each.over)
+    ]
+    return [each for each in hits if not is_backward(use.node) or _is_used_as_is(facts, use, each)]
+
+
+def normalized_before(
+    facts: Facts, use: Contraction, steps: Sequence[Step], hit: Hit
+) -> Iterator[Site]:
+    """The attentions of a hit: one, or one for each part that was put together."""
+    each = hit.normalized
+    for step in mixed_parts(facts.dimensions, steps, hit.step, each.over) or [hit.step]:
+        site = _site(facts, use, step, each)
+        used = is_apart(facts, use) or is_per_channel(site)
+        used &= not feeds_dense_layer(use, each.over)
+        used &= not weighs_itself(each.value, use.values)
+        if used and is_scored(site) and carries_numbers(each.numerator):
+            yield site
+
+
+def is_apart(facts: Facts, use: Contraction) -> bool:
+    """Whether values are more than a mask of the weights, whose sum would be no use of them."""
+    mine, theirs = (facts.dimensions.ids(each) for each in (use.weights, use.values))
+    return bool(theirs - mine) or (mine != theirs and not is_mask(use.values))
+
+
+def _is_used_as_is(facts: Facts, use: Contraction, hit: Hit) -> bool:
+    """Whether a backward pass has weights; gradients are scaled and added up weights."""
+    return (
+        facts.numbers.same(hit.step.value, use.weights)
+        and not _is_recomputed(hit.normalized.value)
+        and not sums_more(use, hit.normalized.over)
+    )
+
+
+def _site(facts: Facts, use: Contraction, step: Step, each: Normalized) -> Site:
+    shares = None if step.mixed else facts.scalings.after(use, [])
+    recipe = shares and facts.scalings.recipe(step.shown, shares)
+    partial = each.shared or recipe is not None or step.shown is not step.value
+    return facts.site(
+        use,
+        step.shown,
+        each.over,
+        scores_of(facts.dimensions, each.numerator, each.over),
+        form=each.form,
+        sums="at most one" if partial else "one",
+        mixed=step.mixed,
+        recipe=recipe or None,
+    )
+
+
+def _is_recomputed(value: Value) -> bool:
+    return value.node is not None and is_recomputed(value.node)

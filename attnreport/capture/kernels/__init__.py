@@ -1,0 +1,1 @@
+"""Attention inside fused kernels."""

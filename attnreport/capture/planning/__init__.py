@@ -1,0 +1,1 @@
+"""What capture would do with a program, before it runs."""

@@ -1,0 +1,98 @@
+"""What a reader of captured attention must know about how it was captured, in sentences."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from attnreport.capture.choice.budget import size_text
+from attnreport.capture.choice.options import few, without_call
+from attnreport.capture.extraction.stacking import unbounded
+from attnreport.capture.recognition.names import source_line
+from attnreport.capture.roles.sites import Site
+
+DROPOUT = (
+    "The model drew random numbers while it ran, so dropout was on: this is one sample, with "
+    "weights as they were before dropout zeroed some of them. Call `model.eval()`, or say "
+    "`deterministic=True`, for the weights that it predicts with."
+)
+
+_REDUCED = {
+    "bfloat16": "rounded to bfloat16",
+    "uint8": "rounded to steps of 1/255",
+    "head mean": "averaged over the heads",
+}
+
+
+def reduced_note(count: int, size: int, budget: int, reduce: str, left: int) -> str:
+    """What was reduced so that it fits the budget, and why.
+
+    Args:
+        count: How many attentions there are.
+        size: Their size before, in bytes.
+        budget: The budget.
+        reduce: The reduction.
+        left: Their size after it.
+    """
+    return (
+        f"{count} attention{'s' * (count != 1)} would give {size_text(size)}, more than the budget "
+        f"of {size_text(budget)}, so the weights are {_REDUCED[reduce]}, which leaves "
+        f"{size_text(left)}."
+    )
+
+
+def name_notes(named: Sequence[tuple[str, str]]) -> list[str]:
+    """A sentence for each name that several attentions have.
+
+    Args:
+        named: Name and place in the code of each attention.
+    """
+    places: dict[str, list[str]] = {}
+    for name, place in named:
+        if without_call(name) != name:
+            places.setdefault(without_call(name), []).append(place)
+    return [
+        f"{len(found)} attentions are called `{name}`{_at(found)}, so they are numbered in the "
+        "order in which they run. For names of their own, tag their weights with "
+        "`jax.ad_checkpoint.checkpoint_name`, each with another tag."
+        for name, found in places.items()
+    ]
+
+
+def loop_notes(closed: Any, named: Iterable[tuple[str, Site]]) -> list[str]:
+    """A sentence if only the last iteration of a loop is kept, because nobody says how many.
+
+    Args:
+        closed: The program.
+        named: Name and place in the program of each attention that is kept.
+    """
+    found = [
+        (name, source_line(loop_node))
+        for name, site in named
+        for loop in site.loops
+        if unbounded(closed, loop)
+        for loop_node in [_node_of(site, loop.path)]
+    ]
+    if not found:
+        return []
+    names = list(dict.fromkeys(name for name, _ in found))
+    return [
+        f"Only the last iteration is kept of the `while` loop{_at([p for _, p in found])} around "
+        f"{few(names)}, because its condition does not tell how often it runs. Say how many to "
+        "keep with `steps`."
+    ]
+
+
+def left_out_note(names: Iterable[str]) -> list[str]:
+    """A sentence if attentions are left out because something about them is only a guess."""
+    guessed = list(names)
+    if not guessed:
+        return []
+    return [f"Left out, because `strict` refuses what is only a guess: {few(guessed)}."]
+
+
+def _node_of(site: Site, path: Any) -> Any:
+    return next(each.node for each in site.weights.scope.enclosing() if each.path == path)
+
+
+def _at(places: Sequence[str]) -> str:
+    known = list(dict.fromkeys(filter(None, places)))
+    return f" ({few(known)})" if known else ""

@@ -1,0 +1,176 @@
+"""Where a value comes from: through operations that only move or convert it, and by structure.
+
+Two values have the same number if they are the same computation on the same inputs, so that a
+program that writes `exp(s) / sum(exp(s))` with two `exp` is read like one that writes it with one.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from attnreport.capture.program.graph import Value, feeds
+
+# Operations whose result holds their first operand's numbers, in another layout or format.
+MOVES = frozenset(
+    """broadcast_in_dim convert_element_type copy copy_p copy_to device_put expand_dims
+    layout_constraint mesh_cast name optimization_barrier pcast psum_invariant pvary
+    reduce_precision reshape reshard sharding_constraint squeeze stop_gradient transpose""".split()
+)
+
+
+def moved_from(value: Value) -> Value | None:
+    """What a value is a copy of, one step back; None if it is computed."""
+    if value.outer is not None:
+        return value.outer if value.link == "same" else None
+    node = value.node
+    if node is None or node.primitive not in MOVES:
+        return None
+    return node.inputs[node.outputs.index(value)]
+
+
+def source(value: Value) -> Value:
+    """The value that computed the numbers, before all copies, layouts and formats."""
+    before = moved_from(value)
+    while before is not None:
+        value, before = before, moved_from(before)
+    return value
+
+
+def copies(value: Value) -> Iterator[Value]:
+    """A value and what it is a copy of, step by step back to its source."""
+    current: Value | None = value
+    while current is not None:
+        yield current
+        current = moved_from(current)
+
+
+class Numbers:
+    """Numbers values by what they compute: equal numbers mean equal contents, up to layout."""
+
+    def __init__(self) -> None:
+        self._of: dict[Value, int] = {}
+        self._known: dict[Any, int] = {}
+
+    def same(self, a: Value, b: Value) -> bool:
+        """Whether two values are copies of one computation."""
+        a, b = source(a), source(b)
+        return a is b or self.of(a) == self.of(b)
+
+    def of(self, value: Value) -> int:
+        """The number of what a value computes, before copies."""
+        waiting = [source(value)]
+        while waiting:
+            current = waiting[-1]
+            if current in self._of:
+                waiting.pop()
+                continue
+            missing = [each for each in self._operands(current) if each not in self._of]
+            if missing:
+                waiting.extend(missing)
+                continue
+            key = self._key(current)
+            self._of[current] = self._known.setdefault(key, len(self._known))
+            waiting.pop()
+        return self._of[source(value)]
+
+    def _operands(self, value: Value) -> list[Value]:
+        node = value.node
+        if node is None or node.scopes:
+            return []
+        return [source(each) for each in node.inputs]
+
+    def _key(self, value: Value) -> Any:
+        node = value.node
+        if value.literal is not None:
+            return ("literal", np.asarray(value.literal).tobytes(), value.shape)
+        if node is None or node.scopes:
+            return id(value)
+        operands = tuple(self._of[each] for each in self._operands(value))
+        return (node.primitive, str(node.params), operands, node.outputs.index(value))
+
+
+def comes_from(value: Value, targets: set[Value]) -> bool:
+    """Whether a value is computed from one of the targets, in any way."""
+    return any(each in targets for each in upstream(value))
+
+
+def upstream(value: Value) -> Iterator[Value]:
+    """A value and everything it is computed from, nearest first."""
+    seen = {value}
+    waiting = [value]
+    while waiting:
+        following: list[Value] = []
+        for each in waiting:
+            yield each
+            for before in feeds(each):
+                if before not in seen:
+                    seen.add(before)
+                    following.append(before)
+        waiting = following
+
+
+def carries_numbers(value: Value, *, counts: bool = False) -> bool:
+    """Whether a value is computed from numbers of an input or parameter, not only from places.
+
+    A table that the program closes over carries numbers where an input says which to take.
+
+    Args:
+        value: The value.
+        counts: Whether whole numbers of an input are numbers too, such as labels.
+    """
+    seen = {value}
+    waiting = [value]
+    table = False
+    while waiting:
+        current = waiting.pop()
+        if not current.is_float and not counts:
+            continue
+        if is_given(current):
+            return True
+        table |= current.is_float and current.constant is not None and not current.is_scalar
+        for each in feeds(current):
+            if each not in seen:
+                seen.add(each)
+                waiting.append(each)
+    return table and not counts and carries_numbers(value, counts=True)
+
+
+def entries(value: Value) -> list[Value]:
+    """What a value is computed from entry by entry; nothing if it is made in another way."""
+    before = moved_from(value)
+    if before is not None:
+        return [before]
+    entrywise = value.node is not None and value.node.primitive in _ENTRYWISE
+    return list(value.node.inputs) if entrywise and value.node is not None else []
+
+
+def is_random(value: Value) -> bool:
+    """Whether a value depends on random numbers, drawn with a key that goes into the program."""
+    return any(_is_draw(each) and _has_input(each) for each in upstream(value))
+
+
+def is_drawn(value: Value) -> bool:
+    """Whether a value depends on random numbers, even if they are the same in each run."""
+    return any(map(_is_draw, upstream(value)))
+
+
+def _is_draw(value: Value) -> bool:
+    return value.node is not None and value.node.primitive in _DRAWS
+
+
+def is_given(value: Value) -> bool:
+    """Whether a value goes into the program: an argument, not a number or a constant of its own."""
+    made = value.node is not None or value.outer is not None
+    return not made and value.literal is None and value.constant is None
+
+
+def _has_input(value: Value) -> bool:
+    return any(map(is_given, upstream(value)))
+
+
+_DRAWS = frozenset("random_bits threefry2x32 rng_bit_generator rng_uniform random_gamma".split())
+_ENTRYWISE = frozenset(
+    """abs add clamp cos div erf exp exp2 expm1 integer_pow log log1p logistic max min mul neg pow
+    select_n sign sin sqrt square sub tanh""".split()
+)

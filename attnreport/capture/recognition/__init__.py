@@ -1,0 +1,1 @@
+"""From a graph to the attentions in it, their names, and what is said of the rest."""

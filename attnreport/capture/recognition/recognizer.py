@@ -1,0 +1,144 @@
+"""Finds every attention of a program.
+
+Every sum of products is looked at twice, once with each operand as the weights. They are weights
+of an attention if they are normalized over what is summed, before or after, and if both they and
+the values are computed from numbers that go into the program. Where no operation shows how rows
+are normalized, but scores of two sets of tokens lead to them, the numbers will tell.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attnreport.capture.dimensions.factors import canonical
+from attnreport.capture.forms.after import normalized_after
+from attnreport.capture.forms.before import hits_of, is_apart, normalized_before
+from attnreport.capture.forms.blocks import are_complete, blocks_of, in_blocks
+from attnreport.capture.forms.facts import Facts
+from attnreport.capture.forms.gates import gates
+from attnreport.capture.forms.measured import to_be_measured
+from attnreport.capture.kernels.kernels import Kernels
+from attnreport.capture.program.graph import Graph, Node, Value
+from attnreport.capture.program.lineage import carries_numbers
+from attnreport.capture.recognition.said import (
+    Said,
+    kernels,
+    linear_attention,
+    pieces,
+    segments,
+    unused,
+)
+from attnreport.capture.roles.contractions import Contraction, Step, contractions
+from attnreport.capture.roles.kinds import Kinds
+from attnreport.capture.roles.requirements import (
+    is_backward,
+    is_recomputed,
+    is_result,
+    tells_keys_apart,
+)
+from attnreport.capture.roles.sites import Site
+
+
+class Analysis:
+    """A program that was read: its attention, and what else was seen.
+
+    Attributes:
+        facts: What is known of it.
+    """
+
+    def __init__(self, graph: Graph):
+        """Reads a program."""
+        self.facts = Facts(graph)
+        self._totals = {each.total for each in self.facts.normalized.values()}
+        self._pieces: list[Node] = []
+
+    def sites(self) -> list[Site]:
+        """Every attention that an output depends on, in the order in which they run."""
+        return list(self._sites)
+
+    def said(self) -> list[Said]:
+        """What was seen but is not captured."""
+        facts, sites = self.facts, self._sites
+        captured = {each.contraction.node.scope for each in sites if each.assemble is not None}
+
+        def is_forward(node: Node) -> bool:
+            return not is_backward(node) and not captured.intersection(node.scopes)
+
+        return [
+            *kernels(facts.graph, {each.contraction.node for each in sites}),
+            *segments(facts.graph, facts.numbers),
+            *linear_attention(facts.graph, facts.is_weights, is_forward),
+            *pieces(self._pieces),
+            *([] if sites else unused(facts.normalized.values(), is_forward)),
+        ]
+
+    @functools.cached_property
+    def _sites(self) -> list[Site]:
+        facts = self.facts
+        found: dict[Any, Site] = {}
+        for use in contractions(facts.graph, facts.dimensions):
+            for site in self._at(use) if self._is_candidate(use) else ():
+                found.setdefault(_identity(site), site)
+        for site in gates(facts):
+            found.setdefault(_identity(site), site)
+        found = self._with_carried_heads(found)
+        known = (facts.dimensions, facts.numbers, facts.is_weights)
+        fused = Kernels(*known).sites(facts.graph, list(found.values()))
+        found |= {_identity(site): site for site in fused}
+        kinds = Kinds(*known)
+        return [
+            dataclasses.replace(site, kind=kinds.of(site))
+            for site in sorted(found.values(), key=_order)
+        ]
+
+    def _is_candidate(self, use: Contraction) -> bool:
+        # What only adds up weights to normalize them again makes no use of them.
+        dead = use.node in self._totals or not self.facts.graph.is_live(use.output)
+        backward = is_backward(use.node) and not is_result(use.output)
+        possible = bool(use.over) and not dead and not backward and not is_recomputed(use.node)
+        return possible and carries_numbers(use.values, counts=True)
+
+    def _at(self, use: Contraction) -> Iterator[Site]:
+        """The attentions of a contraction, in the form that comes first."""
+        facts = self.facts
+        steps = list(facts.walk.back(use.weights, use.over, facts.normalized.__contains__))
+        hits = hits_of(facts, use, steps)
+        if hits and not tells_keys_apart(facts.dimensions, use):
+            return
+        for hit in hits:
+            yield from normalized_before(facts, use, steps, hit)
+        if not hits and is_apart(facts, use) and not is_backward(use.node):
+            yield from self._without_hits(use, steps)
+
+    def _without_hits(self, use: Contraction, steps: list[Step]) -> Iterator[Site]:
+        facts = self.facts
+        blocks = blocks_of(facts, use, steps)
+        if blocks is not None and not are_complete(facts, blocks):
+            self._pieces.append(use.node)
+            return
+        if blocks is not None:
+            site = in_blocks(facts, use, blocks)
+        else:
+            site = normalized_after(facts, use, steps) or to_be_measured(facts, use, steps)
+        if site is not None:
+            yield site
+
+    def _with_carried_heads(self, found: Mapping[Any, Site]) -> dict[Any, Site]:
+        """Heads of one attention are heads of another that only carries them along."""
+        heads = [f for site in found.values() for f in site.roles.with_role("head")]
+        sites: dict[Any, Site] = {}
+        for identity, site in found.items():
+            roles = site.roles.with_heads(heads)
+            layout = roles.layout(self.facts.dimensions.of(site.weights))
+            sites[identity] = dataclasses.replace(site, roles=roles, layout=layout)
+        return sites
+
+
+def _order(site: Site) -> int:
+    return -1 if site.weights.node is None else site.weights.node.order
+
+
+def _identity(site: Site) -> tuple[Value, frozenset[int]]:
+    """One array may serve as weights over two of its axes, as in slots and back."""
+    return site.weights, frozenset(id(canonical(factor)) for factor in site.over)

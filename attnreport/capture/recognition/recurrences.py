@@ -1,0 +1,142 @@
+"""State that is linear in what it was: state spaces, linear attention, moving averages.
+
+`h[t] = a[t] h[t-1] + b[t]`, where neither `a` nor `b` depends on the state, is such a loop; LSTM
+and GRU cells are none, because their gates look at the state. Such a recurrence may run as a loop,
+as an associative scan, or as a long convolution by Fourier transforms.
+"""
+
+from collections.abc import Iterator
+
+from attnreport.capture.program.graph import Graph, Node, Scope, Value, feeds
+from attnreport.capture.program.lineage import source
+
+
+def recurrences(graph: Graph) -> Iterator[Node]:
+    """Operations that are linear recurrences: loops, and products of a scan or of transforms."""
+    for node in graph.nodes:
+        if node.primitive in ("scan", "while"):
+            found = _is_linear_loop(node.scopes[0])
+        elif node.primitive == "mul":
+            found = _joins_neighbors(node) or _is_convolution(node)
+        else:
+            found = node.primitive == "sub" and _joins_neighbors(node) and _is_of_logarithms(node)
+        if found:
+            yield node
+
+
+def _is_linear_loop(body: Scope) -> bool:
+    inputs = [value for value in body.inputs if value.link == "carry"]
+    states = [
+        (value, output)
+        for value, output in zip(inputs, body.outputs, strict=False)
+        if value.is_float and not value.is_scalar and output is not value
+    ]
+    # A running maximum only keeps exponentials small, as in RWKV.
+    steady = {state for state, output in states if _is_running_maximum(body, set(inputs), output)}
+    return any(_is_state(body, set(inputs) - steady, *state) for state in states)
+
+
+def _is_running_maximum(body: Scope, carries: set[Value], output: Value) -> bool:
+    node = source(output).node
+    own = {value for value in carries if _leads_to(output, value)}
+    return (
+        node is not None and node.primitive == "max" and not _depends(output, body, carries - own)
+    )
+
+
+def _is_state(body: Scope, carries: set[Value], state: Value, output: Value) -> bool:
+    """Whether a carried value is scaled and added to, or added to and read by a product."""
+    terms = _linear_terms(output, state)
+    if terms is None:
+        return False
+    factors, added = terms
+    if not added or any(_depends(each, body, carries) for each in (*factors, *added)):
+        return False
+    read = {state, output}
+    return bool(factors) or any(
+        node.primitive == "dot_general" for value in read for node, _ in value.uses
+    )
+
+
+def _linear_terms(output: Value, state: Value) -> tuple[list[Value], list[Value]] | None:
+    """What a state is multiplied with, and what is added to it, on the way to its new value."""
+    factors: list[Value] = []
+    added: list[Value] = []
+    current = source(output)
+    for _ in range(8):
+        if current is state:
+            return factors, added
+        node = current.node
+        if node is None or node.primitive not in ("add", "mul", "sub"):
+            return None
+        on_the_way = [each for each in map(source, node.inputs) if _leads_to(each, state)]
+        if len(on_the_way) != 1:
+            return None
+        others = [each for each in node.inputs if source(each) is not on_the_way[0]]
+        (factors if node.primitive == "mul" else added).extend(others)
+        current = on_the_way[0]
+    return None
+
+
+def _leads_to(value: Value, state: Value) -> bool:
+    waiting = [value]
+    for _ in range(12):
+        if not waiting:
+            return False
+        current = source(waiting.pop())
+        if current is state:
+            return True
+        if current.node is not None and current.node.primitive in ("add", "mul", "sub", "max"):
+            waiting.extend(current.node.inputs)
+    return False
+
+
+def _depends(value: Value, body: Scope, carries: set[Value]) -> bool:
+    """Whether a value depends on floating-point state, or was computed in a backward pass."""
+    seen = {value}
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        if current in carries and current.is_float:
+            return True
+        if current.node is not None and any("transpose(" in name for name in current.node.names):
+            return True
+        for each in feeds(current):
+            if each not in seen and any(scope is body for scope in each.scope.enclosing()):
+                seen.add(each)
+                waiting.append(each)
+    return False
+
+
+def _joins_neighbors(node: Node) -> bool:
+    """Whether entries are multiplied with those beside them, as an associative scan does."""
+    parts = [source(each).node for each in node.inputs]
+    if any(part is None or not _is_every_second(part) for part in parts):
+        return False
+    first, second = (part for part in parts if part is not None)
+    same = source(first.inputs[0]) is source(second.inputs[0])
+    return same and first.params["start_indices"] != second.params["start_indices"]
+
+
+def _is_every_second(node: Node) -> bool:
+    return node.primitive == "slice" and 2 in (node.params["strides"] or ())
+
+
+def _is_of_logarithms(node: Node) -> bool:
+    """Whether a difference becomes an exponential, as in the sum of numbers given as logarithms."""
+    waiting = [node.outputs[0]]
+    for _ in range(8):
+        if not waiting:
+            return False
+        for after, _ in waiting.pop().uses:
+            if after.primitive == "exp":
+                return True
+            if after.primitive in ("abs", "neg"):
+                waiting.extend(after.outputs)
+    return False
+
+
+def _is_convolution(node: Node) -> bool:
+    """Whether the Fourier transforms of two arrays are multiplied."""
+    before = [source(each).node for each in node.inputs]
+    return all(each is not None and each.primitive == "fft" for each in before)

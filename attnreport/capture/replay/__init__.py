@@ -1,0 +1,1 @@
+"""Running a program again, with more results, through public control flow only."""

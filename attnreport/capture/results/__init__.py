@@ -1,0 +1,1 @@
+"""What left the device, as one map for each layer, model and part of an example."""

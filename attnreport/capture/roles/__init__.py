@@ -1,0 +1,1 @@
+"""What normalized weights are used for, and what their axes are."""

@@ -1,0 +1,176 @@
+"""What an attention attends to: its own tokens, others, or none in particular."""
+
+import math
+from collections.abc import Callable, Iterator
+
+from attnreport.capture.dimensions.dimensions import Dimensions
+from attnreport.capture.dimensions.factors import Axis, ancestry, stems_from
+from attnreport.capture.program.graph import Value, feeds
+from attnreport.capture.program.lineage import MOVES, Numbers, source
+from attnreport.capture.roles.neighborhoods import collected_along
+from attnreport.capture.roles.projections import Projection
+from attnreport.capture.roles.scores import is_parameter, key_side
+from attnreport.capture.roles.sites import Site
+
+
+class Kinds:
+    """Tells kinds of attention apart."""
+
+    def __init__(
+        self, dimensions: Dimensions, numbers: Numbers, is_weights: Callable[[Value], bool]
+    ):
+        """Knows a program, and which of its values are weights."""
+        self._dimensions = dimensions
+        self._numbers = numbers
+        self._is_weights = is_weights
+
+    def of(self, site: Site) -> str:
+        """`self`, `cross`, `pooling`, `gate` or `router`."""
+        if site.form == "gate":
+            return "gate"
+        routes = site.scores.of_parameters and self._acts_on_what_asks(site)
+        if routes and not collected_along(self._dimensions, site.contraction):
+            return "router"
+        asking, answering = self._sides(site)
+        if (
+            asking is not None
+            and answering is not None
+            and self._have_one_origin(asking, answering)
+        ):
+            return "self"
+        alone = "query" not in site.roles.of.values()
+        alone &= not any(loop.role in ("query", "step") for loop in site.loops)
+        learned = asking is None or self._is_learned(site, asking)
+        if alone and learned:
+            return "pooling"
+        if learned and not self._brings_queries(site):
+            return "self" if self._have_one_dimension(site) else "cross"
+        return "pooling" if learned and self._asks_directly(site) else "cross"
+
+    def _sides(self, site: Site) -> tuple[Value | None, Value | None]:
+        """What asks and what answers, before it was projected."""
+        scores, roles = site.scores, site.roles
+        apart = self._added_up(site)
+        if apart is not None:
+            return apart
+        return _data(scores.query, roles.query_projection), _data(scores.key, roles.key_projection)
+
+    def _added_up(self, site: Site) -> tuple[Value, Value] | None:
+        """The terms of an additive score that asks and answers; None if it is none of these."""
+        scores = site.scores
+        if scores.product is None or scores.query is None or not is_parameter(scores.query):
+            return None
+        side = key_side(scores.product, site.over)
+        pairs = zip(scores.product.own[side], scores.product.made[side], strict=False)
+        keys = tuple(own for own, made in pairs if any(stems_from(k, (made,)) for k in site.over))
+        waiting = [scores.product.operands[side]]
+        for _ in range(_NEAR):
+            if not waiting:
+                break
+            node = source(waiting.pop(0)).node
+            if node is None or node.primitive not in _ENTRYWISE:
+                continue
+            if node.primitive in ("add", "sub") and not any(map(is_parameter, node.inputs)):
+                has = [self._has(each, keys) for each in node.inputs]
+                if has[0] != has[1]:
+                    return node.inputs[has[0]], node.inputs[has[1]]
+            waiting.extend(node.inputs)
+        return None
+
+    def _has(self, value: Value, keys: Axis) -> bool:
+        mine = self._dimensions.within(source(value))
+        return any(stems_from(each, mine) for each in keys)
+
+    def _is_learned(self, site: Site, asking: Value) -> bool:
+        """Whether what asks is a parameter: a given array that is the same for all examples."""
+        if not is_parameter(asking):
+            return False
+        mine = self._dimensions.ids(source(asking))
+        batch = [factor for factor, role in site.roles.of.items() if role == "batch"]
+        return not any(id(each) in mine for factor in batch for each in ancestry(factor))
+
+    def _brings_queries(self, site: Site) -> bool:
+        """Whether the queries' places are those of the array that asks."""
+        query = site.scores.query
+        mine = () if query is None else self._dimensions.within(query)
+        queries = [factor for factor, role in site.roles.of.items() if role == "query"]
+        return any(stems_from(factor, mine) for factor in queries)
+
+    def _asks_directly(self, site: Site) -> bool:
+        """Whether a parameter is the query itself, and the keys are computed."""
+        key = site.scores.key
+        return site.roles.query_projection is None and key is not None and not is_parameter(key)
+
+    def _acts_on_what_asks(self, site: Site) -> bool:
+        """Whether the values are computed from the tokens that ask, as those of experts are."""
+        tokens = None if site.scores.query is None else source(site.scores.query)
+        seen = {site.weights, source(site.weights)}
+        waiting = [site.contraction.weights, site.contraction.values]
+        for _ in range(_FAR):
+            if not waiting:
+                break
+            current = waiting.pop(0)
+            if current in seen:
+                continue
+            seen.add(current)
+            if current is tokens:
+                return True
+            waiting.extend(feeds(current))
+        return False
+
+    def _have_one_dimension(self, site: Site) -> bool:
+        """Whether the queries' places are those of the keys."""
+        queries = [factor for factor, role in site.roles.of.items() if role == "query"]
+        keys = {id(each) for factor in site.over for each in ancestry(factor)}
+        return any(id(each) in keys for factor in queries for each in ancestry(factor))
+
+    def _have_one_origin(self, first: Value, second: Value) -> bool:
+        if self._numbers.same(first, second):
+            return True
+        origins = {self._numbers.of(each) for each in self._origins(first)}
+        return any(self._numbers.of(each) in origins for each in self._origins(second))
+
+    def _origins(self, value: Value) -> Iterator[Value]:
+        """A value and what it was computed from token by token: through norms and projections."""
+        seen = {source(value)}
+        waiting = [source(value)]
+        for _ in range(_FAR):
+            if not waiting:
+                return
+            current = waiting.pop(0)
+            yield current
+            for each in map(source, self._before(current)):
+                if each not in seen and not each.is_scalar:
+                    seen.add(each)
+                    waiting.append(each)
+
+    def _before(self, value: Value) -> list[Value]:
+        node = value.node
+        if node is None:
+            scanned = value.outer is not None and value.link == "scanned"
+            return feeds(value) if scanned else []
+        if node.primitive in ("dot_general", "conv_general_dilated"):
+            data = [each for each in node.inputs if not is_parameter(each)] or node.inputs[:1]
+            return [] if any(map(self._is_weights, node.inputs)) or len(data) > 1 else data
+        if node.primitive in _WRITTEN:
+            # A cache of keys holds those of this step, and of the steps before.
+            return [node.inputs[0], node.inputs[_WRITTEN[node.primitive]]]
+        if node.primitive in _INDEXED:
+            return node.inputs[:1]
+        if node.primitive not in _ENTRYWISE:
+            return []
+        sizes = [math.prod(source(each).shape) for each in node.inputs]
+        return [each for each, size in zip(node.inputs, sizes, strict=True) if size == max(sizes)]
+
+
+def _data(value: Value | None, projection: Projection | None) -> Value | None:
+    return value if projection is None else projection.data
+
+
+_NEAR, _FAR = 40, 600
+_WRITTEN = {"dynamic_update_slice": 1, "scatter": 2, "scatter-add": 2}
+_INDEXED = frozenset("slice dynamic_slice pad split rev".split())
+_ENTRYWISE = MOVES | frozenset(
+    """add add_any sub mul div neg max min tanh logistic exp select_n integer_pow square sqrt
+    rsqrt erf erfc abs concatenate""".split()
+)

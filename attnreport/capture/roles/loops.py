@@ -1,0 +1,161 @@
+"""What it means that weights are computed in a loop: layers, steps, heads, blocks of queries."""
+
+import dataclasses
+from typing import Literal
+
+from attnreport.capture.dimensions.dimensions import Dimensions
+from attnreport.capture.dimensions.factors import stems_from
+from attnreport.capture.program.graph import Scope, Value, feeds
+from attnreport.capture.program.jaxprs import Path
+from attnreport.capture.roles.projections import Projection
+from attnreport.capture.roles.roles import Roles
+from attnreport.capture.roles.scores import Scores
+
+LoopRole = Literal["layer", "step", "batch", "head", "query", "key", "shard"]
+
+# A loop over one of these is one more axis of it.
+MERGED: tuple[LoopRole, ...] = ("batch", "head", "query", "key")
+
+
+@dataclasses.dataclass(frozen=True)
+class Loop:
+    """A loop around weights.
+
+    Attributes:
+        role: What its iterations are.
+        path: The path of its body.
+        length: How often it runs; None where only running tells.
+    """
+
+    role: LoopRole
+    path: Path
+    length: int | None
+
+
+def loops_of(
+    dimensions: Dimensions,
+    weights: Value,
+    scores: Scores,
+    roles: Roles,
+    over_keys: Scope | None = None,
+) -> tuple[Loop, ...]:
+    """The loops around weights, outermost first.
+
+    Args:
+        dimensions: Those of the program.
+        weights: The weights.
+        scores: Where they come from.
+        roles: The roles of their dimensions.
+        over_keys: The loop that goes through blocks of keys, if there is one.
+    """
+    found: list[Loop] = []
+    for scope in weights.scope.enclosing():
+        if scope.kind == "shard":
+            found.append(Loop("shard", scope.path, None))
+        elif scope.kind in ("scan", "body") and scope.node is not None:
+            blocks = scope is over_keys
+            role = "key" if blocks else _role(dimensions, scope, weights, scores, roles)
+            found.append(Loop(role, scope.path, scope.node.params.get("length")))
+    return tuple(reversed(found))
+
+
+def _role(
+    dimensions: Dimensions, scope: Scope, weights: Value, scores: Scores, roles: Roles
+) -> LoopRole:
+    query = _data(scope, scores.query, roles.query_projection) or weights
+    key = _data(scope, scores.key, roles.key_projection) or weights
+    matrix = roles.query_projection or roles.key_projection
+    asks, answers = _reached(scope, query), _reached(scope, key)
+    if scores.key is not None:
+        answers |= _reached(scope, scores.key) & {"carry"}
+    if matrix is None and {"carry", "turn"} <= asks:
+        return "layer"
+    if matrix is not None and "turn" in _reached(scope, matrix.weights):
+        return "layer" if "carry" in asks | answers else "head"
+    if "carry" in asks and "carry" in answers:
+        # A decoder that keeps its keys asks one question a step; a stack of layers asks all.
+        several = any(role == "query" for role in roles.of.values())
+        return "layer" if several else "step"
+    if "carry" in asks or "carry" in answers:
+        return "step"
+    several = any(role == "query" for role in roles.of.values())
+    if "turn" in answers and ("turn" in asks or not several):
+        if _is_over_heads(dimensions, scope, roles):
+            return "head"
+        # What carries numbers along goes through one batch after the other.
+        carries = any(value.link == "carry" and value.is_float for value in scope.inputs)
+        return "step" if carries else "batch"
+    return "query" if "turn" in asks and several else "step"
+
+
+def _data(scope: Scope, value: Value | None, projection: Projection | None) -> Value | None:
+    """What is projected inside the loop; the query or key itself, if it was projected before."""
+    if projection is None or not _is_inside(projection.data.scope, scope):
+        return value
+    return projection.data
+
+
+def _reached(scope: Scope, value: Value) -> set[str]:
+    """How a value gets into a loop: `carry`, `turn` (another one each iteration), or `same`."""
+    ways: set[str] = set()
+    seen = {value}
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        if current.scope is scope and current.outer is not None:
+            if current.is_float:
+                ways.add({"scanned": "turn", "carry": "carry"}.get(current.link or "", "same"))
+            continue
+        if not _is_inside(current.scope, scope):
+            continue
+        if _is_indexed(current, scope):
+            # A slice at the place that the loop's counter names is another one each iteration.
+            ways.add("turn")
+            continue
+        following = [current.outer] if current.outer is not None else feeds(current)
+        for each in following:
+            if each not in seen:
+                seen.add(each)
+                waiting.append(each)
+    return ways
+
+
+def _is_indexed(value: Value, scope: Scope) -> bool:
+    """Whether a value is a part of a fixed array, another one in each iteration of the loop."""
+    node = value.node
+    if node is None or node.primitive not in ("dynamic_slice", "gather"):
+        return False
+    fixed = node.inputs[0].link == "same"
+    return fixed and any(_counts(each, scope) for each in node.inputs[1:])
+
+
+def _counts(value: Value, scope: Scope) -> bool:
+    """Whether a value is computed from what changes with the iterations of the loop."""
+    seen = {value}
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        if current.scope is scope and current.link in ("carry", "scanned"):
+            return True
+        if not _is_inside(current.scope, scope):
+            continue
+        following = [current.outer] if current.outer is not None else feeds(current)
+        waiting.extend(each for each in following if each not in seen)
+        seen.update(following)
+    return False
+
+
+def _is_inside(scope: Scope, outer: Scope) -> bool:
+    return any(each is outer for each in scope.enclosing())
+
+
+def _is_over_heads(dimensions: Dimensions, scope: Scope, roles: Roles) -> bool:
+    heads = () if roles.query_projection is None else roles.query_projection.heads
+    if not heads:
+        return False
+    for value in scope.inputs:
+        if value.link == "scanned" and value.outer is not None and value.is_float:
+            turn = dimensions.of(value.outer)[0]
+            if any(stems_from(factor, heads) for factor in turn):
+                return True
+    return False

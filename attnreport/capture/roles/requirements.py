@@ -1,0 +1,140 @@
+"""What more has to hold of normalized weights for an attention, besides that they are used."""
+
+from collections.abc import Iterator
+
+from attnreport.capture.dimensions.dimensions import Dimensions
+from attnreport.capture.dimensions.factors import Axis, ancestry, stems_from, whole
+from attnreport.capture.dimensions.products import Product
+from attnreport.capture.program.graph import Node, Value
+from attnreport.capture.program.lineage import carries_numbers, entries, source
+from attnreport.capture.roles.contractions import Contraction
+from attnreport.capture.roles.scores import is_parameter
+from attnreport.capture.roles.sites import Site
+
+
+def is_scored(site: Site) -> bool:
+    """Whether weights come from scores, instead of being given or counted."""
+    if site.form == "quotient by the sum" and site.scores.node is None:
+        return False
+    return not is_parameter(site.scores.logits)
+
+
+def is_per_channel(site: Site) -> bool:
+    """Whether weights that have all dimensions of the values weigh each channel by itself.
+
+    The mean of scores under their own softmax, and its entropy, only look like that: there the
+    values are made of the scores entry by entry. So does the expectation over the classes of a
+    classifier, whose scores are products with a matrix of classes.
+    """
+    if len(site.roles.of) < 3 or site.scores.node is None or site.scores.of_parameters:
+        return False
+    mine = set(_entrywise(site.scores.logits))
+    return not any(each in mine for each in _entrywise(site.contraction.values))
+
+
+def is_result(value: Value) -> bool:
+    """Whether a value goes into the program's output, and into nothing else but entry by entry.
+
+    A gradient with respect to activations does so if a program takes a step along it, as Hopfield
+    networks do; in training it goes on to the gradients of parameters.
+    """
+    seen = {value}
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        for node, _ in current.uses:
+            if node.primitive in _SUMMING or node.scopes or node.primitive.startswith("scatter"):
+                return False
+            following = [each for each in node.outputs if each not in seen]
+            seen.update(following)
+            waiting.extend(following)
+    return True
+
+
+def feeds_dense_layer(use: Contraction, over: Axis) -> bool:
+    """Whether weights are the features of a layer, such as the categories of several latents.
+
+    Its matrix sums over all latents, not only over what each of them is normalized over.
+    """
+    return is_parameter(use.values) and sums_more(use, over)
+
+
+def sums_more(use: Contraction, over: Axis) -> bool:
+    """Whether a product sums over more than what its weights are normalized over."""
+    return not all(stems_from(each, over) for each in whole(use.over))
+
+
+def weighs_itself(weights: Value, values: Value) -> bool:
+    """Whether values are made of the weights entry by entry, as in entropies of a distribution."""
+    seen = {source(values)}
+    waiting = [source(values)]
+    while waiting:
+        current = waiting.pop()
+        if current is source(weights):
+            return True
+        node = current.node
+        taken = node is not None and node.primitive in _TAKING
+        before = node.inputs[:1] if node is not None and taken else entries(current)
+        following = [each for each in map(source, before) if each not in seen]
+        seen.update(following)
+        waiting.extend(following)
+    return False
+
+
+def tells_keys_apart(dimensions: Dimensions, use: Contraction) -> bool:
+    """Whether values differ from key to key by numbers of the program's inputs.
+
+    The expectation of a function over fixed numbers, such as the atoms of a distribution, has
+    values that differ by these numbers only.
+    """
+    keys = {id(each) for factor in (*use.over, *use.theirs) for each in ancestry(factor)}
+    seen = {use.values}
+    waiting = [use.values]
+    while waiting:
+        current = waiting.pop()
+        has_keys = any(id(each) in keys for each in dimensions.within(current))
+        if not has_keys or not carries_numbers(current, counts=True):
+            continue
+        before = entries(current)
+        if not before:
+            return True
+        waiting.extend(each for each in before if each not in seen)
+        seen.update(before)
+    return False
+
+
+def is_dense_layer(product: Product | None) -> bool:
+    """Whether a product is of two given arrays without a batch: an input and a layer's matrix."""
+    return (
+        product is not None and not product.shared[0] and all(map(is_parameter, product.operands))
+    )
+
+
+def is_backward(node: Node) -> bool:
+    """Whether an operation belongs to the backward pass of a differentiation."""
+    return any("transpose(" in name for name in node.names)
+
+
+def is_recomputed(node: Node) -> bool:
+    """Whether an operation of the forward pass runs once more for the backward pass."""
+    return is_backward(node) and any("rematted_computation" in name for name in node.names)
+
+
+def _entrywise(value: Value) -> Iterator[Value]:
+    """A value and what it is computed from entry by entry."""
+    seen = {value}
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        node = current.node
+        if node is not None and node.primitive not in _SUMMING:
+            following = [each for each in node.inputs if each not in seen and not each.is_scalar]
+            seen.update(following)
+            waiting.extend(following)
+
+
+_TAKING = frozenset("gather slice dynamic_slice split".split())
+_SUMMING = frozenset(
+    """dot_general conv_general_dilated reduce_sum reduce_max gather scan while cond""".split()
+)

@@ -1,0 +1,284 @@
+"""What the dimensions of weights mean: batch, head, query, key.
+
+Keys are what is summed over. Heads travel with the features that a score sums over: both come out
+of the projection's matrix, while batch and time come out of the activations. Of the rest, what
+the values have too is the batch, and what they do not have asks the questions.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from attnreport.capture.dimensions.dimensions import Dimensions, repeated_along
+from attnreport.capture.dimensions.factors import (
+    Axis,
+    Factor,
+    ancestry,
+    canonical,
+    origins_of,
+    stems_from,
+)
+from attnreport.capture.program.graph import Value
+from attnreport.capture.program.lineage import Numbers
+from attnreport.capture.roles.contractions import Contraction
+from attnreport.capture.roles.heads import grouped_heads, head_by_place, models_of
+from attnreport.capture.roles.neighborhoods import collected_along
+from attnreport.capture.roles.projections import (
+    Projection,
+    before_pairing,
+    projection_of,
+    with_data_in_common,
+)
+from attnreport.capture.roles.scores import Scores, is_parameter, key_side
+
+Role = Literal["batch", "head", "query", "key"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How to bring weights into the order batch, head, query, key.
+
+    Attributes:
+        sizes: The weights' axes in their finest dimensions.
+        order: The dimension for each place, batch first.
+        shape: Batch, head, query and key.
+        batch: What the batch is made of, outermost first: models that run side by side, examples,
+            and parts of an example, such as the windows of a picture.
+    """
+
+    sizes: tuple[int, ...]
+    order: tuple[int, ...]
+    shape: tuple[int, int, int, int]
+    batch: tuple[int, int, int]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Roles:
+    """The role of every dimension of weights, and what was guessed.
+
+    Attributes:
+        of: The roles.
+        fallbacks: What was guessed, in sentences.
+        query_projection: What made the queries; None if nothing did.
+        key_projection: What made the keys; None if nothing did.
+        heads: The heads in the order in which the queries number them.
+        models: The dimensions that number models run side by side; they come first in the batch.
+        parts: The dimensions that number parts of an example; they come last in the batch.
+    """
+
+    of: dict[Factor, Role]
+    fallbacks: tuple[str, ...]
+    query_projection: Projection | None
+    key_projection: Projection | None
+    heads: Axis = ()
+    models: Axis = ()
+    parts: Axis = ()
+
+    def with_role(self, role: Role) -> list[Factor]:
+        """The dimensions that have a role."""
+        return [factor for factor, its in self.of.items() if its == role]
+
+    def with_heads(self, heads: Sequence[Factor]) -> "Roles":
+        """The same with some of several batch dimensions taken for heads, if it has no head."""
+        batch = self.with_role("batch")
+        carried = [factor for factor in batch if stems_from(factor, heads)]
+        if self.with_role("head") or not carried or len(carried) == len(batch):
+            return self
+        return dataclasses.replace(self, of={**self.of, **dict.fromkeys(carried, "head")})
+
+    def layout(self, axes: tuple[Axis, ...]) -> Layout:
+        """How to bring weights with the given axes into canonical order."""
+        factors = [canonical(factor) for axis in axes for factor in axis]
+        groups = [
+            [i for i, factor in enumerate(factors) if self.of[factor] == role]
+            for role in ("batch", "head", "query", "key")
+        ]
+        groups[0].sort(key=lambda place: self._level(factors[place]))
+        groups[1] = self._in_order(factors, groups[1])
+        shape = [math.prod(factors[i].size for i in group) for group in groups]
+        levels = [(self._level(factors[i]), factors[i].size) for i in groups[0]]
+        batch = [math.prod(size for its, size in levels if its == level) for level in range(3)]
+        return Layout(
+            tuple(factor.size for factor in factors),
+            tuple(i for group in groups for i in group),
+            (shape[0], shape[1], shape[2], shape[3]),
+            (batch[0], batch[1], batch[2]),
+        )
+
+    def _level(self, factor: Factor) -> int:
+        """0 for models, 1 for examples, 2 for parts of an example."""
+        if stems_from(factor, self.models):
+            return 0
+        return 2 if any(factor is canonical(each) for each in self.parts) else 1
+
+    def _in_order(self, factors: list[Factor], heads: list[int]) -> list[int]:
+        """Heads of grouped queries as the queries number them."""
+        if len(heads) < 2:
+            return heads
+        order = [canonical(factor) for factor in self.heads]
+
+        def place(index: int) -> int:
+            lineage = {id(each) for each in ancestry(factors[index])}
+            return next((i for i, f in enumerate(order) if id(f) in lineage), len(order))
+
+        return sorted(heads, key=place)
+
+
+class Assignment:
+    """Assigns roles to the dimensions of weights."""
+
+    def __init__(
+        self, dimensions: Dimensions, numbers: Numbers, is_weights: Callable[[Value], bool]
+    ):
+        """Knows a program, and which of its values are weights."""
+        self._dimensions = dimensions
+        self._numbers = numbers
+        self._is_weights = is_weights
+
+    def roles(self, weights: Value, over: Axis, use: Contraction, scores: Scores) -> Roles:
+        """The roles of the dimensions of weights.
+
+        Args:
+            weights: The weights.
+            over: Their keys.
+            use: Where they are contracted with values.
+            scores: Where they come from.
+        """
+        keys = {id(canonical(factor)) for factor in over}
+        shared = _shared(self._dimensions, use)
+        query, key, value = self._projections(use, scores, shared)
+        heads, free_heads = _heads(over, scores, query, value)
+        models = models_of(self._dimensions, weights, use, heads)
+        heads = tuple(factor for factor in heads if not stems_from(factor, models))
+        if query is None and not heads:
+            heads = grouped_heads(self._dimensions, scores, over, shared)
+            free_heads = bool(heads)
+        asking = () if scores.query is None else self._dimensions.within(scores.query)
+        roles: dict[Factor, Role] = {}
+        for factor in self._dimensions.within(weights):
+            # What lies between may have copied a dimension that the result shares with the inputs.
+            lineage = (factor,) if use.weights is weights else ancestry(factor)
+            is_shared = any(id(each) in shared for each in lineage)
+            if id(factor) in keys:
+                roles[factor] = "key"
+            elif heads and (is_shared or free_heads) and stems_from(factor, heads):
+                roles[factor] = "head"
+            elif is_shared:
+                roles[factor] = "batch"
+            else:
+                # What neither asks nor is shared came with a mixing of heads.
+                mixed = heads and free_heads and not stems_from(factor, asking)
+                roles[factor] = "head" if mixed else "query"
+        if "query" not in roles.values():
+            self._find_queries(roles, use, scores)
+        if is_parameter(use.values):
+            _first_is_batch(roles)
+        axes = self._dimensions.of(weights)
+        roles, fallbacks = _with_guessed_head(roles, axes, scores, query)
+        order = heads if query is None else query.heads
+        parts = self._parts(roles, models)
+        return Roles(roles, fallbacks, query, key, order, models, parts)
+
+    def _parts(self, roles: dict[Factor, Role], models: Axis) -> Axis:
+        """Batch dimensions beside those that come from the leading axis of what goes in."""
+        batch = [f for f, role in roles.items() if role == "batch" and not stems_from(f, models)]
+        leading = self._dimensions.leading
+        parts = [f for f in batch if not any(id(each) in leading for each in ancestry(f))]
+        return tuple(parts) if len(parts) < len(batch) else ()
+
+    def _find_queries(self, roles: dict[Factor, Role], use: Contraction, scores: Scores) -> None:
+        """Finds out which of the dimensions that weights and values share are queries.
+
+        Those that came with collected keys are. Where the keys are learned, the tokens of a
+        sequence ask, so all but the first are.
+        """
+        asking = collected_along(self._dimensions, use)
+        if not asking and scores.of_parameters:
+            batches = [factor for factor, role in roles.items() if role == "batch"]
+            asking = {id(factor) for factor in batches[1:]}
+        for factor, role in roles.items():
+            if role == "batch" and id(factor) in asking:
+                roles[factor] = "query"
+
+    def _projections(
+        self, use: Contraction, scores: Scores, shared: set[int]
+    ) -> tuple[Projection | None, Projection | None, Projection | None]:
+        """The projections of queries, keys and values."""
+        apart = shared | use.summed
+        values = self._dimensions.within(use.values)
+        features = tuple(factor for factor in values if id(canonical(factor)) not in apart)
+        query = self._projection(scores.query, scores.features)
+        key = self._projection(scores.key, scores.features)
+        value = self._projection(use.values, features)
+        key = with_data_in_common(self._numbers, key, value)
+        return with_data_in_common(self._numbers, query, key), key, value
+
+    def _projection(self, value: Value | None, features: Axis) -> Projection | None:
+        if value is None or not features:
+            return None
+        if not any(canonical(factor).sources for factor in features):
+            value, features = before_pairing(self._dimensions, value) or (value, features)
+        return projection_of(self._dimensions, value, features, self._is_weights)
+
+
+def _heads(
+    over: Axis, scores: Scores, query: Projection | None, value: Projection | None
+) -> tuple[Axis, bool]:
+    """The dimensions of the projection that heads stem from, and whether queries may have own."""
+    if scores.of_parameters and scores.product is not None:
+        made = scores.product.made[key_side(scores.product, over)]
+        own = tuple(factor for factor in made if not stems_from(factor, over))
+        return (*own, *(() if query is None else query.heads)), False
+    if query is not None and scores.of_tokens and scores.form != "additive":
+        return query.heads, not query.across
+    return ((), False) if value is None or value.across else (value.heads, False)
+
+
+def _first_is_batch(roles: dict[Factor, Role]) -> None:
+    """Where values are parameters they have no batch, so the first of several queries is it."""
+    queries = [factor for factor, role in roles.items() if role == "query"]
+    if len(queries) > 1 and "batch" not in roles.values():
+        roles[queries[0]] = "batch"
+
+
+def _with_guessed_head(
+    roles: dict[Factor, Role], axes: tuple[Axis, ...], scores: Scores, query: Projection | None
+) -> tuple[dict[Factor, Role], tuple[str, ...]]:
+    """Tells heads from batch where no projection of queries does.
+
+    A dimension that came with a parameter is a head or channel. If none did, because queries and
+    keys are given as they are, the last of several is taken for the heads.
+    """
+    batches = [factor for factor, role in roles.items() if role == "batch"]
+    if "head" in roles.values() or not batches:
+        return roles, ()
+    tokens = origins_of(factor for factor, role in roles.items() if role != "batch")
+    origins = {factor: origins_of([factor]) for factor in batches}
+    # What the program made itself, by stacking one array for each head, comes from nowhere.
+    own = [each for each in batches if not origins[each] or not origins[each] <= tokens]
+    if own and len(own) < len(batches):
+        return {**roles, **dict.fromkeys(own, "head")}, ()
+    if query is not None or not scores.of_tokens or scores.form == "additive":
+        return roles, ()
+    taken = {id(factor) for factor, role in roles.items() if role != "batch"}
+    guessed = head_by_place(axes, taken) or batches[1:][-1:]
+    if not guessed:
+        return roles, ()
+    return {**roles, **dict.fromkeys(map(canonical, guessed), "head")}, (
+        "Queries and keys come without a projection, so which axis holds the heads was taken from "
+        "its place.",
+    )
+
+
+def _shared(dimensions: Dimensions, use: Contraction) -> set[int]:
+    """Dimensions that the values of a contraction have as well as the weights."""
+    have = dimensions.ids(use.values)
+    have -= repeated_along(dimensions, use.values) | use.summed
+    return {
+        id(each)
+        for axis in dimensions.of(use.weights)
+        for factor in axis
+        if id(canonical(factor)) in have
+        for each in ancestry(factor)
+    }
