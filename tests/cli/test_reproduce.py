@@ -51,8 +51,6 @@ def test_a_fault_is_written_down(invoke, models, broken):
     assert first.endswith(" operations)")
     failed = "It fails with IndexError: list index out of range (recognition/recognizer.py, "
     assert second.startswith(failed)
-        "It fails with IndexError: list index out of range (recognition/recognizer.py, "
-    )
     script = runpy.run_path(str(models / "script.py"))
     from attnreport import plan_attention
     from attnreport._errors import CaptureError
