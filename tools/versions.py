@@ -43,7 +43,7 @@ def _outcome(combination: Combination, arguments: Sequence[str]) -> int:
     except SetupError as error:
         print(f"\n{error}", file=sys.stderr, flush=True)
         return 1
-    return tested(combination, arguments, environment)
+    return tested(combination, arguments, environment).code
 
 
 if __name__ == "__main__":

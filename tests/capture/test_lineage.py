@@ -39,6 +39,11 @@ def test_layouts_and_formats_are_copies():
         (lambda x: (x.sum(0), x.sum(1)), False),
         (lambda x: (jnp.exp(x), jnp.exp2(x)), False),
         (lambda x: (jax.jit(jnp.sin)(x), jnp.sin(x)), True),
+        (lambda x: (jnp.exp(x) * 1.0, jnp.exp(x)), True),
+        (lambda x: (jnp.exp(x) * jnp.ones((5, 4))[1], jnp.exp(x)), True),
+        (lambda x: (jnp.einsum("ab,a->ba", jnp.exp(x), jnp.ones(3)), jnp.exp(x)), True),
+        (lambda x: (jnp.einsum("ab,a->b", jnp.exp(x), jnp.ones(3)), jnp.exp(x)), False),
+        (lambda x: (jnp.exp(x) * jnp.array([1.0, 1, 1, 0]), jnp.exp(x)), False),
     ],
 )
 def test_equal_computations_have_equal_numbers(fn, same):

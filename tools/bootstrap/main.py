@@ -11,6 +11,7 @@ from bootstrap.browser import prepare_browser
 from bootstrap.node import TOOLS, prepare_node
 from bootstrap.processes import Outcome, SetupError, Step, run, say
 from bootstrap.python import prepare_python, python
+from bootstrap.versions import FEW, PYTHONS, prepare, second, tested
 
 STATIC_CHECKS = (
     Step("Python format", [python(), "-m", "ruff", "format", "--check", "."]),
@@ -38,7 +39,24 @@ def main(arguments: Sequence[str]) -> int:
         results = Path(folder) / "results.xml"
         tests = run(pytest_step(results, pytest_arguments, fast=options.fast), environment)
         counts = count(results)
+    if not (options.fast or pytest_arguments):
+        outcomes += second_version()
     return report([*outcomes, tests], counts)
+
+
+def second_version() -> list[Outcome]:
+    """A part of the tests on the oldest JAX with another Python, if the machine has one."""
+    combination = second()
+    if combination is None:
+        say(f"\nNo other Python of {', '.join(PYTHONS)} is here, so one version was tested.")
+        return []
+    try:
+        environment = prepare(combination)
+    except SetupError as error:
+        say(str(error))
+        return [Outcome(combination.name, 1, 0.0)]
+    outcome = tested(combination, [*FEW, "-n", "2"], environment)
+    return [Outcome(f"tests on {combination.name}", outcome.code, outcome.seconds)]
 
 
 def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bootstrap.processes import ROOT, Step, answer, require, run
+from bootstrap.processes import ROOT, Outcome, Step, answer, require, run
 
 PYTHONS = ("3.11", "3.12", "3.13")
 FOLDER = ROOT / ".venv-versions"
@@ -25,6 +25,10 @@ QUICK = (
     "tests/capture/test_linen.py",
     "tests/capture/test_names.py",
 )
+
+
+# A part of that, for a second version beside the whole suite.
+FEW = ("tests/capture/test_replay.py", "tests/capture/test_transformation.py")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +68,13 @@ def combinations() -> list[Combination]:
     return [Combination(*each, age) for each in found for age in ("oldest", "newest")]
 
 
+def second() -> Combination | None:
+    """The oldest JAX on the newest Python that does not run this; None if there is no other."""
+    ours = ".".join(map(str, sys.version_info[:2]))
+    others = [each for each in combinations() if each.python != ours and each.age == "oldest"]
+    return max(others, key=lambda each: each.order, default=None)
+
+
 def prepare(combination: Combination) -> dict[str, str]:
     """Makes the environment of a combination, or keeps it; gives the variables to run it with."""
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
@@ -87,12 +98,12 @@ def prepare(combination: Combination) -> dict[str, str]:
 
 def tested(
     combination: Combination, arguments: Sequence[str], environment: Mapping[str, str]
-) -> int:
-    """Runs pytest in the environment of a combination; 0 if all went well."""
+) -> Outcome:
+    """Runs pytest in the environment of a combination."""
     code = "import jax, flax; print(f'JAX {jax.__version__}, Flax {flax.__version__}')"
     versions = answer(combination.interpreter, "-c", code, environment=environment)
     command = [combination.interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    return run(Step(f"Python {combination.python}, {versions}", command), environment).code
+    return run(Step(f"Python {combination.python}, {versions}", command), environment)
 
 
 def lowest_versions() -> list[str]:

@@ -119,8 +119,11 @@ def _dot(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
         for left, right in zip(*pairs, strict=True):
             unify(inputs[0][left], inputs[1][right])
     shared = [inputs[0][place] for place in batch_axes(node)[0]]
-    free = [copied(inputs[side][place]) for side in (0, 1) for place in free_axes(node, side)]
-    return [distinct([*shared, *free])]
+    free = [[inputs[side][place] for place in free_axes(node, side)] for side in (0, 1)]
+    if all(free) or any(contracted_axes(node)):
+        free = [list(map(copied, axes)) for axes in free]
+    # What has no axis of its own and sums over none scales the other, entry by entry.
+    return [distinct([*shared, *free[0], *free[1]])]
 
 
 def _convolution(node: Node, inputs: Sequence[Axes]) -> list[Axes]:

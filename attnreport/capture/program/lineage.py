@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from attnreport.capture.program.graph import Value, feeds
+from attnreport.capture.program.graph import Node, Value, feeds
 
 # Operations whose result holds their first operand's numbers, in another layout or format.
 MOVES = frozenset(
@@ -24,9 +24,36 @@ def moved_from(value: Value) -> Value | None:
     if value.outer is not None:
         return value.outer if value.link == "same" else None
     node = value.node
-    if node is None or node.primitive not in MOVES:
+    if node is None:
         return None
-    return node.inputs[node.outputs.index(value)]
+    if node.primitive in MOVES:
+        return node.inputs[node.outputs.index(value)]
+    return _times_ones(node) if node.primitive in ("mul", "dot_general") else None
+
+
+def _times_ones(node: Node) -> Value | None:
+    """What a product with ones, such as a mask of heads that all stay, leaves as it is."""
+    for side in (0, 1):
+        other = node.inputs[1 - side]
+        if node.primitive == "dot_general":
+            _, batch = node.params["dimension_numbers"]
+            if len(other.shape) != len(batch[1 - side]):
+                continue  # it sums, or repeats what it is multiplied with
+        if _is_ones(other):
+            return node.inputs[side]
+    return None
+
+
+def _is_ones(value: Value) -> bool:
+    current: Value | None = value
+    while current is not None:
+        number = current.literal if current.literal is not None else current.constant
+        if number is not None:
+            return np.size(number) <= _LARGEST_MASK and bool(np.all(np.asarray(number) == 1))
+        node = current.node
+        part = node is not None and node.primitive in ("slice", "dynamic_slice")
+        current = node.inputs[0] if part and node is not None else moved_from(current)
+    return False
 
 
 def source(value: Value) -> Value:
@@ -169,6 +196,8 @@ def _has_input(value: Value) -> bool:
     return any(map(is_given, upstream(value)))
 
 
+# Of layers and heads; larger arrays are learned, and take time to look through.
+_LARGEST_MASK = 4096
 _DRAWS = frozenset("random_bits threefry2x32 rng_bit_generator rng_uniform random_gamma".split())
 _ENTRYWISE = frozenset(
     """abs add clamp cos div erf exp exp2 expm1 integer_pow log log1p logistic max min mul neg pow
