@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from attnreport._errors import CaptureError
-from attnreport.capture.program.trace import Traced
+from attnreport.capture.program.trace import Call, Traced
 from attnreport.capture.program.untraceable import explanation
 
 _ENGINE = Path(__file__).parent
@@ -65,14 +65,14 @@ def failure_of(error: Exception) -> Failure:
     )
 
 
-def plain_output(traced: Traced) -> Any:
+def plain_output(call: Call | Traced) -> Any:
     """What a program gives without capture, compiled as `jax.jit` does.
 
     Raises:
         CaptureError: It uses arrays that no longer are. Other errors of the program pass unchanged.
     """
     try:
-        return jax.jit(traced.function)(traced.leaves)
+        return jax.jit(call.function)(call.leaves)
     except Exception as error:
         why = explanation(error)
         if not why:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -76,8 +75,7 @@ def capture_call(
     difference = None
     if verify:
         # Traced anew: the function may do something else each time it is called.
-        call = pure_call(function, args, kwargs)
-        plain = jax.jit(call.function)(call.leaves)
+        plain = plain_output(pure_call(function, args, kwargs))
         difference = largest_difference(plain, output)
         notes.append(difference_note(plain, difference))
     return Outcome(
@@ -152,7 +150,7 @@ def _doubt(name: str, captured: Captured) -> str:
     if captured.about.sums == "to be measured" and error > _ROW_TOLERANCE:
         return (
             f"{name} is made of scores, but its rows do not sum to one (up to {error:.2g} off), "
-            "so it is left out: it may be linear attention."
+            "so it is left out: it may be linear attention, or one block of keys of several."
         )
     if captured.about.sums != "free" and largest > 1 + _tolerance(captured):
         return f"{name} has rows that sum to {largest:.4g}, so it is left out."

@@ -99,6 +99,19 @@ def test_what_is_returned_is_told(function, what):
         with_attention(function)(X)
 
 
+def test_a_model_that_changes_itself_is_told():
+    class Caching:
+        kept = None
+
+        def __call__(self, x):
+            keys = x if self.kept is None else jnp.concatenate([self.kept, x])
+            self.kept = keys
+            return jax.nn.softmax(x @ keys.T) @ keys
+
+    with pytest.raises(CaptureError, match="in attributes of the model: return them, and pass"):
+        capture_attention(Caching(), X)
+
+
 def test_arrays_of_other_calls_are_told():
     jax.make_jaxpr(LEFT_OVER.append)(X)
     sentence = (
