@@ -29,7 +29,7 @@ _NO_SCOPE = re.compile(
     r"^(?:while|body|cond|scan|closed_call|checkpoint|remat2?|rematted_computation|"
     r"branch_\d+_fun|custom_\w+_call|)$"
 )
-_LIBRARIES = "site-packages"
+_LIBRARIES, _PRIVATE = "site-packages", "_src"
 _PART = re.compile(r"[^\[\]./~'\"]+")
 # Parts of a path that every parameter has, and that tell nothing about where it belongs.
 _USUAL = frozenset(["params", "model", "value", "kernel", "weight", "w"])
@@ -122,10 +122,15 @@ def source_line(node: Node | None) -> str:
     # What the user passed may be a function of JAX itself, called by nobody but us.
     if match is None or text.startswith(_HERE):
         return ""
-    parts = Path(match[1]).parts
-    # `attention.py` of a library says little without the folder.
-    shown = parts[-2:] if _LIBRARIES in parts else parts[-1:]
-    return f"{'/'.join(shown)}:{match[2]}"
+    return f"{_shown(Path(match[1]).parts)}:{match[2]}"
+
+
+def _shown(path: Sequence[str]) -> str:
+    """A file of the caller by its name, and one of a library with the folders that it is in."""
+    if _LIBRARIES not in path:
+        return path[-1]
+    inside = path[path.index(_LIBRARIES) + 1 :]
+    return "/".join(part for part in inside if part != _PRIVATE)
 
 
 def _scopes(node: Node) -> Iterator[str]:
