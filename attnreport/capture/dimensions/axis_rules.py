@@ -90,7 +90,8 @@ def _expand(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
 
 
 def _reduce(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
-    gone = set(node.params["axes"])
+    # `reduce`, with a function of the program's own, calls its axes by another name.
+    gone = set(node.params.get("axes", node.params.get("dimensions", ())))
     # Several operands at once belong to `reduce`, as in a joint maximum and its place.
     kept = tuple(axis for place, axis in enumerate(inputs[0]) if place not in gone)
     return [kept for _ in node.outputs]
