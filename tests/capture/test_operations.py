@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 from jax.extend.core.primitives import add_jaxvals_p
 from jax.extend.random import threefry_2x32
-from jax.sharding import PartitionSpec
+from jax.sharding import AbstractMesh, PartitionSpec
 
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import canonical, stems_from
@@ -23,8 +23,8 @@ ANYTHING = (-np.inf, np.inf)
 
 
 def _sharded(fn):
-    """A function that runs in `shard_map` and may leave out what varies over devices."""
-    mesh = jax.make_mesh((1,), ("m",))
+    """A function that is read for two devices, and may leave out what varies over them."""
+    mesh = AbstractMesh((2,), ("m",))
     whole = PartitionSpec()
     return jax.shard_map(fn, mesh=mesh, in_specs=whole, out_specs=whole, check_vma=False)
 
@@ -48,9 +48,9 @@ def _added_to(x):
 
 # Letters are dimensions; a prime marks a copy or a piece, a question mark what is new.
 AXES = {
-    "all_gather": (_sharded(lambda x: lax.all_gather(x, "m", axis=1)), "a  b"),
-    "all_gather tiled": (_sharded(lambda x: lax.all_gather(x, "m", tiled=True)), "a b"),
-    "all_to_all": (_sharded(lambda x: lax.all_to_all(x, "m", 0, 1, tiled=True)), "a b"),
+    "all_gather": (_sharded(lambda x: lax.all_gather(x, "m", axis=1)), "a ? b"),
+    "all_gather tiled": (_sharded(lambda x: lax.all_gather(x, "m", tiled=True)), "a' b"),
+    "all_to_all": (_sharded(lambda x: lax.all_to_all(x, "m", 0, 1, tiled=True)), " b'"),
     "approx_top_k": (lambda x: lax.approx_max_k(x, 3)[0], "a b'"),
     "argmax": (lambda x: jnp.argmax(x, 0), "b"),
     "argmin": (lambda x: jnp.argmin(x, 0), "b"),
@@ -66,13 +66,16 @@ AXES = {
     "reduce_min": (lambda x: x.min(0), "b"),
     "reduce_or": (lambda x: (x > 0).any(0), "b"),
     "reduce_prod": (lambda x: x.prod(0), "b"),
-    "reduce_scatter": (_sharded(lambda x: lax.psum_scatter(x, "m", tiled=True)), "a b"),
+    "reduce_scatter": (
+        _sharded(lambda x: lax.psum_scatter(x, "m", scatter_dimension=1, tiled=True)),
+        "a b'",
+    ),
     "reduce_window": (_windows(0.0, lambda a, b: 2 * a + b), "a b'"),
     "reduce_window_max": (_windows(-np.inf, lax.max), "a b'"),
     "reduce_window_min": (_windows(np.inf, lax.min), "a b'"),
     "reduce_window_sum": (_windows(0.0, lax.add), "a b'"),
     "reduce_xor": (lambda x: lax.reduce_xor(x > 0, (0,)), "b"),
-    "scatter-add": (lambda x: x.at[:, jnp.array([1, 2])].add(1.0), "a b"),
+    "scatter-add": (lambda x: x[:, :2].T.at[jnp.array([1, 0])].add(x[:, 2:4]), "b' a"),
     "slice, whole heads": (lambda x: x.reshape(12)[6:], "b"),
     "split": (lambda x: jnp.split(x, (2,), 1)[0], "a b'"),
     "tile": (lambda x: jnp.tile(x, (1, 2)), "a b'"),

@@ -23,19 +23,19 @@ def _attend(q, k, v):
 
 
 def _bent(x):
-    y = jnp.abs(jnp.tanh(x)) + 0.5
-    y = lax.rsqrt(jnp.maximum(lax.erf(y), 0.1)) - lax.erfc(jnp.minimum(-y, 0.0)) / 4.0
-    y = jnp.exp(-jax.nn.sigmoid(y)) * 2.0
-    y = jnp.where(y > 9.0, 9.0, jnp.sqrt(jnp.square(y) * lax.integer_pow(y, 3)))
+    y = lax.rsqrt(jnp.maximum(lax.erf(jnp.abs(jnp.tanh(x)) + 0.5), 0.1))
+    y = jax.nn.sigmoid(-lax.erfc(jnp.minimum(y, 1.3) / 2.0))
+    y = jnp.sqrt(jnp.square(lax.integer_pow(jnp.exp(y) - 0.5, 3)))
+    y = jnp.where(y > 9.0, 9.0, y * 2.0)
     return add_jaxvals_p.bind(y, y)
 
 
 def _ref_bent(x):
     erf = np.vectorize(math.erf)
-    y = np.abs(np.tanh(x)) + 0.5
-    y = 1 / np.sqrt(np.maximum(erf(y), 0.1)) - (1 - erf(np.minimum(-y, 0.0))) / 4
-    y = 2 * np.exp(-ref.sigmoid(y))
-    return 2 * np.minimum(np.sqrt(y**5), 9.0)
+    y = 1 / np.sqrt(np.maximum(erf(np.abs(np.tanh(x)) + 0.5), 0.1))
+    y = ref.sigmoid(erf(np.minimum(y, 1.3) / 2) - 1)
+    y = np.abs(np.exp(y) - 0.5) ** 3
+    return 2 * np.where(y > 9.0, 9.0, y * 2)
 
 
 @program("Keys and values are bent tokens: each entry goes through one function after the other.")
@@ -96,30 +96,29 @@ def learned_queries_split(draw: Draw) -> Case:
 
 
 def _rotary(draw: Draw, cut, join) -> Case:
-    """Features in pairs that `cut` takes apart and `join` puts together again."""
+    """The two features of a head, which `cut` takes apart and `join` puts together again."""
 
     def turn(y):
-        first, second = cut(y.reshape(*y.shape[:-1], 2, 2))
-        angle = jnp.arange(5.0)[:, None] * 0.3
+        first, second = cut(y)
+        angle = jnp.arange(5.0) * 0.3
         sin, cos = jnp.sin(angle), jnp.cos(angle)
-        return join(first * cos - second * sin, second * cos + first * sin).reshape(y.shape)
+        return join(first * cos - second * sin, second * cos + first * sin)
 
     def ref_turn(y):
-        first, second = y[..., 0::2], y[..., 1::2]
-        angle = np.arange(5.0)[:, None] * 0.3
+        first, second = y[..., 0], y[..., 1]
+        angle = np.arange(5.0) * 0.3
         sin, cos = np.sin(angle), np.cos(angle)
-        pairs = first * cos - second * sin, second * cos + first * sin
-        return np.stack(pairs, -1).reshape(y.shape)
+        return np.stack([first * cos - second * sin, second * cos + first * sin], -1)
 
     def heads(x, w):
-        return (x @ w).reshape(2, 5, 2, 4).swapaxes(1, 2)
+        return (x @ w).reshape(2, 5, 4, 2).swapaxes(1, 2)
 
     def fn(x, p):
         q, k, v = (heads(x, p[n]) for n in "qkv")
-        return _attend(turn(q), turn(k), v)
+        return jax.nn.softmax(turn(q) @ turn(k).mT / 2**0.5) @ v
 
     def reference(note, x, p):
-        q, k, v = (ref.split(x @ p[n], 2) for n in "qkv")
+        q, k, v = (ref.split(x @ p[n], 4) for n in "qkv")
         return ref.attend(note, ref_turn(q), ref_turn(k), v)
 
     return Case(fn, (draw(2, 5, 8), draw.weights("q k v", 8, 8)), reference)
@@ -151,8 +150,8 @@ def rotary_of_gathers(draw: Draw) -> Case:
 @program("Rotary positions: pairs are taken apart by slices at places that are computed.")
 def rotary_of_dynamic_slices(draw: Draw) -> Case:
     def cut(y):
-        starts = ((0, 0, 0, 0, n) for n in (0, 1))
-        return (lax.dynamic_slice(y, each, (2, 2, 5, 2, 1))[..., 0] for each in starts)
+        starts = ((0, 0, 0, n) for n in (0, 1))
+        return (lax.dynamic_slice(y, each, (2, 4, 5, 1))[..., 0] for each in starts)
 
     return _rotary(draw, cut, _joined)
 

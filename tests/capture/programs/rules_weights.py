@@ -85,6 +85,20 @@ def summed_over_devices(draw: Draw) -> Case:
     return Case(fn, _inputs(draw), _attention_in_shards)
 
 
+@program("In shard_map: weights that vary over devices are summed over them.")
+def summed_over_devices_checked(draw: Draw) -> Case:
+    mesh = jax.make_mesh((1,), ("m",))
+
+    def attend(q, k, v):
+        w = lax.pcast(jax.nn.softmax(q @ k.mT / 2), "m", to="varying")
+        return lax.psum(w, "m") @ v
+
+    def fn(x, p):
+        return jax.shard_map(attend, mesh=mesh, in_specs=P(), out_specs=P())(*_heads(x, p))
+
+    return Case(fn, _inputs(draw), _attention_in_shards)
+
+
 @program("In shard_map without checks: the sum of a row over devices divides.")
 def divided_over_devices(draw: Draw) -> Case:
     @_unchecked
