@@ -136,10 +136,6 @@ def _convolution(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
     return [tuple(axes)]
 
 
-def _unrelated(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
-    return [tuple(fresh_axis(size) for size in output.shape) for output in node.outputs]
-
-
 AXIS_RULES: dict[str, Rule] = {
     **PIECE_RULES,
     "broadcast_in_dim": _broadcast,
@@ -151,7 +147,6 @@ AXIS_RULES: dict[str, Rule] = {
     "argmin": _reduce,
     "dot_general": _dot,
     "conv_general_dilated": _convolution,
-    "iota": _unrelated,
     "optimization_barrier": _barrier,
 }
 AXIS_RULES |= {
