@@ -3,10 +3,12 @@
     python tools/mutate.py --all                    every rule, by the witness in the table
     python tools/mutate.py --rule forms.before      the rules whose names contain this
     python tools/mutate.py --accept                 finds the cheapest witness of rules without one
+    python tools/mutate.py --accept --all           finds the witnesses of all rules anew
 
 A rule is a function that decides or finds something, or an entry of a table of operations. Its
 witness is a program that capture reads in another way, or a test that fails, while it is broken.
-Ends with 1 if a rule survives, so that nothing would tell that it is wrong.
+Ends with 1 if a rule survives, so that nothing would tell that it is wrong. To look for witnesses
+takes minutes, because every program and test is run first.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.capture.rules.breaking import Rule, rules
-from tests.capture.rules.killing import VERDICTS, Search, notices, verdicts
+from tests.capture.rules.killing import VERDICTS, Search, notices, verdicts, witnesses
 from tests.capture.rules.unproved import UNPROVED
 
 
@@ -61,11 +63,12 @@ def _surviving(chosen: Iterable[Rule]) -> list[str]:
 def _accepted(chosen: Iterable[Rule], *, anew: bool) -> list[str]:
     """Rewrites the table; keeps a witness that still notices its rule unless all are sought."""
     known = verdicts()
-    search = Search()
+    search = None
     survivors = []
     for rule in _with_progress(chosen):
         name = known.pop(str(rule), "")
-        if anew or not name or not notices(name, rule):
+        if anew or name not in witnesses() or not notices(name, rule):
+            search = search or Search()
             name, _ = search.killer(rule)
         if name:
             known[str(rule)] = name

@@ -26,12 +26,14 @@ def neighboring_distributions(draw: Draw) -> Case:
 
 @program("Scores go through all that a linear attention may do to them before they meet values.")
 def linear_attention_with_detours(draw: Draw) -> Case:
-    def fn(x, p):
+    def fn(x, p, decay):
         q, k, v = (jnp.einsum("btm,mhd->bhtd", x, p[n]) for n in "qkv")
         s = jnp.where(jnp.tril(jnp.ones((5, 5))) > 0, -(q @ k.mT), 0.0)[..., :4]
+        s = jnp.einsum("bhqk,qk->bhqk", s, decay)
         return jnp.cumsum(s, -2) @ v[..., :4, :]
 
-    return Case(fn, (draw(2, 5, 8), draw.weights("q k v", 8, 2, 4)), sentence="linear attention")
+    args = draw(2, 5, 8), draw.weights("q k v", 8, 2, 4), draw(5, 4)
+    return Case(fn, args, sentence="linear attention")
 
 
 @program("A wavelet: differences and means of neighbors, and nothing that remembers.")

@@ -26,7 +26,7 @@ from tests.capture.rules.reading import reading
 VERDICTS = Path(__file__).with_name("verdicts.json")
 TESTED = (
     "operations lineage dimensions factors products normalizers scores roles heads loops gates "
-    "bounds blocks after said recognizer_negatives kernel_readings"
+    "bounds blocks after said recognizer_negatives kernel_readings requirements kernels"
 ).split()
 MOST_SECONDS = 2.0
 
