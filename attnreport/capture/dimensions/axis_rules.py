@@ -90,7 +90,8 @@ def _expand(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
 
 
 def _reduce(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
-    gone = set(node.params["axes"])
+    # `reduce`, with a function of the program's own, calls its axes by another name.
+    gone = set(node.params.get("axes", node.params.get("dimensions", ())))
     # Several operands at once belong to `reduce`, as in a joint maximum and its place.
     kept = tuple(axis for place, axis in enumerate(inputs[0]) if place not in gone)
     return [kept for _ in node.outputs]
@@ -138,10 +139,6 @@ def _convolution(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
     return [tuple(axes)]
 
 
-def _unrelated(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
-    return [tuple(fresh_axis(size) for size in output.shape) for output in node.outputs]
-
-
 AXIS_RULES: dict[str, Rule] = {
     **PIECE_RULES,
     "broadcast_in_dim": _broadcast,
@@ -153,7 +150,6 @@ AXIS_RULES: dict[str, Rule] = {
     "argmin": _reduce,
     "dot_general": _dot,
     "conv_general_dilated": _convolution,
-    "iota": _unrelated,
     "optimization_barrier": _barrier,
 }
 AXIS_RULES |= {

@@ -117,11 +117,6 @@ class Numbers:
         return (node.primitive, str(node.params), operands, node.outputs.index(value))
 
 
-def comes_from(value: Value, targets: set[Value]) -> bool:
-    """Whether a value is computed from one of the targets, in any way."""
-    return any(each in targets for each in upstream(value))
-
-
 def upstream(value: Value) -> Iterator[Value]:
     """A value and everything it is computed from, nearest first."""
     seen = {value}

@@ -62,8 +62,6 @@ def _looked_up(dimensions: Dimensions, node: Node | None) -> set[int]:
 
 def _data_operands(node: Node) -> list[Value]:
     """Operands whose numbers an operation takes, not those that say where to take them."""
-    if node.primitive in _INDEXED:
-        return node.inputs[:1]
     if node.primitive == "dot_general" and contracted_axes(node)[0]:
         return []
     return [] if node.scopes else [each for each in node.inputs if each.is_float]
@@ -79,4 +77,3 @@ def _uncut(value: Value) -> Value:
 
 
 _CUTS = frozenset({"slice", "dynamic_slice", "pad", "rev"})
-_INDEXED = _CUTS | {"gather"}

@@ -49,6 +49,11 @@ _FILES = [
     "field_recommending",
     "field_sets",
     "field_vision",
+    "rules_moves",
+    "rules_scores",
+    "rules_weights",
+    "rules_tokens",
+    "negatives_rules",
 ]
 _OPTIONAL = {
     "equinox_layers": "equinox",
