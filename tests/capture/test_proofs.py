@@ -128,7 +128,10 @@ def captured(weights, *, sums="one", product_error=0.0, ran=True):
         ({"weights": [[1.5, -0.5]]}, "has negative weights"),
         ({"weights": [[0.9, 0.9]]}, "has rows that sum to 1.8"),
         ({"weights": [[0.9, 0.9]], "sums": "at most one"}, "has rows that sum to 1.8"),
-        ({"weights": [[0.5, 0.2]], "sums": "to be measured"}, "it may be linear attention, or one block of keys"),
+        (
+            {"weights": [[0.5, 0.2]], "sums": "to be measured"},
+            "it may be linear attention, or one block of keys",
+        ),
         ({"weights": [[0.5, 0.5]], "product_error": 0.5}, "miss the program's own result by 0.5"),
     ],
 )
