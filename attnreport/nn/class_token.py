@@ -29,8 +29,8 @@ class ClassTokenPooling(nnx.Module):
         token: The class token.
         attention: Attention of the token over itself and the positions.
 
-    Source: Touvron et al. (2021), "Going deeper with Image Transformers", section 3.2, equations 5
-    to 8; the token is that of Devlin et al. (2019) and Dosovitskiy et al. (2021).
+    Source: Touvron et al. (2021), "Going deeper with Image Transformers", section 3, on class
+    attention; the token is that of Devlin et al. (2019) and Dosovitskiy et al. (2021).
     """
 
     def __init__(

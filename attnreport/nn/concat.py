@@ -26,7 +26,7 @@ class ConcatScore(nnx.Module):
         score: The vector $v_a$.
 
     Source: Luong, Pham and Manning (2015), "Effective Approaches to Attention-based Neural Machine
-    Translation", section 3.1, equation 8, "concat"; $v_a$ as in its published version.
+    Translation", section 3.1, equation 8, "concat".
     """
 
     def __init__(

@@ -62,7 +62,7 @@ class GlobalLocalAttention(nnx.Module):
         dropout: Dropout on the weights; `model.eval()` turns it off.
 
     Source: Beltagy, Peters and Cohan (2020), "Longformer: The Long-Document Transformer", section
-    3.1; the copies as in section 5.
+    3.1.
     """
 
     def __init__(

@@ -35,8 +35,7 @@ class LatentPooling(nnx.Module):
         out: The projection $W_2$.
 
     Source: Jaegle et al. (2021), "Perceiver: General Perception with Iterative Attention", section
-    3.1; the initial latents as in section 3.2, a normal distribution of standard deviation 0.02,
-    here not cut off.
+    3. Latents begin with a standard deviation of 0.02, as there, but are not cut off.
     """
 
     def __init__(

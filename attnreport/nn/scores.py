@@ -72,6 +72,4 @@ def make_score(
             return ScaledDotScore()
         case "cosine":
             return CosineScore()
-    raise UnknownNameError(
-        f"There is no score called {name!r}. Choose among {', '.join(SCORES)}."
-    )
+    raise UnknownNameError(f"There is no score called {name!r}. Choose among {', '.join(SCORES)}.")

@@ -28,6 +28,33 @@ from attnreport.nn import (
 )
 
 
+def drawn(make: Callable[..., Any], **options: Any) -> Any:
+    """A module with parameters of which none is zero or one, as they often begin.
+
+    Args:
+        make: Makes the module; called with `rngs` and the options.
+        options: What else it is called with.
+    """
+    numbers = np.random.default_rng(0)
+
+    def filled(variable: nnx.Variable) -> nnx.Variable:
+        value = variable.get_value()
+        if isinstance(variable, nnx.RngKey):
+            return variable.replace(jax.random.key(0))
+        if isinstance(variable, nnx.Param):
+            return variable.replace(
+                jnp.asarray(numbers.normal(scale=0.5, size=value.shape), value.dtype)
+            )
+        return variable.replace(jnp.zeros(value.shape, value.dtype))
+
+    # To draw what a module begins with would be compiled for every shape.
+    graph, state = nnx.split(nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0), **options)))
+    state = jax.tree.map(filled, state, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+    module = nnx.merge(graph, state)
+    module.eval()
+    return module
+
+
 @dataclasses.dataclass(frozen=True)
 class Member:
     """One module, and what it is called with.
@@ -51,28 +78,27 @@ class Member:
     captured: bool = True
 
     def module(self, dtype: Any = None) -> Callable[..., Any]:
-        module = self.make(rngs=nnx.Rngs(0), dtype=dtype)
-        module.eval()
-        return module
+        return drawn(self.make, dtype=dtype)
 
     def inputs(self, batch: int = 3, dtype: Any = jnp.float32) -> tuple[jax.Array, ...]:
-        keys = jax.random.split(jax.random.key(1), len(self.shapes))
+        numbers = np.random.default_rng(1)
         return tuple(
-            jax.random.normal(key, (batch, *shape)).astype(dtype)
+            jnp.asarray(numbers.normal(size=(batch, *shape)), dtype)
             if isinstance(shape, tuple)
-            else jnp.broadcast_to(shape, (batch, *shape.shape))
-            for key, shape in zip(keys, self.shapes, strict=True)
+            else jnp.asarray(np.broadcast_to(shape, (batch, *shape.shape)))
+            for shape in self.shapes
         )
 
     def masks(self, batch: int = 3) -> jax.Array:
         """Hides all of the first example and the last key of the second."""
         floats = [shape for shape in self.shapes if isinstance(shape, tuple)]
         shape = (1, 1, floats[-1][0]) if self.mask is None else self.mask
-        mask = jnp.ones((batch, *shape), bool)
-        return mask.at[0].set(False).at[1, ..., -1].set(False)
+        mask = np.ones((batch, *shape), bool)
+        mask[0] = mask[1, ..., -1] = False
+        return jnp.asarray(mask)
 
 
-TWO, ONE = ((3, 6), (5, 6)), ((5, 6),)
+TWO, ONE, DOCUMENT = ((3, 6), (5, 6)), ((5, 6),), ((4, 5, 6),)
 FIRST = np.arange(5) == 0
 
 
@@ -85,6 +111,10 @@ def scored(name: str, **window: Any) -> Callable[..., Attention]:
     return make
 
 
+def scattered(**options: Any) -> GlobalLocalAttention:
+    return GlobalLocalAttention(2, 6, before=1, after=1, **options)
+
+
 # A line each, so that two authors do not meet on one.
 # fmt: off
 FAMILY = {
@@ -94,10 +124,10 @@ FAMILY = {
     "local-p, normalized": Member(scored("general", reach=2, normalized=True), TWO),
     "multi-head": Member(lambda **o: MultiHeadAttention(2, 6, **o), TWO),
     "multi-head self": Member(lambda **o: MultiHeadAttention(2, 6, **o), ONE),
-    "global and local": Member(lambda **o: GlobalLocalAttention(2, 6, before=1, after=1, **o), ((5, 6), FIRST)),
+    "global and local": Member(scattered, ((5, 6), FIRST)),
     "pooling": Member(lambda **o: AttentionPooling(6, 4, **o), ONE),
     "self-attentive": Member(lambda **o: SelfAttentivePooling(6, 4, 3, **o), ONE),
-    "hierarchical": Member(lambda **o: HierarchicalPooling(6, 4, 3, **o), ((4, 5, 6),), mask=(4, 5)),
+    "hierarchical": Member(lambda **o: HierarchicalPooling(6, 4, 3, **o), DOCUMENT, mask=(4, 5)),
     "class token": Member(lambda **o: ClassTokenPooling(2, 6, **o), ONE, own=1),
     "latents": Member(lambda **o: LatentPooling(2, 6, latents=3, latent_features=8, **o), ONE),
 }
