@@ -18,8 +18,14 @@ from tests.nn.family import FAMILY
 
 SCRIPT = Path(__file__).with_name("eight_devices.py")
 
-# These programs run once or twice: most of the time goes into compiling them.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+@pytest.fixture(scope="module", autouse=True)
+def programs_are_compiled_quickly():
+    """They run once or twice: most of the time goes into compiling them."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 class Called:
@@ -30,10 +36,10 @@ class Called:
         self.inputs, self.mask = member.inputs(), member.masks()
         self.output, self.weights = self.call(self.inputs)
         self.masked_output, self.masked_weights = self.call(self.inputs, mask=self.mask)
-        self.loss_and_gradient = quick_jit(jax.value_and_grad(self.loss))
+        self.loss_and_gradient = jax.jit(jax.value_and_grad(self.loss))
 
     def call(self, inputs, **options):
-        call = quick_jit(lambda *inputs: self.module(*inputs, return_weights=True, **options))
+        call = jax.jit(lambda *inputs: self.module(*inputs, return_weights=True, **options))
         return call(*inputs)
 
     @property
@@ -67,7 +73,7 @@ def assert_close(found, expected, atol=1e-5):
 
 
 def test_what_it_returns_with_the_weights_is_what_it_returns_without(case):
-    assert_close(quick_jit(case.module)(*case.inputs), case.output, atol=1e-6)
+    assert_close(jax.jit(case.module)(*case.inputs), case.output, atol=1e-6)
 
 
 def test_nothing_stays_in_the_module(case):
@@ -101,7 +107,7 @@ def test_where_all_is_hidden_it_gives_zeros_and_no_gradient_is_nan(case):
 def test_in_bfloat16_the_softmax_is_in_float32(case):
     module = case.member.module(jnp.bfloat16)
     inputs = case.member.inputs(dtype=jnp.bfloat16)
-    output, weights = quick_jit(functools.partial(module, return_weights=True))(*inputs)
+    output, weights = jax.jit(functools.partial(module, return_weights=True))(*inputs)
     assert output.dtype == jnp.bfloat16
     for leaf in jax.tree.leaves(weights):
         assert leaf.dtype == jnp.float32
@@ -127,7 +133,7 @@ def test_the_gradient_is_the_slope(case):
 def test_rematerialized_it_has_the_same_gradient(case):
     again = jax.grad(jax.checkpoint(case.loss))
     assert "remat" in str(jax.make_jaxpr(again)(case.start))
-    assert_close(quick_jit(again)(case.start), case.loss_and_gradient(case.start)[1])
+    assert_close(jax.jit(again)(case.start), case.loss_and_gradient(case.start)[1])
 
 
 def test_mapped_and_scanned_it_gives_the_same(case):
@@ -137,7 +143,7 @@ def test_mapped_and_scanned_it_gives_the_same(case):
     def call(inputs, mask):
         return case.module(*inputs, mask=mask, return_weights=True)
 
-    @quick_jit
+    @jax.jit
     def both_ways(stacked):
         scanned = jax.lax.scan(lambda carry, each: (carry, call(*each)), None, stacked)[1]
         return jax.vmap(call)(*stacked), scanned
