@@ -9,11 +9,31 @@ softmax and before dropout, in float32, as `[batch, head, query, key]`:
 """
 
 from attnreport.nn.additive import AdditiveAttention as AdditiveAttention
+from attnreport.nn.additive import AdditiveScore as AdditiveScore
+from attnreport.nn.attention import Attention as Attention
+from attnreport.nn.attention_pooling import AttentionPooling as AttentionPooling
+from attnreport.nn.class_token import ClassTokenPooling as ClassTokenPooling
+from attnreport.nn.concat import ConcatScore as ConcatScore
+from attnreport.nn.cosine import CosineScore as CosineScore
+from attnreport.nn.dot import DotScore as DotScore
+from attnreport.nn.general import GeneralScore as GeneralScore
+from attnreport.nn.global_local import GlobalLocalAttention as GlobalLocalAttention
+from attnreport.nn.hierarchical import HierarchicalPooling as HierarchicalPooling
+from attnreport.nn.hierarchical import HierarchicalWeights as HierarchicalWeights
+from attnreport.nn.latents import LatentPooling as LatentPooling
+from attnreport.nn.local import PredictedWindow as PredictedWindow
 from attnreport.nn.masks import causal_mask as causal_mask
 from attnreport.nn.masks import combine_masks as combine_masks
+from attnreport.nn.masks import global_mask as global_mask
 from attnreport.nn.masks import padding_mask as padding_mask
 from attnreport.nn.masks import window_mask as window_mask
 from attnreport.nn.multihead import MultiHeadAttention as MultiHeadAttention
 from attnreport.nn.recurrent import GatedRecurrentUnit as GatedRecurrentUnit
+from attnreport.nn.scaled_dot import ScaledDotScore as ScaledDotScore
+from attnreport.nn.scores import SCORES as SCORES
+from attnreport.nn.scores import Score as Score
+from attnreport.nn.scores import make_score as make_score
+from attnreport.nn.self_attentive import SelfAttentivePooling as SelfAttentivePooling
+from attnreport.nn.self_attentive import redundancy_penalty as redundancy_penalty
 from attnreport.nn.weights import masked_softmax as masked_softmax
 from attnreport.nn.weights import sow_attention as sow_attention

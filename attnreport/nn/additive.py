@@ -7,7 +7,7 @@ from flax import nnx
 from flax.typing import Dtype
 from jaxtyping import Array, Bool, Float
 
-from attnreport._errors import InvalidAttentionError
+from attnreport.nn.masks import without_head
 from attnreport.nn.weights import masked_softmax, sow_attention
 
 Query = Float[Array, "batch query query_features"]
@@ -16,6 +16,62 @@ Value = Float[Array, "batch key value_features"]
 Mask = Bool[Array, "..."]
 Context = Float[Array, "batch query value_features"]
 Weights = Float[Array, "batch 1 query key"]
+
+
+class AdditiveScore(nnx.Module):
+    r"""Score of a query against a key with a small network.
+
+    $$l_{qk} = v^\top \tanh(W_a s_q + U_a h_k + b)$$
+
+    with queries $s$ and keys $h$. The paper has no bias $b$.
+
+    Attributes:
+        query: The projection $W_a$.
+        key: The projection $U_a$ with the bias $b$; applied to keys, it gives what the score takes.
+        score: The vector $v$.
+
+    Source: Bahdanau, Cho and Bengio (2015), "Neural Machine Translation by Jointly Learning to
+    Align and Translate", appendix A.1.2.
+    """
+
+    def __init__(
+        self,
+        query_features: int,
+        key_features: int,
+        hidden_features: int,
+        *,
+        dtype: Dtype | None = None,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.query = nnx.Linear(
+            query_features, hidden_features, use_bias=False, dtype=dtype, rngs=rngs
+        )
+        self.key = nnx.Linear(key_features, hidden_features, dtype=dtype, rngs=rngs)
+        self.score = nnx.Linear(hidden_features, 1, use_bias=False, dtype=dtype, rngs=rngs)
+
+    def __call__(
+        self,
+        query: Float[Array, "*batch query query_features"],
+        projected_key: Float[Array, "*batch key hidden"],
+    ) -> Float[Array, "*batch query key"]:
+        """The logits of each query over keys that were projected once, by `self.key`."""
+        return additive_logits(self.query(query), projected_key, self.score)
+
+
+def additive_logits(
+    projected_query: Float[Array, "*batch query hidden"],
+    projected_key: Float[Array, "*batch key hidden"],
+    score: nnx.Linear,
+) -> Float[Array, "*batch query key"]:
+    r"""The logits $v^\top \tanh(q + k)$ of projected queries $q$ over projected keys $k$.
+
+    Args:
+        projected_query: What looks.
+        projected_key: What is looked at.
+        score: The vector $v$.
+    """
+    sums = projected_query[..., :, None, :] + projected_key[..., None, :, :]
+    return score(jnp.tanh(sums))[..., 0]
 
 
 class AdditiveAttention(nnx.Module):
@@ -69,8 +125,8 @@ class AdditiveAttention(nnx.Module):
             projected_key: `self.key(key)`.
             mask: True where a query may look; broadcast against `[*batch, query, key]`.
         """
-        sums = self.query(query)[..., :, None, :] + projected_key[..., None, :, :]
-        return masked_softmax(self.score(jnp.tanh(sums))[..., 0], mask)
+        logits = additive_logits(self.query(query), projected_key, self.score)
+        return masked_softmax(logits, mask)
 
     @overload
     def __call__(
@@ -113,19 +169,8 @@ class AdditiveAttention(nnx.Module):
             InvalidAttentionError: The mask has more than one head.
         """
         value = key if value is None else value
-        weights = self.weights(query, self.key(key), _without_head(mask))
+        weights = self.weights(query, self.key(key), without_head(mask, "additive attention"))
         sow_attention(self, weights[:, None], mask, same_input=key is query)
         used = self.dropout(weights).astype(value.dtype)
         context = jnp.einsum("bqk,bkv->bqv", used, value)
         return (context, weights[:, None]) if return_weights else context
-
-
-def _without_head(mask: Mask | None) -> Mask | None:
-    if mask is None or mask.ndim < 3:
-        return mask
-    if mask.shape[-3] != 1:
-        raise InvalidAttentionError(
-            f"A mask of shape {mask.shape} = [batch, head, query, key] has {mask.shape[-3]} heads, "
-            "but additive attention has one. Give a mask of shape [batch, 1, query, key]."
-        )
-    return mask[..., 0, :, :]

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attnreport.nn import causal_mask, combine_masks, padding_mask, window_mask
+from attnreport.nn import causal_mask, combine_masks, global_mask, padding_mask, window_mask
 
 
 def test_padding_is_hidden_from_every_query_of_every_head():
@@ -55,3 +56,38 @@ def test_combined_masks_broadcast():
 def test_no_masks_combine_to_none():
     assert combine_masks() is None
     assert combine_masks(None, None) is None
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 3])
+@pytest.mark.parametrize("first", [0, 4])
+def test_a_dilated_window_leaves_positions_out(dilation, first):
+    mask = np.asarray(window_mask(3, 8, before=2, after=1, dilation=dilation, first=first))[0, 0]
+    for query in range(3):
+        place = query + first
+        seen = {place - 2 * dilation, place - dilation, place, place + dilation}
+        assert set(np.flatnonzero(mask[query])) == seen & set(range(8))
+
+
+def test_the_window_of_a_step_is_a_row_of_the_whole():
+    whole = window_mask(5, 7, before=1, after=2)
+    step = jax.jit(lambda first: window_mask(1, 7, before=1, after=2, first=first))
+    for number in range(5):
+        assert np.array_equal(step(number)[:, :, 0], whole[:, :, number])
+
+
+def test_a_sliding_window_is_that_of_jax():
+    query, key, value = (
+        jax.random.normal(jax.random.key(number), (2, 9, 2, 4)) for number in range(3)
+    )
+    attend = jax.nn.dot_product_attention
+    expected = attend(query, key, value, local_window_size=(2, 1))
+    found = attend(query, key, value, mask=window_mask(9, before=2, after=1))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_chosen_positions_see_all_and_are_seen_by_all():
+    chosen = np.array([[True, False, False], [False, False, False]])
+    mask = np.asarray(global_mask(jnp.asarray(chosen)))
+    assert mask.shape == (2, 1, 3, 3)
+    for batch, query, key in np.ndindex(2, 3, 3):
+        assert mask[batch, 0, query, key] == (chosen[batch, query] or chosen[batch, key])

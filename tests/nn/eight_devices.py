@@ -1,0 +1,62 @@
+"""Every attention module over eight devices, run as a script in a process of its own.
+
+The number of devices is fixed when JAX starts. Prints the traceback of each module by its name,
+empty if it passed, as JSON.
+"""
+
+import json
+import os
+import traceback
+
+os.environ["XLA_FLAGS"] = (
+    "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+)
+os.environ["JAX_PLATFORMS"] = "cpu"
+
+import jax
+import numpy as np
+from flax import nnx
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from tests.nn.family import FAMILY, Member
+
+MESH = jax.make_mesh((4, 2), ("data", "model"), axis_types=(AxisType.Auto,) * 2)
+BATCH = 8
+
+
+def over_devices(leaf):
+    """A parameter, its last axis in two parts if it has an even number of them."""
+    parts = leaf.ndim and leaf.shape[-1] % 2 == 0
+    axes = (*(None,) * (leaf.ndim - 1), "model") if parts else ()
+    return jax.device_put(leaf, NamedSharding(MESH, P(*axes)))
+
+
+def check(member: Member) -> None:
+    inputs, mask = member.inputs(BATCH), member.masks(BATCH)
+    graph, parameters, rest = nnx.split(member.module(), nnx.Param, ...)
+
+    @jax.jit
+    def call(parameters, inputs, mask):
+        module = nnx.merge(graph, parameters, rest)
+        return module(*inputs, mask=mask, return_weights=True)
+
+    expected = call(parameters, inputs, mask)
+    split = jax.device_put((inputs, mask), NamedSharding(MESH, P("data")))
+    found = call(jax.tree.map(over_devices, parameters), *split)
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        assert len(one.sharding.device_set) == 8
+        assert one.sharding.shard_shape(one.shape)[0] == BATCH // 4
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def outcome(member: Member) -> str:
+    try:
+        check(member)
+    except Exception:
+        return traceback.format_exc()
+    return ""
+
+
+if __name__ == "__main__":
+    print(json.dumps({name: outcome(member) for name, member in FAMILY.items()}))
