@@ -20,7 +20,7 @@ Images = TypeVar("Images", Array, np.ndarray)
 
 
 class WindowBias(nnx.Module):
-    r"""A learned bias for each head and offset inside a window, $b^h_{qk} = B_{h, k - q}$.
+    r"""A learned bias for each head and offset inside a window, $b^h_{qk} = B_{h, q - k}$.
 
     Offsets have two dimensions, rows and columns. Positions count the places of a window row by
     row. Biases begin small and random, as in the authors' code.
