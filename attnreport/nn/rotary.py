@@ -63,11 +63,13 @@ class Rotary:
         return jnp.concatenate([turned, inputs[..., features:]], axis=-1)
 
     def _turned(self, inputs: Array, angles: Array) -> Array:
-        axis = -2 if self.halves else -1
         half = inputs.shape[-1] // 2
-        pair = (2, half) if self.halves else (half, 2)
-        pairs = inputs.reshape(*inputs.shape[:-1], *pair)
-        first, second = jnp.take(pairs, 0, axis=axis), jnp.take(pairs, 1, axis=axis)
         sine, cosine = jnp.sin(angles), jnp.cos(angles)
+        if self.halves:
+            first, second = inputs[..., :half], inputs[..., half:]
+        else:
+            first, second = inputs[..., ::2], inputs[..., 1::2]
         both = (first * cosine - second * sine, first * sine + second * cosine)
-        return jnp.stack(both, axis=axis).reshape(inputs.shape)
+        if self.halves:
+            return jnp.concatenate(both, axis=-1)
+        return jnp.stack(both, axis=-1).reshape(inputs.shape)

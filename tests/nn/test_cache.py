@@ -99,7 +99,7 @@ def test_gradients_flow_through_the_cache():
 
 
 def test_the_attention_of_a_decoding_loop_is_captured():
-    attention = module(rotary=Rotary(), num_kv_heads=2)
+    attention = module(num_kv_heads=2, normalize_qk="rms", sink=True)
 
     def run(attention, x):
         return decoded(attention, x, attention.empty_cache(2, 6))[0]

@@ -42,18 +42,12 @@ def other(**options) -> Case:
 
 CASES = {
     "grouped-query": own(num_kv_heads=2),
-    "multi-query": own(num_kv_heads=1),
     "multi-query, cross": other(num_kv_heads=1),
-    "unscaled": own(scale=1.0),
-    "layer norm of queries and keys": own(normalize_qk="layer"),
-    "rms norm of queries and keys": own(normalize_qk="rms"),
     "rotary": own(rotary=Rotary()),
-    "rotary, half of the features": own(rotary=Rotary(features=2, halves=True)),
     "alibi": own(position_bias=Alibi(4)),
     "relative bias": own(relative=True),
     "soft cap": own(cap=1.0),
     "sink": own(sink=True),
-    "sink, cross": other(sink=True),
     "as in Gemma": own(num_kv_heads=2, rotary=Rotary(halves=True), cap=50.0, normalize_qk="rms"),
     "as in gpt-oss": own(num_kv_heads=2, rotary=Rotary(halves=True), sink=True),
 }

@@ -20,7 +20,7 @@ from attnreport.nn import (
 from tests.nn import behavior
 from tests.nn.behavior import Case
 
-IMAGE, SEQUENCE = (2, 4, 6, 8), (2, 7, 8)
+IMAGE = (2, 4, 6, 8)
 PADDED = {"mask": jnp.ones(IMAGE[:3], bool).at[1, :, 3:].set(False)}
 HIDDEN = {"mask": jnp.zeros(IMAGE[:3], bool)}
 
@@ -38,9 +38,9 @@ class PatchAttention(nnx.Module):
         return (output, weights) if return_weights else output
 
 
-def gate(module, *options, shape=IMAGE, **named) -> Case:
+def gate(module, *options, **named) -> Case:
     make = functools.partial(module, *options, **named)
-    return Case(make, (shape,), kind="gate", sums=False)
+    return Case(make, (IMAGE,), kind="gate", sums=False)
 
 
 def windows(*window, **options) -> Case:
@@ -50,7 +50,6 @@ def windows(*window, **options) -> Case:
 
 CASES = {
     "squeeze and excitation": gate(SqueezeExcitation, 8, reduction=2),
-    "squeeze and excitation of a sequence": gate(SqueezeExcitation, 8, reduction=2, shape=SEQUENCE),
     "efficient channel attention": gate(EfficientChannelAttention, 8),
     "CBAM over channels": gate(ChannelAttention, 8, reduction=2),
     "CBAM over places": gate(SpatialAttention),

@@ -30,7 +30,9 @@ def test_it_gives_what_flax_gives_with_the_same_parameters(options, normalized):
     ours = MultiHeadAttention(
         4, 8, **options, normalize_qk="layer" if normalized else None, rngs=nnx.Rngs(0)
     )
-    if normalized:
+    if ours.query_ln is not None and ours.key_ln is not None:
+        assert ours.query_ln.scale is not None
+        assert ours.key_ln.scale is not None
         ours.query_ln.scale[...] = jnp.array([1.0, 0.5])
         ours.key_ln.scale[...] = jnp.array([-2.0, 3.0])
     theirs = nnx.MultiHeadAttention(
@@ -43,6 +45,8 @@ def test_it_gives_what_flax_gives_with_the_same_parameters(options, normalized):
 
 def test_rms_normalization_divides_by_the_root_of_the_mean_square():
     attention = MultiHeadAttention(2, 8, normalize_qk="rms", scale=1.0, rngs=nnx.Rngs(0))
+    assert attention.query_ln is not None
+    assert attention.query_ln.scale is not None
     attention.query_ln.scale[...] = jnp.arange(4.0)
     x = RANDOM.normal(size=(1, 5, 8)).astype("f")
     _, weights = attention(jnp.asarray(x), return_weights=True)

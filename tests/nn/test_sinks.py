@@ -45,7 +45,14 @@ def test_a_sink_far_below_is_none_and_one_far_above_takes_all(getkey):
 def test_gradients_agree_with_finite_differences_and_are_never_nan(getkey):
     mask = jnp.array([[1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=bool)
     arguments = jax.random.normal(getkey(), (2, 3, 4)), jnp.array([0.3, -1.0])
-    check_grads(lambda *arguments: sink_softmax(*arguments, mask), arguments, 1, "rev", 1e-2, 1e-2)
+    check_grads(
+        lambda *arguments: sink_softmax(*arguments, mask),
+        arguments,
+        1,
+        modes=["rev"],
+        atol=1e-2,
+        rtol=1e-2,
+    )
 
     def nowhere(logits, sinks):
         return sink_softmax(logits, sinks, mask)[:, 2].sum()

@@ -14,7 +14,9 @@ X = jnp.asarray(np.random.default_rng(0).normal(size=(2, HEIGHT, WIDTH, 8)), jnp
 
 def module(shift=(0, 0), window=WINDOW) -> WindowAttention:
     attention = WindowAttention(2, 8, window, shift=shift, rngs=nnx.Rngs(0))
-    table = attention.attention.position_bias.table
+    bias = attention.attention.position_bias
+    assert isinstance(bias, WindowBias)
+    table = bias.table
     table[...] = jnp.asarray(np.random.default_rng(1).normal(size=table.shape), jnp.float32)
     return attention
 
