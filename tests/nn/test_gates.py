@@ -22,8 +22,8 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def numbers(layer) -> tuple[np.ndarray, np.ndarray]:
-    return np.asarray(layer.kernel[...], np.float64), np.asarray(layer.bias[...], np.float64)
+def numbers(layer, dtype="d") -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(layer.kernel[...], dtype), np.asarray(layer.bias[...], dtype)
 
 
 def perceptron(module, pooled: np.ndarray) -> np.ndarray:
@@ -82,11 +82,11 @@ def test_squeeze_and_excitation_gives_what_layers_of_linen_give():
             return x * nn.sigmoid(nn.Dense(6, name="expand")(hidden))
 
     parameters = {
-        name: {"kernel": layer.kernel[...], "bias": layer.bias[...]}
+        name: dict(zip(("kernel", "bias"), numbers(layer, "f"), strict=True))
         for name, layer in (("reduce", module.reduce), ("expand", module.expand))
     }
     theirs = Excitation().apply({"params": parameters}, jnp.asarray(X))
-    np.testing.assert_allclose(module(jnp.asarray(X)), theirs, atol=1e-6)
+    np.testing.assert_allclose(module(jnp.asarray(X)), np.asarray(theirs), atol=1e-6)
 
 
 def test_efficient_channel_attention_computes_the_equation_of_the_paper():
