@@ -26,7 +26,7 @@ def channel_gate(
     """
     places = (1,) * (inputs.ndim - 2)
     scale = logits.reshape(logits.shape[0], *places, logits.shape[1])
-    output, gates = _gated(module, inputs, scale)
+    output, gates = _gated(inputs, scale)
     shown = gates.reshape(logits.shape[0], 1, 1, logits.shape[1])
     sow_attention(module, shown, same_input=False)
     return output, shown
@@ -44,14 +44,12 @@ def spatial_gate(
         inputs: What is scaled.
         logits: One number a place.
     """
-    output, gates = _gated(module, inputs, logits)
+    output, gates = _gated(inputs, logits)
     shown = gates.reshape(gates.shape[0], 1, 1, -1)
     sow_attention(module, shown, same_input=False)
     return output, shown
 
 
-def _gated(module: nnx.Module, inputs: Array, logits: Array) -> tuple[Array, Array]:
-    # In a profile or a captured program, file and line would be the same for every kind of gate.
-    with jax.named_scope(type(module).__name__):
-        gates = jax.nn.sigmoid(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
-        return inputs * gates.astype(inputs.dtype), gates
+def _gated(inputs: Array, logits: Array) -> tuple[Array, Array]:
+    gates = jax.nn.sigmoid(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
+    return inputs * gates.astype(inputs.dtype), gates

@@ -77,7 +77,10 @@ def test_the_walk_goes_back_through_what_is_linear(name):
     dimensions = Dimensions(graph)
     use = next(use for use in contractions(graph, dimensions) if use.over[0].size == 7)
     (exponential,) = [node.outputs[0] for node in graph.nodes if node.primitive == "exp"]
-    steps = {s.value: s for s in Walk(dimensions).back(use.weights, use.over, lambda _: False)}
+    steps = {
+        s.value: s
+        for s in Walk(dimensions, lambda _: False).back(use.weights, use.over, lambda _: False)
+    }
     assert exponential in steps
     assert steps[exponential].mixed is mixed
 
@@ -86,7 +89,7 @@ def test_the_walk_stops_at_what_is_not_linear():
     graph = graph_of(lambda w, v: jnp.tanh(jnp.exp(w)) @ v, W, V)
     dimensions = Dimensions(graph)
     use = next(iter(contractions(graph, dimensions)))
-    walk = Walk(dimensions).back(use.weights, use.over, lambda _: False)
+    walk = Walk(dimensions, lambda _: False).back(use.weights, use.over, lambda _: False)
     assert all(s.value.node is None or s.value.node.primitive != "exp" for s in walk)
 
 
@@ -101,7 +104,7 @@ def test_masks_stay_on_what_is_shown_and_dropout_does_not():
     graph = graph_of(fn, W, V, key)
     dimensions = Dimensions(graph)
     use = next(u for u in contractions(graph, dimensions) if u.weights.shape == W.shape)
-    steps = list(Walk(dimensions).back(use.weights, use.over, lambda _: False))
+    steps = list(Walk(dimensions, lambda _: False).back(use.weights, use.over, lambda _: False))
     (last,) = [s for s in steps if s.value.node and s.value.node.primitive == "exp"]
     assert last.shown.node is not None
     assert last.shown.node.primitive == "select_n"

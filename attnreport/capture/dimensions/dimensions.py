@@ -20,7 +20,7 @@ from attnreport.capture.dimensions.factors import (
     whole,
 )
 from attnreport.capture.program.graph import Graph, Node, Scope, Value
-from attnreport.capture.program.lineage import copies
+from attnreport.capture.program.lineage import copies, is_filled
 
 
 class Dimensions:
@@ -116,6 +116,9 @@ def _named(value: Value) -> Axes:
 
 def _entering(value: Value, outside: Axes) -> Axes:
     inside = outside[1:] if value.link == "scanned" else outside
+    if value.link == "carry" and value.outer is not None and is_filled(value.outer):
+        # One array of zeros may be where several things begin.
+        return tuple(fresh_axis(size) for size in value.shape)
     return tuple(
         axis if size_of(axis) == size else fresh_axis(size, axis)
         for axis, size in zip(inside, value.shape, strict=True)

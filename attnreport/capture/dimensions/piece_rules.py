@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from attnreport.capture.dimensions.axes import Axes, Rule, distinct, size_of, unify_axes
 from attnreport.capture.dimensions.factors import Axis, fresh_axis, unify, whole
 from attnreport.capture.program.graph import Node
+from attnreport.capture.program.lineage import is_filled
 
 
 def _resized(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
@@ -48,10 +49,14 @@ def _piece(axis: Axis, size: int, start: int | None) -> Axis:
 def _updated(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
     """`dynamic_update_slice` and scatters: the operand with some of its entries replaced."""
     update = inputs[1] if node.primitive == "dynamic_update_slice" else ()
-    for ours, theirs in zip(inputs[0], update, strict=False):
+    made = list(inputs[0])
+    for place, (ours, theirs) in enumerate(zip(inputs[0], update, strict=False)):
         if size_of(ours) == size_of(theirs):
             unify(ours, theirs)
-    return [inputs[0] for _ in node.outputs]
+        elif is_filled(node.inputs[0]):
+            # An array that held one number has no dimensions of its own: this is padding.
+            made[place] = fresh_axis(size_of(ours), theirs)
+    return [tuple(made) for _ in node.outputs]
 
 
 def _concatenate(node: Node, inputs: Sequence[Axes]) -> list[Axes]:

@@ -49,6 +49,11 @@ class Intervals:
         """Whether no number of the value can be below 0."""
         return self.of(value)[0] >= 0
 
+    def is_share(self, value: Value) -> bool:
+        """Whether all numbers of the value lie between 0 and 1."""
+        low, high = self.of(value)
+        return low >= 0 and high <= 1
+
     def _bounds(self, value: Value) -> Bounds:
         node = value.node
         if node is None:
@@ -212,6 +217,7 @@ _RULES: dict[str, Callable[[Sequence[Bounds]], Bounds]] = {
     "reduce_sum": _sum,
     "cumsum": _sum,
     "psum": _sum,
+    "psum_invariant": _sum,
     "reduce_window_sum": _sum,
     "dot_general": _dot,
     "scatter-add": lambda operands: _sum([_union([operands[0], operands[2]])]),

@@ -41,7 +41,7 @@ class Facts:
             each.value: each for each in self.normalizers.all_in(graph)
         }
         self.scalings = Scalings(self.dimensions, self.numbers, self.normalizers)
-        self.walk = Walk(self.dimensions)
+        self.walk = Walk(self.dimensions, self.intervals.is_share)
         self._assignment = Assignment(self.dimensions, self.numbers, self.is_weights)
 
     def is_weights(self, value: Value) -> bool:

@@ -154,5 +154,5 @@ def _placed(scale: Any, places: Sequence[int | None], rank: int) -> Any:
 
 _DEEPEST = 14
 # What keeps the rows of a result apart; a scale with other rows fits no weights later on.
-_KEEPING = frozenset({"add", "add_any", "psum", "slice"})
-_SUMMING = frozenset("slice add add_any abs max min clamp select_n psum mul".split())
+_KEEPING = frozenset({"add", "add_any", "psum", "psum_invariant", "slice"})
+_SUMMING = frozenset("slice add add_any abs max min clamp select_n psum psum_invariant mul".split())

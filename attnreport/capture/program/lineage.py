@@ -14,7 +14,7 @@ from attnreport.capture.program.graph import Node, Value, feeds
 # Operations whose result holds their first operand's numbers, in another layout or format.
 MOVES = frozenset(
     """broadcast_in_dim convert_element_type copy copy_p copy_to device_put expand_dims
-    layout_constraint mesh_cast name optimization_barrier pcast psum_invariant pvary
+    layout_constraint mesh_cast name optimization_barrier pcast pvary
     reduce_precision reshape reshard sharding_constraint squeeze stop_gradient transpose""".split()
 )
 
@@ -165,6 +165,12 @@ def entries(value: Value) -> list[Value]:
         return [before]
     entrywise = value.node is not None and value.node.primitive in _ENTRYWISE
     return list(value.node.inputs) if entrywise and value.node is not None else []
+
+
+def is_filled(value: Value) -> bool:
+    """Whether an array holds one number everywhere, so that its dimensions mean nothing."""
+    made = source(value)
+    return made.literal is not None or (made.constant is not None and made.is_scalar)
 
 
 def is_random(value: Value) -> bool:

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from attnreport.capture.program.graph import Node, Value
-from attnreport.capture.program.lineage import copies, source
+from attnreport.capture.program.graph import Node, Value, feeds
+from attnreport.capture.program.lineage import copies, is_given, source
 from attnreport.capture.roles.scores import is_parameter
 from attnreport.capture.roles.sites import Site
 
@@ -29,6 +29,7 @@ _NO_SCOPE = re.compile(
     r"^(?:while|body|cond|scan|closed_call|checkpoint|remat2?|rematted_computation|"
     r"branch_\d+_fun|custom_\w+_call|)$"
 )
+_FARTHEST = 300
 _LIBRARIES, _PRIVATE = "site-packages", "_src"
 _PART = re.compile(r"[^\[\]./~'\"]+")
 # Parts of a path that every parameter has, and that tell nothing about where it belongs.
@@ -86,6 +87,8 @@ def parameter_path(site: Site) -> list[str]:
     # A learned query, or the vector that scores what queries and keys add up to.
     operands = (site.scores.query, site.scores.key)
     matrices += [each for each in operands if each is not None and is_parameter(each)]
+    if site.form == "gate":
+        matrices += _between(site.contraction.values, site.weights)
     leaves = map(_leaf, matrices)
     paths = [_parts(leaf.label) for leaf in leaves if leaf is not None and leaf.label]
     if not paths:
@@ -97,6 +100,22 @@ def parameter_path(site: Site) -> list[str]:
     while len(shared) > 1 and shared[-1] in _USUAL:
         shared = shared[:-1]
     return shared
+
+
+def _between(scaled: Value, gate: Value) -> list[Value]:
+    """The parameters that make a gate out of what it scales."""
+    end = source(scaled)
+    seen, waiting = {end, gate}, [gate]
+    found: list[Value] = []
+    while waiting and len(seen) < _FARTHEST:
+        value = waiting.pop(0)
+        if value.is_float and is_given(value):
+            found.append(value)
+        for each in feeds(value):
+            if each not in seen and source(each) is not end:
+                seen.add(each)
+                waiting.append(each)
+    return found
 
 
 def _joined(path: Sequence[str], several: bool) -> str:

@@ -75,8 +75,10 @@ class Step:
 class Walk:
     """Steps back from a value through operations that are linear in it."""
 
-    def __init__(self, dimensions: Dimensions):
+    def __init__(self, dimensions: Dimensions, is_share: Callable[[Value], bool]):
+        """Knows a program, and which of its values lie between 0 and 1."""
         self._dimensions = dimensions
+        self._is_share = is_share
 
     def back(self, value: Value, over: Axis, stop: Callable[[Value], bool]) -> Iterator[Step]:
         """A value and what it is linear in, along dimensions that all steps keep.
@@ -119,7 +121,7 @@ class Walk:
             has = any if node.primitive == "mul" else all
             for operand in node.inputs[node.primitive == "select_n" :]:
                 if operand.literal is None and self._has(operand, over, has):
-                    yield operand, how
+                    yield operand, "mask" if self._is_damped(node, operand, over) else how
         elif node.primitive == "dot_general":
             yield from self._before_product(node, over)
 
@@ -130,6 +132,13 @@ class Walk:
             kept = not any(stems_from(factor, summed) for factor in over)
             if kept and self._has(node.inputs[side], over, all if summed else any):
                 yield node.inputs[side], "mix" if summed else "scale"
+
+    def _is_damped(self, node: Node, weights: Value, over: Axis) -> bool:
+        """Whether weights are multiplied by shares of their own for each key, as by a window."""
+        if node.primitive != "mul" or node.inputs[0] is node.inputs[1]:
+            return False
+        (other,) = (each for each in node.inputs if each is not weights)
+        return self._is_share(other) and self._has(other, over) and not is_drawn(other)
 
     def _has(
         self, value: Value, over: Axis, how_many: Callable[[Iterable[bool]], bool] = all
@@ -174,7 +183,9 @@ def _is_masking(node: Node) -> bool:
 
 _DEEPEST = 14
 # Some of the entries, or sums of them.
-_PARTS = frozenset("slice dynamic_slice pad gather split rev cumsum reduce_sum psum".split())
+_PARTS = frozenset(
+    "slice dynamic_slice pad gather split rev cumsum reduce_sum psum psum_invariant".split()
+)
 # Operations that are linear in an operand, and whether they mix several weights.
 _LINEAR = {
     **dict.fromkeys("mul div select_n concatenate dynamic_update_slice".split(), "scale"),

@@ -288,4 +288,4 @@ def _logarithms(value: Value) -> Sequence[Node]:
 
 
 _TINY = 1e-3
-_THROUGH = frozenset("abs add add_any max min clamp psum".split())
+_THROUGH = frozenset("abs add add_any max min clamp psum psum_invariant".split())

@@ -101,7 +101,7 @@ def before_pairing(dimensions: Dimensions, value: Value) -> tuple[Value, Axis] |
 
 
 def _nearest(value: Value, primitives: frozenset[str]) -> Node | None:
-    """The nearest of some operations that a value is computed from entry by entry."""
+    """The nearest of some operations that a value is computed from entry by entry, caches included."""
     seen = {value}
     waiting = [value]
     for _ in range(_NEAR):
@@ -110,10 +110,16 @@ def _nearest(value: Value, primitives: frozenset[str]) -> Node | None:
         current = waiting.pop(0)
         if current.node is not None and current.node.primitive in primitives:
             return current.node
-        following = [each for each in entries(current) if each not in seen]
+        following = [each for each in (*entries(current), *_written(current)) if each not in seen]
         seen.update(following)
         waiting.extend(following)
     return None
+
+
+def _written(value: Value) -> list[Value]:
+    """What was written into a cache."""
+    node = value.node
+    return [node.inputs[1]] if node and node.primitive == "dynamic_update_slice" else []
 
 
 def with_data_in_common(
@@ -133,10 +139,18 @@ def with_data_in_common(
     ]
     if common[0] == common[1]:
         return projection
-    across = common[projection.side]
+    matrix, data = (projection.product.operands[each] for each in _sides(projection))
+    # Two sequences that share one matrix have it in common, not their activations.
+    tied = is_parameter(matrix) and rank(matrix) < rank(data)
+    across = common[projection.side] and not tied
     return dataclasses.replace(
         projection, across=across, per_head=not across and projection.per_head
     )
+
+
+def _sides(projection: Projection) -> tuple[int, int]:
+    """The operand that the features come from, and the other."""
+    return projection.side, 1 - projection.side
 
 
 def _split(dimensions: Dimensions, product: Product, features: Axis) -> Projection | None:

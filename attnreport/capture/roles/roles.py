@@ -155,6 +155,7 @@ class Assignment:
             heads = grouped_heads(self._dimensions, scores, over, shared)
             free_heads = bool(heads)
         asking = () if scores.query is None else self._dimensions.within(scores.query)
+        paired_axes = () if scores.product is None else scores.product.shared[0]
         roles: dict[Factor, Role] = {}
         for factor in self._dimensions.within(weights):
             # What lies between may have copied a dimension that the result shares with the inputs.
@@ -167,9 +168,11 @@ class Assignment:
             elif is_shared:
                 roles[factor] = "batch"
             else:
-                # What neither asks nor is shared came with a mixing of heads.
+                # What neither asks nor is shared came with a mixing of heads; what queries and
+                # keys share, but not values, are heads that average the same values.
                 mixed = heads and free_heads and not stems_from(factor, asking)
-                roles[factor] = "head" if mixed else "query"
+                paired = query is None and stems_from(factor, paired_axes)
+                roles[factor] = "head" if mixed or paired else "query"
         if "query" not in roles.values():
             self._find_queries(roles, use, scores)
         if is_parameter(use.values):
@@ -217,9 +220,13 @@ class Assignment:
     def _projection(self, value: Value | None, features: Axis) -> Projection | None:
         if value is None or not features:
             return None
-        if not any(canonical(factor).sources for factor in features):
+        found = None
+        if any(canonical(factor).sources for factor in features):
+            found = projection_of(self._dimensions, value, features, self._is_weights)
+        if found is None:
             value, features = before_pairing(self._dimensions, value) or (value, features)
-        return projection_of(self._dimensions, value, features, self._is_weights)
+            found = projection_of(self._dimensions, value, features, self._is_weights)
+        return found
 
 
 def _heads(

@@ -318,3 +318,51 @@ def ring_cache(draw: Draw) -> Case:
         return np.stack(out)
 
     return Case(fn, (p, draw(6, 2, 6)), reference, unused=UNUSED)
+
+
+@program("Rotary positions in pairs, grouped queries and a cache in a scan.")
+def rotary_groups_in_a_cache(draw: Draw) -> Case:
+    p = {"q": draw.weight(8, 4, 2), "k": draw.weight(8, 2, 2), "v": draw.weight(8, 2, 2)}
+
+    def turned(x, t):
+        angle = t * jnp.float32(0.5)
+        first, second = x[..., ::2], x[..., 1::2]
+        both = (
+            first * jnp.cos(angle) - second * jnp.sin(angle),
+            first * jnp.sin(angle) + second * jnp.cos(angle),
+        )
+        return jnp.stack(both, -1).reshape(x.shape)
+
+    def fn(p, x):
+        def step(state, here):
+            caches, t = state
+            q, k, v = (jnp.einsum("btm,mhd->bthd", here[:, None], p[n]) for n in "qkv")
+            keys, values = (
+                lax.dynamic_update_slice_in_dim(cache, new, t, axis=1)
+                for cache, new in zip(caches, (turned(k, t), v), strict=True)
+            )
+            groups = turned(q, t).reshape(2, 1, 2, 2, 2) / np.sqrt(2).astype("f")
+            s = jnp.einsum("bqgnd,bkgd->bgnqk", groups, keys).reshape(2, 4, 1, 6)
+            w = jax.nn.softmax(jnp.where(jnp.arange(6) <= t, s, -1e9)).reshape(2, 2, 2, 1, 6)
+            out = jnp.einsum("bgnqk,bkgd->bqgnd", w, values).reshape(2, 8)
+            return ((keys, values), t + 1), out
+
+        empty = jnp.zeros((2, 6, 2, 2))
+        return lax.scan(step, ((empty, empty), 0), x.swapaxes(0, 1))[1]
+
+    def reference(note, p, x):
+        def turn(x):
+            angle = 0.5 * np.arange(6)[:, None]
+            even, odd = x[..., ::2], x[..., 1::2]
+            both = (
+                even * np.cos(angle) - odd * np.sin(angle),
+                even * np.sin(angle) + odd * np.cos(angle),
+            )
+            return np.stack(both, -1).reshape(x.shape)
+
+        q, k, v = (ref.project(x, p[n]) for n in "qkv")
+        w = ref.softmax(np.where(ref.causal(6), ref.logits_of(turn(q), turn(k)), -np.inf))
+        w = np.concatenate([note(w[:, :, t : t + 1], step=t) for t in range(6)], axis=2)
+        return ref.mix(w, v).transpose(2, 0, 1, 3).reshape(6, 2, 8)
+
+    return Case(fn, (p, draw(2, 6, 8)), reference, unused=UNUSED)

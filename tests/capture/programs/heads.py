@@ -268,3 +268,29 @@ def heads_of_different_sizes(draw: Draw) -> Case:
         return np.concatenate(heads, -1)
 
     return Case(fn, (x, p), reference)
+
+
+@program("Two sequences are projected by one matrix, without heads.")
+def one_matrix_for_two(draw: Draw) -> Case:
+    def fn(w, x, y):
+        q, k = x @ w, y @ w
+        scores = jnp.einsum("bqf,bkf->bqk", q, k) / np.sqrt(6).astype("f")
+        return jnp.einsum("bqk,bkf->bqf", jax.nn.softmax(scores), k)
+
+    def reference(note, w, x, y):
+        q, k = (x @ w)[:, None], (y @ w)[:, None]
+        return ref.attend(note, q, k, k, kind="cross")[:, 0]
+
+    return Case(fn, (draw.weight(6, 6), draw(3, 4, 6), draw(3, 5, 6)), reference)
+
+
+@program("Queries and keys that are given have heads, the values have none.")
+def given_heads_average_one_value(draw: Draw) -> Case:
+    def fn(q, k, v):
+        weights = jax.nn.softmax(q @ k.mT / 2)
+        return jnp.einsum("bhqk,bkd->bhqd", weights, v)
+
+    def reference(note, q, k, v):
+        return ref.attend(note, q, k, v[:, None], kind="cross")
+
+    return Case(fn, (draw(2, 3, 4, 4), draw(2, 3, 5, 4), draw(2, 5, 6)), reference)

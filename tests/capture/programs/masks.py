@@ -343,3 +343,21 @@ def library_function_window(draw: Draw) -> Case:
         return ref.attend(note, *_ref_heads(x, p), mask=mask).transpose(0, 2, 1, 3)
 
     return Case(fn, (x, p), reference)
+
+
+@program("Weights are multiplied by a window around a predicted place (Luong et al. 2015).")
+def damped_by_a_window(draw: Draw) -> Case:
+    p = draw.weights("q k v", 8, 2, 4) | {"place": draw(8)}
+
+    def fn(x, p):
+        q, k, v = _heads(x, p)
+        place = 5 * jax.nn.sigmoid(x @ p["place"])
+        distance = jnp.arange(5.0) - place[:, None, :, None]
+        return jax.nn.softmax(q @ k.mT / 2) * jnp.exp(-jnp.square(distance) / 4) @ v
+
+    def reference(note, x, p):
+        q, k, v = _ref_heads(x, p)
+        distance = np.arange(5) - 5 * ref.sigmoid(x @ p["place"])[:, None, :, None]
+        return ref.mix(note(ref.softmax(ref.logits_of(q, k)) * np.exp(-(distance**2) / 4)), v)
+
+    return Case(fn, (draw(2, 5, 8), p), reference)
