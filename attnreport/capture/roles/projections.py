@@ -66,7 +66,9 @@ def projection_of(
         node = current.node
         product = None if node is None else projecting(dimensions, node)
         if node is None:
-            before = [current.outer] if current.outer is not None else []
+            # What a loop carries from step to step is a state or a cache, and no projection.
+            same = current.outer is not None and current.link != "carry"
+            before = [current.outer] if same and current.outer is not None else []
         elif product is not None and any(map(is_weights, product.operands)):
             before = [each for each in product.operands if not is_weights(each)]
         elif product is not None:
@@ -101,7 +103,7 @@ def before_pairing(dimensions: Dimensions, value: Value) -> tuple[Value, Axis] |
 
 
 def _nearest(value: Value, primitives: frozenset[str]) -> Node | None:
-    """The nearest of some operations that a value is computed from entry by entry, caches included."""
+    """The nearest of some operations that a value is computed from entry by entry, or a cache."""
     seen = {value}
     waiting = [value]
     for _ in range(_NEAR):
