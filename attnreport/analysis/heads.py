@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from attnreport.analysis.distance import position_distances
 from attnreport.analysis.entropy import row_entropy
 from attnreport.analysis.patterns import Shares, pattern_name
-from attnreport.recording import AttentionMap, special_positions
+from attnreport.recording import UNORDERED, AttentionMap, special_positions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _map_statistics(layer: int, attention: AttentionMap) -> list[HeadStatistics]
     frame = _Frame(
         special=list(special_positions(attention.key)),
         distances=position_distances(queries, keys) if same_positions else None,
-        ordered=attention.kind != "router",
+        ordered=attention.kind not in UNORDERED,
     )
     if attention.mask is None:
         choices = np.full((1, queries), keys)

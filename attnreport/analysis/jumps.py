@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from attnreport.analysis.links import content_positions
-from attnreport.recording import AttentionMap
+from attnreport.recording import UNORDERED, AttentionMap
 
 # A step of one or two keys ahead is reading on; articles and particles are often left out.
 SHORTEST_JUMP = 3
@@ -38,10 +38,10 @@ def longest_jump(weights: Float[np.ndarray, "query key"], attention: AttentionMa
     """The longest jump between content queries of one head; the first of equals.
 
     Every step back is a jump, and so is a step of at least `SHORTEST_JUMP` ahead. Queries that
-    look nowhere are passed over. None if there is no jump, as there is none among experts, which
-    stand in no order.
+    look nowhere are passed over. None if there is no jump, as there is none among experts and
+    entries of a memory, which stand in no order.
     """
-    if attention.kind == "router":
+    if attention.kind in UNORDERED:
         return None
     looks = content_positions(attention.query) & (weights.max(axis=-1) > 0)
     queries = np.flatnonzero(looks)

@@ -95,7 +95,8 @@ def capture_attention(
             output with capture, and say whether weights depend on random numbers.
         select: Patterns of names to keep, such as `*layers.3*`; all if left out. A name that
             several attentions have matches all of them.
-        kinds: Kinds to keep, as they are recognized; routers of mixtures of experts only if they
+        kinds: Kinds to keep, as they are recognized; routers of mixtures of experts, and memories
+            whose keys and values are learned (so is a dense layer behind a softmax), only if they
             are named.
         layers: Numbers of the layers to keep in each group; all if left out. `plan_attention` shows
             them, for the groups that there are if `group` is left out.

@@ -47,7 +47,8 @@ def with_attention(
             `jax.numpy`, Flax, Equinox, Haiku.
         select: Patterns of names to keep, such as `*layer_3*`; all if left out. A name that
             several attentions have matches all of them.
-        kinds: Kinds to keep; routers of mixtures of experts only if they are named.
+        kinds: Kinds to keep; routers of mixtures of experts, and memories whose keys and values are
+            learned, only if they are named.
         layers: Numbers of the layers to keep; all if left out. They are numbered as in a recording
             of everything, in forward order in each group such as `encoder self-attention`, the
             layers of a loop one by one; `plan_attention` shows them.

@@ -9,7 +9,7 @@ import click
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # Not imported from the engine, which would load JAX to print a help text; a test compares them.
-KINDS = ("self", "cross", "pooling", "gate", "router")
+KINDS = ("self", "cross", "pooling", "gate", "router", "memory")
 WANTED = ("weights", "logits", "mask", "bias", "query", "key", "value", "output")
 
 
@@ -74,7 +74,7 @@ def choice_options(function: _Function) -> _Function:
             "--kinds",
             type=Several(KINDS),
             metavar="KIND,…",
-            help=f"Kinds to keep: {', '.join(KINDS)}. All but router if left out.",
+            help=f"Kinds to keep: {', '.join(KINDS)}. All but router and memory if left out.",
         ),
         click.option(
             "--layers",

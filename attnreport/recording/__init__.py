@@ -1,6 +1,7 @@
 """The hinge: attention weights with what their positions mean. NumPy only."""
 
 from attnreport.recording.attention_map import KINDS as KINDS
+from attnreport.recording.attention_map import UNORDERED as UNORDERED
 from attnreport.recording.attention_map import AttentionMap as AttentionMap
 from attnreport.recording.attention_map import Kind as Kind
 from attnreport.recording.attention_map import Weights as Weights

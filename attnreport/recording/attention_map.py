@@ -19,8 +19,9 @@ from attnreport.recording.validation import (
     require_logits_fit,
 )
 
-Kind = Literal["self", "cross", "pooling", "gate", "router"]
-KINDS: tuple[Kind, ...] = ("self", "cross", "pooling", "gate", "router")
+Kind = Literal["self", "cross", "pooling", "gate", "router", "memory"]
+UNORDERED: tuple[Kind, ...] = ("router", "memory")
+KINDS: tuple[Kind, ...] = ("self", "cross", "pooling", "gate", "router", "memory")
 
 
 @runtime_checkable
@@ -50,9 +51,10 @@ class AttentionMap:
     Attributes:
         name: Path of the module in the model, such as `decoder.attention`.
         kind: What attends to what: `self`, `cross`, `pooling`, `gate` (independent strengths
-            in [0, 1] that need not sum to one), or `router` (how a mixture of experts shares
-            each position out: keys are experts, which stand in no order; after a cut to the
-            top experts the rows need not sum to one).
+            in [0, 1] that need not sum to one), `router` (how a mixture of experts shares each
+            position out: keys are experts; after a cut to the top experts the rows need not sum
+            to one), or `memory` (keys and values are learned and not computed). Experts and
+            the entries of a memory stand in no order.
         weights: Post-softmax weights; `weights[h, q]` is a distribution over keys.
         query: What the positions that look mean.
         key: What the positions that are looked at mean.

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from attnreport._errors import InvalidAttentionError
 from attnreport.recording.arrays import as_numpy
-from attnreport.recording.attention_map import AttentionMap, Kind
+from attnreport.recording.attention_map import UNORDERED, AttentionMap, Kind
 from attnreport.recording.axes import Axis
 from attnreport.recording.checks import Checks
 from attnreport.recording.labels import Labels, axes_per_example, numbered, plain_text
@@ -110,8 +110,8 @@ def recording_from_arrays(
             )
             for name, layer_parts in zip(names, parts, strict=True)
         )
-        # The keys of a router are experts; what went in stands on the other axis.
-        axis = queries[index] if kind == "router" else keys[index]
+        # The keys are experts or entries of a memory; what went in stands on the other axis.
+        axis = queries[index] if kind in UNORDERED else keys[index]
         text = "" if axis is None else plain_text(axis)
         examples.append(Example(name=example_name, maps=maps, input=text))
     return Recording(tuple(examples), source=source or Source())

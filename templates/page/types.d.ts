@@ -20,7 +20,7 @@ export interface Example {
 export interface Stack {
   example: number;
   group: string;
-  kind: "self" | "cross" | "pooling" | "gate" | "router";
+  kind: "self" | "cross" | "pooling" | "gate" | "router" | "memory";
   /** The parts of the page that make sense for it; see attnreport/report/conditions.py. */
   conditions: string[];
   /** Where colors and the steps of 8 and 16 bits end: 1, or a larger weight if there is one. */

@@ -56,7 +56,7 @@ AXES = {
     "argmin": (lambda x: jnp.argmin(x, 0), "b"),
     "conv_general_dilated": (_convolved, "a ?"),
     "dynamic_slice": (lambda x: lax.dynamic_slice(x, (0, 1), (2, 3)), "a b'"),
-    "dynamic_update_slice": (_written, "a ?"),
+    "dynamic_update_slice": (_written, "a b'"),
     "gather": (lambda x: x[:, jnp.array([1, 2])], "a ?"),
     "iota": (lambda x: lax.broadcasted_iota(jnp.float32, x.shape, 0), "? ?"),
     "optimization_barrier": (lambda x: lax.optimization_barrier((x.T, x))[0], "b a"),

@@ -114,7 +114,7 @@ def test_truths_are_weights(name):
     for truth in program.expected():
         assert np.isfinite(truth.weights).all()
         assert truth.weights.ndim == len(truth.axes)
-        assert truth.kind in {"self", "cross", "pooling", "gate", "router"}
+        assert truth.kind in {"self", "cross", "pooling", "gate", "router", "memory"}
 
 
 @EVERY

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from attnreport._errors import CaptureError
 from attnreport.capture.choice.reductions import reduction
 
-KINDS = ("self", "cross", "pooling", "gate", "router")
+KINDS = ("self", "cross", "pooling", "gate", "router", "memory")
 USUAL_KINDS = ("self", "cross", "pooling", "gate")
 WANTED = ("weights", "logits", "mask", "bias", "query", "key", "value", "output")
 BUDGET = 2 << 30

@@ -15,7 +15,7 @@ class About:
     """What is known of an attention before the program runs.
 
     Attributes:
-        kind: `self`, `cross`, `pooling`, `gate` or `router`.
+        kind: `self`, `cross`, `pooling`, `gate`, `router` or `memory`.
         axes: Names of the axes of its weights; loops in front, then batch, head, query, key.
         form: What was recognized, such as `softmax`.
         sums: What the operations say of the sum of a row: `one`, `at most one` (a mask or a sink

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import Axis, ancestry, stems_from
+from attnreport.capture.dimensions.products import product_of
 from attnreport.capture.program.graph import Value, feeds
 from attnreport.capture.program.lineage import MOVES, Numbers, source
 from attnreport.capture.roles.neighborhoods import collected_along
@@ -25,12 +26,14 @@ class Kinds:
         self._is_weights = is_weights
 
     def of(self, site: Site) -> str:
-        """`self`, `cross`, `pooling`, `gate` or `router`."""
+        """`self`, `cross`, `pooling`, `gate`, `router` or `memory`."""
         if site.form == "gate":
             return "gate"
         routes = site.scores.of_parameters and self._acts_on_what_asks(site)
         if routes and not collected_along(self._dimensions, site.contraction):
             return "router"
+        if site.scores.of_parameters and self._averages_parameters(site):
+            return "memory"
         asking, answering = self._sides(site)
         if (
             asking is not None
@@ -46,6 +49,15 @@ class Kinds:
         if learned and not self._brings_queries(site):
             return "self" if self._have_one_dimension(site) else "cross"
         return "pooling" if learned and self._asks_directly(site) else "cross"
+
+    def _averages_parameters(self, site: Site) -> bool:
+        """Whether values are learned like the keys, as in a dense layer behind a softmax."""
+        value = source(site.contraction.values)
+        mine = self._dimensions.within(value)
+        if any(stems_from(each, mine) for each in site.roles.with_role("batch")):
+            return False
+        product = None if value.node is None else product_of(self._dimensions, value.node)
+        return all(map(is_parameter, [value] if product is None else product.operands))
 
     def _sides(self, site: Site) -> tuple[Value | None, Value | None]:
         """What asks and what answers, before it was projected."""

@@ -55,7 +55,7 @@ class Site:
         roles: What the dimensions mean.
         layout: How to bring the weights of one iteration into canonical order.
         loops: The loops around the weights, outermost first.
-        kind: What it attends to: `self`, `cross`, `pooling`, `gate` or `router`.
+        kind: What it attends to: `self`, `cross`, `pooling`, `gate`, `router` or `memory`.
         assemble: From what the recipe gave for all iterations, loops over keys merged, to the
             weights, `[*loops, batch, head, query, key]`; None if the recipe gives the weights.
     """

@@ -356,7 +356,7 @@ def hopfield(draw: Draw) -> Case:
     def reference(note, patterns, states):
         for _ in range(3):
             w = ref.softmax(0.7 * states @ patterns.T)
-            states = note(w[None, None], "cross", also_kinds=("self",))[0, 0] @ patterns
+            states = note(w[None, None], "cross", also_kinds=("self", "memory"))[0, 0] @ patterns
         return states
 
     return Case(fn, (draw(6, 4), draw(3, 4)), reference)

@@ -85,7 +85,7 @@ def learned_keys_and_values(draw: Draw) -> Case:
 
     def reference(note, x, w, keys, values):
         a = ref.softmax((x @ w) @ keys.T / 2)
-        return x + note(a[:, None], "cross")[:, 0] @ values
+        return x + note(a[:, None], "memory")[:, 0] @ values
 
     return Case(fn, (draw(2, 5, 6), draw.weight(6, 4), draw(7, 4), draw(7, 6)), reference)
 
@@ -99,7 +99,7 @@ def doubly_normalized_memory(draw: Draw) -> Case:
 
     def reference(note, x, keys, values):
         first = ref.softmax(x @ keys.T, axis=1)
-        a = note((first / first.sum(2, keepdims=True))[:, None], "cross", also=[first[:, None]])
+        a = note((first / first.sum(2, keepdims=True))[:, None], "memory", also=[first[:, None]])
         return a[:, 0] @ values
 
     return Case(fn, (draw(2, 5, 6), draw(7, 6), draw(7, 6)), reference)
@@ -215,7 +215,7 @@ def hopfield_updates(draw: Draw) -> Case:
     def reference(note, state, patterns):
         for step in range(3):
             a = ref.softmax(0.7 * state @ patterns.T)[None, None]
-            state = note(a, "cross", step=step)[0, 0] @ patterns
+            state = note(a, "cross", also_kinds=("memory",), step=step)[0, 0] @ patterns
         return state
 
     return Case(fn, (draw(4, 6), draw(7, 6)), reference)
