@@ -130,7 +130,7 @@ def test_attention_that_does_not_run_gives_nothing():
             numbers(2, FEATURES),
             r"in `Linear`: weights that.*Nothing in it is normalized.*Recording\.from_arrays",
         ),
-        (jax.nn.softmax, numbers(2, 5), "A softmax comes nearest to attention, but no values"),
+        (jax.nn.softmax, numbers(2, 5), "A softmax comes nearest to attention, but it could not"),
         (
             nnx.MultiHeadAttention(HEADS, FEATURES, decode=False, rngs=nnx.Rngs(0)),
             numbers(2, 1, FEATURES),

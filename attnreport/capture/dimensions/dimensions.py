@@ -49,6 +49,12 @@ class Dimensions:
         axes = [self.of(value)[0] for value in self._inputs if len(value.shape) > 1]
         return {id(canonical(axis[0])) for axis in axes if len(axis) == 1}
 
+    @functools.cached_property
+    def examples(self) -> set[int]:
+        """The identities of the first dimensions of inputs with more than two axes."""
+        axes = [self.of(value)[0] for value in self._inputs if len(value.shape) > 2]
+        return {id(canonical(axis[0])) for axis in axes if len(axis) == 1}
+
     def of(self, value: Value) -> Axes:
         """The axes of a value, each as its finest factors; `()` for an axis of size 1."""
         return tuple(whole(axis) for axis in self._known(value))

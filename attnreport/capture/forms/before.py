@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 
+from attnreport.capture.dimensions.factors import copies_in
 from attnreport.capture.forms.facts import Facts
 from attnreport.capture.program.graph import Value
 from attnreport.capture.program.lineage import carries_numbers
@@ -78,10 +79,12 @@ def _site(facts: Facts, use: Contraction, step: Step, each: Normalized) -> Site:
     shares = None if step.mixed else facts.scalings.after(use, [])
     recipe = shares and facts.scalings.recipe(step.shown, shares)
     partial = each.shared or recipe is not None or step.shown is not step.value
+    # Of the keys that scores were normalized over, some may be dropped before the values.
+    kept = copies_in(facts.dimensions.within(step.shown), use.over)
     return facts.site(
         use,
         step.shown,
-        each.over,
+        kept if step.shown is not step.value and kept else each.over,
         scores_of(facts.dimensions, each.numerator, each.over),
         form=each.form,
         sums="at most one" if partial else "one",

@@ -36,6 +36,8 @@ def gates(facts: Facts) -> Iterator[Site]:
             continue
         for gate, scaled, inverse in _scalings(node):
             squashed = source(gate)
+            if source(scaled) in facts.normalized:
+                continue  # shares of what weights get, such as that of a copy mechanism
             if not _is_share(facts.intervals.of(gate), inverse) or squashed.node is None:
                 continue
             repeated = _repeated(dimensions, gate, scaled) if gate.is_float else set()

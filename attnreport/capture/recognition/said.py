@@ -141,8 +141,8 @@ def unused(normalized: Iterable[Normalized], is_forward: Callable[[Node], bool])
         yield say(
             "softmax",
             node,
-            "A softmax comes nearest to attention, but no values computed from the inputs are "
-            "multiplied with it and summed over the axis that it is normalized over.",
+            "A softmax comes nearest to attention, but it could not be followed to a product with "
+            "values computed from the inputs that sums over the axis it is normalized over.",
         )
 
 

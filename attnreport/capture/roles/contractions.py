@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from attnreport.capture.dimensions.axis_rules import contracted_axes
 from attnreport.capture.dimensions.dimensions import Dimensions
-from attnreport.capture.dimensions.factors import Axis, canonical, stems_from, whole
+from attnreport.capture.dimensions.factors import Axis, canonical, copies_in, stems_from, whole
 from attnreport.capture.dimensions.products import product_of
 from attnreport.capture.program.graph import Graph, Node, Value
 from attnreport.capture.program.lineage import MOVES, is_drawn, source
@@ -114,7 +114,10 @@ class Walk:
         if node.primitive in MOVES:
             yield node.inputs[node.outputs.index(value)], "move"
         elif node.primitive in _PARTS:
-            yield node.inputs[0], "scale"
+            before = node.inputs[0]
+            # A key that is dropped, such as a sink, is not among those that values are taken of.
+            kept = self._dimensions.ids(value) >= self._within(before, over)
+            yield before, "scale" if kept else "mask"
         elif node.primitive in _LINEAR:
             how = "mask" if _is_masking(node) else _LINEAR[node.primitive]
             # A factor of a product may have only some of the dimensions, such as the experts.
@@ -132,6 +135,10 @@ class Walk:
             kept = not any(stems_from(factor, summed) for factor in over)
             if kept and self._has(node.inputs[side], over, all if summed else any):
                 yield node.inputs[side], "mix" if summed else "scale"
+
+    def _within(self, value: Value, over: Axis) -> set[int]:
+        """The dimensions of a value that contracted ones stem from."""
+        return {id(f) for f in copies_in(self._dimensions.within(value), over)}
 
     def _is_damped(self, node: Node, weights: Value, over: Axis) -> bool:
         """Whether weights are multiplied by shares of their own for each key, as by a window."""

@@ -159,9 +159,12 @@ def _split(dimensions: Dimensions, product: Product, features: Axis) -> Projecti
     for side in (0, 1):
         if any(_related(factor, product.own[side]) for factor in features):
             matrix, data = product.operands[side], product.operands[1 - side]
-            # Features that are tokens: attention between channels.
+            # Features that are tokens: attention between channels. What has fewer axes than the
+            # data is a matrix, also where it was computed, as with low-rank adapters.
             across = is_parameter(data) and (
-                not is_parameter(matrix) or _holds_tokens(dimensions, product, side)
+                _holds_tokens(dimensions, product, side)
+                if is_parameter(matrix)
+                else rank(matrix) >= rank(data)
             )
             return Projection(product, side, across, not across and is_parameter(matrix))
     return None

@@ -177,11 +177,23 @@ class Assignment:
             self._find_queries(roles, use, scores)
         if is_parameter(use.values):
             _first_is_batch(roles)
+        if "batch" not in roles.values():
+            self._leading_is_batch(roles)
         axes = self._dimensions.of(weights)
         roles, fallbacks = _with_guessed_head(roles, axes, scores, query)
         order = heads if query is None else query.heads
         parts = self._parts(roles, models)
         return Roles(roles, fallbacks, query, key, order, models, parts)
+
+    def _leading_is_batch(self, roles: dict[Factor, Role]) -> None:
+        """Where values are the same for all examples, examples are told by the inputs' first axis.
+
+        That axis is the batch if the input has more than tokens and features.
+        """
+        for factor, role in roles.items():
+            lineage = {id(each) for each in ancestry(factor)}
+            if role == "query" and lineage & self._dimensions.examples:
+                roles[factor] = "batch"
 
     def _parts(self, roles: dict[Factor, Role], models: Axis) -> Axis:
         """Batch dimensions beside those that come from the leading axis of what goes in."""
