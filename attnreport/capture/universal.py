@@ -12,7 +12,7 @@ from attnreport.capture.choice.selection import Grouping, usual_group
 from attnreport.capture.extraction.attention import Attention, Captured
 from attnreport.capture.failures import INSTEAD, EngineError, failure_sentence, plain_output
 from attnreport.capture.planning.plan import plan_of
-from attnreport.capture.planning.planned import Plan
+from attnreport.capture.planning.planned import Plan, Planned
 from attnreport.capture.program.origin import origin_of
 from attnreport.capture.program.trace import (
     Traced,
@@ -116,8 +116,8 @@ def _nothing(plan: Plan, model: str) -> str:
         )
     if left_out:
         return (
-            f"Of the attention found ({few([each.name for each in left_out])}), nothing was asked "
-            "for. Widen `select` or `kinds`."
+            f"Of the attention found ({few([_with_kind(each) for each in left_out])}), nothing was "
+            "asked for. Widen `select` or `kinds`."
         )
     return " ".join(
         [
@@ -155,6 +155,10 @@ def _doubt(name: str, captured: Captured) -> str:
     if captured.about.sums != "free" and largest > 1 + _tolerance(captured):
         return f"{name} has rows that sum to {largest:.4g}, so it is left out."
     return missed if product > _PRODUCT_TOLERANCE else ""
+
+
+def _with_kind(planned: Planned) -> str:
+    return f"{planned.name}, of kind `{planned.site.kind}`"
 
 
 def _tolerance(captured: Captured) -> float:

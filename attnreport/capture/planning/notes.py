@@ -10,11 +10,15 @@ from attnreport.capture.recognition.names import source_line
 from attnreport.capture.roles.sites import Site
 
 DROPOUT = (
-    "The model drew random numbers while it ran, so dropout was on: this is one sample, with "
-    "weights as they were before dropout zeroed some of them. Call `model.eval()`, or say "
-    "`deterministic=True`, for the weights that it predicts with."
+    "The attention hangs on random numbers that the model drew, as for dropout: this is one "
+    "sample, with weights as they were before dropout zeroed some of them. Call `model.eval()`, or "
+    "say `deterministic=True`, for the weights that it predicts with."
 )
 
+_KINDS = {
+    "router": "the shares of experts",
+    "memory": "averages of learned entries, as in a dense layer behind a softmax",
+}
 _REDUCED = {
     "bfloat16": "rounded to bfloat16",
     "uint8": "rounded to steps of 1/255",
@@ -78,6 +82,19 @@ def loop_notes(closed: Any, named: Iterable[tuple[str, Site]]) -> list[str]:
         f"Only the last iteration is kept of the `while` loop{_at([p for _, p in found])} around "
         f"{few(names)}, because its condition does not tell how often it runs. Say how many to "
         "keep with `steps`."
+    ]
+
+
+def kind_notes(named: Sequence[tuple[str, str]]) -> list[str]:
+    """A sentence for each kind that is left out because nobody asked for it.
+
+    Args:
+        named: Name and kind of the attentions that are left out.
+    """
+    return [
+        f"Left out, because `kinds` does not name `{kind}`, {_KINDS[kind]}: {few(names)}."
+        for kind in _KINDS
+        if (names := [name for name, its in named if its == kind])
     ]
 
 

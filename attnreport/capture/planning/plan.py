@@ -21,6 +21,7 @@ from attnreport.capture.extraction.stacking import Stacking, bounds, stacking_of
 from attnreport.capture.extraction.wanted import Wanted, wanted_of
 from attnreport.capture.planning.notes import (
     DROPOUT,
+    kind_notes,
     left_out_note,
     loop_notes,
     name_notes,
@@ -97,11 +98,14 @@ def _candidates(
 def _notes(
     closed: Any, planned: Sequence[Planned], options: Options, random: bool
 ) -> Iterator[str]:
-    if random and planned:
+    if any(is_random(each.site.contraction.weights) for each in planned if random and each.kept):
         yield DROPOUT
     yield from name_notes([(each.name, each.about.place) for each in planned])
     if options.steps is None:
         yield from loop_notes(closed, [(each.name, each.site) for each in planned if each.kept])
+    left_out = [each for each in planned if each.choice.left_out == "kind"]
+    if options.kinds == Options.kinds:
+        yield from kind_notes([(each.name, each.site.kind) for each in left_out])
     yield from left_out_note(each.name for each in planned if each.choice.left_out == "guess")
 
 

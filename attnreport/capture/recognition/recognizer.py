@@ -32,6 +32,7 @@ from attnreport.capture.recognition.said import (
 from attnreport.capture.roles.contractions import Contraction, Step, contractions
 from attnreport.capture.roles.kinds import Kinds
 from attnreport.capture.roles.requirements import (
+    comes_from_backward,
     is_backward,
     is_recomputed,
     is_result,
@@ -62,8 +63,11 @@ class Analysis:
         facts, sites = self.facts, self._sites
         captured = {each.contraction.node.scope for each in sites if each.assemble is not None}
 
+        scored = {each.scores.node for each in sites}
+
         def is_forward(node: Node) -> bool:
-            return not is_backward(node) and not captured.intersection(node.scopes)
+            backward = is_backward(node) or comes_from_backward(node)
+            return not backward and node not in scored and not captured.intersection(node.scopes)
 
         return [
             *kernels(facts.graph, {each.contraction.node for each in sites}),

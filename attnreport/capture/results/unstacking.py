@@ -49,7 +49,7 @@ def calls_of(planned: Planned, captured: Captured, *, verify: bool) -> Iterator[
             name=name + suffix + _heads_text(planned, heads),
             path=name,
             weights=own,
-            mask=mask[0] if mask else None,
+            mask=_with_empty_rows(mask[0], own) if mask else None,
             deterministic=not captured.about.random if verify else None,
             kind=cast(Kind, captured.kind),
             normalized=captured.about.sums in ("one", "to be measured"),
@@ -57,6 +57,11 @@ def calls_of(planned: Planned, captured: Captured, *, verify: bool) -> Iterator[
             layer=layer,
         )
         yield from _examples_of(call, planned.site.layout.batch)
+
+
+def _with_empty_rows(mask: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """A mask that hides rows without any weight, such as those that a rectifier left empty."""
+    return mask & weights.any(axis=-1, keepdims=True)
 
 
 def _examples_of(call: Call, batch: tuple[int, int, int]) -> Iterator[Call]:

@@ -10,7 +10,7 @@ from attnreport.capture.program.graph import Value, feeds
 from attnreport.capture.program.lineage import MOVES, Numbers, source
 from attnreport.capture.roles.neighborhoods import collected_along
 from attnreport.capture.roles.projections import Projection
-from attnreport.capture.roles.scores import is_parameter, key_side
+from attnreport.capture.roles.scores import is_parameter, key_side, rank
 from attnreport.capture.roles.sites import Site
 
 
@@ -32,7 +32,7 @@ class Kinds:
         routes = site.scores.of_parameters and self._acts_on_what_asks(site)
         if routes and not collected_along(self._dimensions, site.contraction):
             return "router"
-        if site.scores.of_parameters and self._averages_parameters(site):
+        if self._has_learned_keys(site) and self._averages_parameters(site):
             return "memory"
         asking, answering = self._sides(site)
         if (
@@ -57,7 +57,14 @@ class Kinds:
         if any(stems_from(each, mine) for each in site.roles.with_role("batch")):
             return False
         product = None if value.node is None else product_of(self._dimensions, value.node)
-        return all(map(is_parameter, [value] if product is None else product.operands))
+        return all(map(_is_table, [value] if product is None else product.operands))
+
+    def _has_learned_keys(self, site: Site) -> bool:
+        """Whether what is looked at is a table of parameters, and no tokens."""
+        scores = site.scores
+        computed = scores.query is not None and not is_parameter(scores.query)
+        table = computed and scores.key is not None and _is_table(scores.key)
+        return scores.of_parameters or table
 
     def _sides(self, site: Site) -> tuple[Value | None, Value | None]:
         """What asks and what answers, before it was projected."""
@@ -175,11 +182,32 @@ class Kinds:
         return [each for each, size in zip(node.inputs, sizes, strict=True) if size == max(sizes)]
 
 
+def _is_table(value: Value) -> bool:
+    """Whether an array is a parameter, or has up to two axes and is made of parameters alone."""
+    if is_parameter(value):
+        return True
+    seen = {source(value)}
+    waiting = [source(value)]
+    while waiting and len(seen) < _NEAR:
+        current = waiting.pop()
+        node = current.node
+        if node is None and not is_parameter(current):
+            return False
+        if node is not None and (node.scopes or node.primitive in _PRODUCTS):
+            return False
+        for each in map(source, () if node is None else node.inputs):
+            if each not in seen:
+                seen.add(each)
+                waiting.append(each)
+    return not waiting and rank(value) <= 2
+
+
 def _data(value: Value | None, projection: Projection | None) -> Value | None:
     return value if projection is None else projection.data
 
 
 _NEAR, _FAR = 40, 600
+_PRODUCTS = frozenset(["dot_general", "conv_general_dilated", "gather"])
 _WRITTEN = {"dynamic_update_slice": 1, "scatter": 2, "scatter-add": 2}
 _INDEXED = frozenset("slice dynamic_slice pad split rev".split())
 _ENTRYWISE = MOVES | frozenset(

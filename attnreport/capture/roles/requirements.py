@@ -1,12 +1,13 @@
 """What more has to hold of normalized weights for an attention, besides that they are used."""
 
+import itertools
 from collections.abc import Iterator
 
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import Axis, ancestry, stems_from, whole
 from attnreport.capture.dimensions.products import Product
 from attnreport.capture.program.graph import Node, Value
-from attnreport.capture.program.lineage import carries_numbers, entries, source
+from attnreport.capture.program.lineage import carries_numbers, entries, source, upstream
 from attnreport.capture.roles.contractions import Contraction
 from attnreport.capture.roles.scores import is_parameter
 from attnreport.capture.roles.sites import Site
@@ -115,6 +116,15 @@ def is_backward(node: Node) -> bool:
     return any("transpose(" in name for name in node.names)
 
 
+def comes_from_backward(node: Node) -> bool:
+    """Whether an operation works on gradients, as those of an optimizer do."""
+    return any(
+        each.node is not None and is_backward(each.node)
+        for value in node.inputs
+        for each in itertools.islice(upstream(value), _FAR)
+    )
+
+
 def is_recomputed(node: Node) -> bool:
     """Whether an operation of the forward pass runs once more for the backward pass."""
     return is_backward(node) and any("rematted_computation" in name for name in node.names)
@@ -134,6 +144,7 @@ def _entrywise(value: Value) -> Iterator[Value]:
             waiting.extend(following)
 
 
+_FAR = 2000
 _TAKING = frozenset("gather slice dynamic_slice split".split())
 _SUMMING = frozenset(
     """dot_general conv_general_dilated reduce_sum reduce_max gather scan while cond""".split()

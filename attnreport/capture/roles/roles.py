@@ -178,18 +178,21 @@ class Assignment:
         if is_parameter(use.values):
             _first_is_batch(roles)
         if "batch" not in roles.values():
-            self._leading_is_batch(roles)
+            self._leading_is_batch(roles, over)
         axes = self._dimensions.of(weights)
         roles, fallbacks = _with_guessed_head(roles, axes, scores, query)
         order = heads if query is None else query.heads
         parts = self._parts(roles, models)
         return Roles(roles, fallbacks, query, key, order, models, parts)
 
-    def _leading_is_batch(self, roles: dict[Factor, Role]) -> None:
+    def _leading_is_batch(self, roles: dict[Factor, Role], over: Axis) -> None:
         """Where values are the same for all examples, examples are told by the inputs' first axis.
 
-        That axis is the batch if the input has more than tokens and features.
+        That axis is the batch if the input has more than tokens and features, unless keys are along
+        such an axis too.
         """
+        if any(id(each) in self._dimensions.examples for key in over for each in ancestry(key)):
+            return
         for factor, role in roles.items():
             lineage = {id(each) for each in ancestry(factor)}
             if role == "query" and lineage & self._dimensions.examples:
