@@ -62,7 +62,7 @@ class Kinds:
     def _has_learned_keys(self, site: Site) -> bool:
         """Whether what is looked at is a table of parameters, and no tokens."""
         scores = site.scores
-        computed = scores.query is not None and not is_parameter(scores.query)
+        computed = scores.query is not None and not _is_table(scores.query)
         table = computed and scores.key is not None and _is_table(scores.key)
         return scores.of_parameters or table
 

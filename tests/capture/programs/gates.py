@@ -309,3 +309,17 @@ def squeeze_excitation_in_scan(draw: Draw) -> Case:
         return x
 
     return Case(fn, (x, p), reference)
+
+
+@program("A copy mechanism: each step shares out its weights by a switch of what it found.")
+def copy_switch(draw: Draw) -> Case:
+    def fn(h, source, g):
+        weights = jax.nn.softmax(h @ source.mT)
+        return weights * (1 - jax.nn.sigmoid((weights @ source) @ g))
+
+    def reference(note, h, source, g):
+        logits = (h @ source.swapaxes(1, 2))[:, None]
+        weights = note(ref.softmax(logits), kind="cross")[:, 0]
+        return weights * (1 - ref.sigmoid((weights @ source) @ g))
+
+    return Case(fn, (draw(2, 4, 6), draw(2, 9, 6), draw(6, 1)), reference)

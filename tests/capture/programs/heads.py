@@ -294,3 +294,37 @@ def given_heads_average_one_value(draw: Draw) -> Case:
         return ref.attend(note, q, k, v[:, None], kind="cross")
 
     return Case(fn, (draw(2, 3, 4, 4), draw(2, 3, 5, 4), draw(2, 5, 6)), reference)
+
+
+@program("The matrix of the queries has a low-rank adapter; keys and values are the tokens.")
+def adapted_queries(draw: Draw) -> Case:
+    p = {"q": draw.weight(8, 8), "a": draw.weight(8, 2), "b": draw.weight(2, 8)}
+
+    def fn(p, x):
+        q = x @ (p["q"] + p["a"] @ p["b"])
+        return jax.nn.softmax(q @ x.mT / np.sqrt(8).astype("f")) @ x
+
+    def reference(note, p, x):
+        q = x @ (p["q"] + p["a"] @ p["b"])
+        return ref.attend(note, q[:, None], x[:, None], x[:, None])[:, 0]
+
+    return Case(fn, (p, draw(2, 6, 8)), reference)
+
+
+@program("Style tokens: one query an example looks at learned tokens, with heads.")
+def style_tokens(draw: Draw) -> Case:
+    p = draw.weights("q k v", 8, 2, 4) | {"tokens": draw(5, 8)}
+
+    def fn(p, x):
+        q = jnp.einsum("bm,mhd->bhd", x.mean(1), p["q"])
+        k, v = (jnp.einsum("nm,mhd->nhd", jnp.tanh(p["tokens"]), p[n]) for n in "kv")
+        w = jax.nn.softmax(jnp.einsum("bhd,nhd->bhn", q, k) / 2)
+        return jnp.einsum("bhn,nhd->bhd", w, v)
+
+    def reference(note, p, x):
+        tokens = np.repeat(np.tanh(p["tokens"])[None], len(x), 0)
+        q = ref.project(x.mean(1, keepdims=True), p["q"])
+        k, v = (ref.project(tokens, p[n]) for n in "kv")
+        return ref.attend(note, q, k, v, kind="cross", also_kinds=("pooling",))[:, :, 0]
+
+    return Case(fn, (p, draw(3, 6, 8)), reference)

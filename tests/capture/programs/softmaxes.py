@@ -375,3 +375,18 @@ def two_keys_by_sigmoid(draw: Draw) -> Case:
         return ref.mix(w, v)[:, 0]
 
     return Case(fn, (x, y, p), reference)
+
+
+@program("A column of zeros is joined to the logits, and dropped behind the softmax; no heads.")
+def dropped_column(draw: Draw) -> Case:
+    def fn(x, p):
+        q, k, v = (x @ p[n] for n in "qkv")
+        scores = jnp.concatenate([q @ k.mT / 2, jnp.zeros((3, 7, 1))], -1)
+        return jax.nn.softmax(scores)[..., :-1] @ v
+
+    def reference(note, x, p):
+        q, k, v = ((x @ p[n])[:, None] for n in "qkv")
+        logits = np.concatenate([ref.logits_of(q, k), np.zeros((3, 1, 7, 1))], -1)
+        return ref.mix(note(ref.softmax(logits)[..., :-1]), v)[:, 0]
+
+    return Case(fn, (draw(3, 7, 4), draw.weights("q k v", 4, 4)), reference)
