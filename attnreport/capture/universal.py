@@ -19,6 +19,7 @@ from attnreport.capture.program.trace import (
     is_array,
     is_module,
     pure_call,
+    require_no_tracers,
     require_values,
     trace,
 )
@@ -59,6 +60,7 @@ def capture_call(
     origin = origin_of(function, args, kwargs)
     traced = trace(function, args, kwargs)
     require_values(traced)
+    require_no_tracers(traced)
     plan, output, attention = _run(traced, options, origin["model"], group)
     notes = [*plan.said, *plan.notes]
     calls: list[Call] = []

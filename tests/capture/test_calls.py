@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from attnreport._errors import CaptureError
-from attnreport.capture import capture_attention
+from attnreport.capture import capture_attention, with_attention
 from attnreport.capture.results.calls import Call, with_one_batch
 
 
@@ -187,6 +187,9 @@ def mixture(router, x):
 
 
 def test_what_nobody_asked_for_is_said():
+    _, attention = with_attention(mixture)(numbers(8, 3, seed=5), numbers(2, 5, 8))
+    assert len(attention) == 0
+    assert attention.notes[0].startswith("Left out, because `kinds` does not name `router`, the")
     with pytest.raises(CaptureError, match=r"nothing was asked for. Widen `select` or `kinds`"):
         capture_attention(mixture, numbers(8, 3, seed=5), numbers(2, 5, 8))
 

@@ -114,4 +114,4 @@ def test_learned_keys_are_of_parameters():
     _, site = _only(fn, X, np.ones((9, 8), np.float32), np.ones((9, 4), np.float32))
     assert site.scores.of_parameters
     assert not site.scores.of_tokens
-    assert (site.layout.shape, site.kind) == ((2, 1, 5, 9), "cross")
+    assert (site.layout.shape, site.kind) == ((2, 1, 5, 9), "memory")

@@ -99,6 +99,20 @@ def test_what_is_returned_is_told(function, what):
         with_attention(function)(X)
 
 
+def test_being_traced_is_told():
+    def inside(x):
+        capture_attention(lambda x: jax.nn.softmax(x @ x.T) @ x, x)
+        return x
+
+    with pytest.raises(CaptureError, match=r"^`x` is being traced by JAX.*`with_attention` there"):
+        jax.jit(inside)(X)
+
+
+def test_an_empty_batch_is_told():
+    with pytest.raises(CaptureError, match=r"^`x` has no entries \(its shape is \(0, 5, 8\)\)"):
+        capture_attention(lambda x: jax.nn.softmax(x @ x.mT) @ x, np.zeros((0, 5, 8)))
+
+
 def test_a_model_that_changes_itself_is_told():
     class Caching:
         kept = None

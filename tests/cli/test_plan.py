@@ -189,7 +189,11 @@ def test_the_path_is_as_before(invoke, models):
         ("--layers", "1-", "'1-' is not a list of numbers such as 0-3,7."),
         ("--layers", "3-1", "3-1 ends before it begins."),
         ("--heads", "1:a", "'a' is not a list of numbers such as 0-3,7."),
-        ("--kinds", "self,selfish", "'selfish' is not one of self, cross, pooling, gate, router."),
+        (
+            "--kinds",
+            "self,selfish",
+            "'selfish' is not one of self, cross, pooling, gate, router, memory.",
+        ),
         ("--want", "weight", "'weight' is not one of weights, logits, mask, bias, query, key,"),
         ("--budget", "0", "0.0 is not in the range x>0."),
         ("--steps", "0", "0 is not in the range x>=1."),

@@ -41,7 +41,8 @@ def hits_of(facts: Facts, use: Contraction, steps: Sequence[Step]) -> list[Hit]:
     hits = [
         Hit(step, each)
         for step in steps
-        if (each := facts.normalized.get(step.value)) and covers(use.over, each.over)
+        if (each := facts.normalized.get(step.value))
+        and (covers(use.over, each.over) or covers(step.over, each.over))
     ]
     return [each for each in hits if not is_backward(use.node) or _is_used_as_is(facts, use, each)]
 

@@ -79,7 +79,7 @@ def require_values(traced: Traced) -> None:
     """Raises if a program cannot run, because some of its inputs are only shapes.
 
     Raises:
-        CaptureError: An input is a `jax.ShapeDtypeStruct`, is being traced, or has no entries.
+        CaptureError: An input is a `jax.ShapeDtypeStruct`, or has no entries.
     """
     for label, leaf in zip(traced.labels, traced.leaves, strict=True):
         if isinstance(leaf, jax.ShapeDtypeStruct):
@@ -87,16 +87,25 @@ def require_values(traced: Traced) -> None:
                 f"`{label}` is a ShapeDtypeStruct, and attention needs numbers. Give an array; "
                 "`plan_attention` takes shapes."
             )
+        if 0 in np.shape(leaf):
+            raise CaptureError(
+                f"`{label}` has no entries (its shape is {np.shape(leaf)}), so there is nothing "
+                "to attend to. Give at least one example of at least one position."
+            )
+
+
+def require_no_tracers(traced: Traced) -> None:
+    """Raises if a program is called while JAX traces another, so that it has no numbers yet.
+
+    Raises:
+        CaptureError: An input is being traced.
+    """
+    for label, leaf in zip(traced.labels, traced.leaves, strict=True):
         if isinstance(leaf, jax.core.Tracer):
             raise CaptureError(
                 f"`{label}` is being traced by JAX, as inside of `jit`, `vmap` or `grad`, and a "
                 "recording holds numbers. Use `with_attention` there, or call `capture_attention` "
                 "outside."
-            )
-        if 0 in np.shape(leaf):
-            raise CaptureError(
-                f"`{label}` has no entries (its shape is {np.shape(leaf)}), so there is nothing "
-                "to attend to. Give at least one example of at least one position."
             )
 
 

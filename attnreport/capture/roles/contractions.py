@@ -1,11 +1,17 @@
 """Where values are combined with weights: sums of products over a dimension."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from attnreport.capture.dimensions.axis_rules import contracted_axes
+from attnreport.capture.dimensions.axis_rules import batch_axes, contracted_axes, free_axes
 from attnreport.capture.dimensions.dimensions import Dimensions
-from attnreport.capture.dimensions.factors import Axis, canonical, copies_in, stems_from, whole
+from attnreport.capture.dimensions.factors import (
+    Axis,
+    Factor,
+    canonical,
+    stems_from,
+    whole,
+)
 from attnreport.capture.dimensions.products import product_of
 from attnreport.capture.program.graph import Graph, Node, Value
 from attnreport.capture.program.lineage import MOVES, is_drawn, source
@@ -65,11 +71,13 @@ class Step:
         value: The value.
         shown: What stands for it: itself, or what a mask made of it before it was used.
         mixed: Whether something besides copies, masks and dropout lies between.
+        over: The dimensions that are summed over, as the value has them.
     """
 
     value: Value
     shown: Value
     mixed: bool
+    over: Axis = ()
 
 
 class Walk:
@@ -89,56 +97,71 @@ class Walk:
             stop: Where not to go on.
         """
         seen = {value}
-        waiting = [(Step(value, value, False), 0)]
+        waiting = [(Step(value, value, False, over), 0)]
         while waiting:
             step, depth = waiting.pop(0)
             yield step
             if depth >= _DEEPEST or stop(step.value):
                 continue
-            for before, how in self._before(step.value, over):
+            for before, how, kept in self._before(step.value, step.over):
                 if before in seen:
                     continue
                 seen.add(before)
                 masked = step.shown is not step.value or how == "mask"
                 shown = step.shown if masked and how in ("mask", "move") else before
-                waiting.append((Step(before, shown, step.mixed or how == "mix"), depth + 1))
+                mixed = step.mixed or how == "mix"
+                waiting.append((Step(before, shown, mixed, kept), depth + 1))
 
-    def _before(self, value: Value, over: Axis) -> Iterator[tuple[Value, str]]:
+    def _before(self, value: Value, over: Axis) -> Iterator[tuple[Value, str, Axis]]:
         if value.outer is not None:
             if value.link == "same":
-                yield value.outer, "move"
+                yield value.outer, "move", over
             return
         node = value.node
         if node is None:
             return
         if node.primitive in MOVES:
-            yield node.inputs[node.outputs.index(value)], "move"
+            yield node.inputs[node.outputs.index(value)], "move", over
         elif node.primitive in _PARTS:
-            before = node.inputs[0]
+            cut = self._by_place(value, node.inputs[0], over)
             # A key that is dropped, such as a sink, is not among those that values are taken of.
-            kept = self._dimensions.ids(value) >= self._within(before, over)
-            yield before, "scale" if kept else "mask"
+            kept = {id(canonical(factor)) for factor in cut} <= self._dimensions.ids(value)
+            yield node.inputs[0], "scale" if kept else "mask", cut
         elif node.primitive in _LINEAR:
             how = "mask" if _is_masking(node) else _LINEAR[node.primitive]
             # A factor of a product may have only some of the dimensions, such as the experts.
             has = any if node.primitive == "mul" else all
             for operand in node.inputs[node.primitive == "select_n" :]:
                 if operand.literal is None and self._has(operand, over, has):
-                    yield operand, "mask" if self._is_damped(node, operand, over) else how
+                    yield operand, "mask" if self._is_damped(node, operand, over) else how, over
         elif node.primitive == "dot_general":
             yield from self._before_product(node, over)
 
-    def _before_product(self, node: Node, over: Axis) -> Iterator[tuple[Value, str]]:
+    def _before_product(self, node: Node, over: Axis) -> Iterator[tuple[Value, str, Axis]]:
         for side in (0, 1):
-            axes = self._dimensions.of(node.inputs[side])
+            operand = node.inputs[side]
+            axes = self._dimensions.of(operand)
             summed = [factor for place in contracted_axes(node)[side] for factor in axes[place]]
-            kept = not any(stems_from(factor, summed) for factor in over)
-            if kept and self._has(node.inputs[side], over, all if summed else any):
-                yield node.inputs[side], "mix" if summed else "scale"
+            kept = self._in_operand(node, side, over)
+            lost = any(stems_from(factor, summed) for factor in kept)
+            if not lost and self._has(operand, kept, all if summed else any):
+                yield operand, "mix" if summed else "scale", kept
 
-    def _within(self, value: Value, over: Axis) -> set[int]:
-        """The dimensions of a value that contracted ones stem from."""
-        return {id(f) for f in copies_in(self._dimensions.within(value), over)}
+    def _in_operand(self, node: Node, side: int, over: Axis) -> Axis:
+        """Contracted dimensions as an operand of a product has them, told by their places."""
+        shared, free = batch_axes(node)[side], free_axes(node, side)
+        first = len(shared) + side * len(free_axes(node, 0))
+        places = {place: at for at, place in enumerate(shared)}
+        places |= {place: first + at for at, place in enumerate(free)}
+        mine, theirs = (self._dimensions.of(each) for each in (node.inputs[side], node.outputs[0]))
+        return _matched([(mine[place], theirs[at]) for place, at in places.items()], over)
+
+    def _by_place(self, value: Value, before: Value, over: Axis) -> Axis:
+        """Contracted dimensions as an array has them that a value was cut out of."""
+        if len(value.shape) != len(before.shape):
+            return over
+        pairs = zip(self._dimensions.of(before), self._dimensions.of(value), strict=True)
+        return _matched(list(pairs), over)
 
     def _is_damped(self, node: Node, weights: Value, over: Axis) -> bool:
         """Whether weights are multiplied by shares of their own for each key, as by a window."""
@@ -176,6 +199,22 @@ def mixed_parts(
         and source(step.value.node.inputs[0]) is source(whole.value)
         and keys <= dimensions.ids(step.value)
     ]
+
+
+def _matched(pairs: Sequence[tuple[Axis, Axis]], over: Axis) -> Axis:
+    """The factors of the first axes of pairs whose partners are contracted.
+
+    A copy of a dimension may turn out to be the dimension that it is a copy of, where weights of a
+    sequence meet the values of the same sequence. Its place tells what it was made from.
+    """
+    wanted = {id(canonical(factor)) for factor in over}
+    found: list[Factor] = []
+    for mine, theirs in pairs:
+        if len(mine) == len(theirs):
+            found += [a for a, b in zip(mine, theirs, strict=True) if id(canonical(b)) in wanted]
+        elif any(id(canonical(each)) in wanted for each in theirs):
+            found += mine
+    return tuple(found) or over
 
 
 def _is_masking(node: Node) -> bool:

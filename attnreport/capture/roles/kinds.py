@@ -62,7 +62,7 @@ class Kinds:
     def _has_learned_keys(self, site: Site) -> bool:
         """Whether what is looked at is a table of parameters, and no tokens."""
         scores = site.scores
-        computed = scores.query is not None and not _is_table(scores.query)
+        computed = scores.query is not None and not _is_given_only(scores.query)
         table = computed and scores.key is not None and _is_table(scores.key)
         return scores.of_parameters or table
 
@@ -184,8 +184,11 @@ class Kinds:
 
 def _is_table(value: Value) -> bool:
     """Whether an array is a parameter, or has up to two axes and is made of parameters alone."""
-    if is_parameter(value):
-        return True
+    return is_parameter(value) or (rank(value) <= 2 and _is_given_only(value))
+
+
+def _is_given_only(value: Value) -> bool:
+    """Whether an array is made of given ones entry by entry or axis by axis."""
     seen = {source(value)}
     waiting = [source(value)]
     while waiting and len(seen) < _NEAR:
@@ -196,10 +199,10 @@ def _is_table(value: Value) -> bool:
         if node is not None and (node.scopes or node.primitive in _PRODUCTS):
             return False
         for each in map(source, () if node is None else node.inputs):
-            if each not in seen:
+            if each not in seen and not each.is_scalar:
                 seen.add(each)
                 waiting.append(each)
-    return not waiting and rank(value) <= 2
+    return not waiting
 
 
 def _data(value: Value | None, projection: Projection | None) -> Value | None:

@@ -295,3 +295,18 @@ def block_with_swiglu_and_vocabulary(draw: Draw) -> Case:
         return ref.softmax(x @ vocabulary)
 
     return Case(fn, (x, p, ff, vocabulary), reference)
+
+
+@program("One matrix for queries, keys and values; heads are mixed behind the softmax.")
+def mixed_heads_of_one_matrix(draw: Draw) -> Case:
+    def fn(x, w, mixture):
+        q, k, v = jnp.split(jnp.einsum("btm,mhd->bhtd", x, w), 3, -1)
+        weights = jax.nn.softmax(q @ k.mT / 2)
+        return jnp.einsum("bhqk,hg->bgqk", weights, mixture) @ v
+
+    def reference(note, x, w, mixture):
+        q, k, v = np.split(ref.project(x, w), 3, -1)
+        weights = note(ref.softmax(ref.logits_of(q, k)))
+        return ref.mix(np.einsum("bhqk,hg->bgqk", weights, mixture), v)
+
+    return Case(fn, (draw(2, 5, 8), draw.weight(8, 2, 12), draw(2, 2)), reference)

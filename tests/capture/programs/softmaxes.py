@@ -390,3 +390,20 @@ def dropped_column(draw: Draw) -> Case:
         return ref.mix(note(ref.softmax(logits)[..., :-1]), v)[:, 0]
 
     return Case(fn, (draw(3, 7, 4), draw.weights("q k v", 4, 4)), reference)
+
+
+@program(
+    "One matrix for queries, keys and values; a column of zeros is dropped behind the softmax."
+)
+def dropped_column_of_one_matrix(draw: Draw) -> Case:
+    def fn(x, w):
+        q, k, v = jnp.split(x @ w, 3, -1)
+        scores = jnp.concatenate([q @ k.mT / 2, jnp.zeros((3, 7, 1))], -1)
+        return jax.nn.softmax(scores)[..., :-1] @ v
+
+    def reference(note, x, w):
+        q, k, v = (each[:, None] for each in np.split(x @ w, 3, -1))
+        logits = np.concatenate([ref.logits_of(q, k), np.zeros((3, 1, 7, 1))], -1)
+        return ref.mix(note(ref.softmax(logits)[..., :-1]), v)[:, 0]
+
+    return Case(fn, (draw(3, 7, 4), draw.weight(4, 12)), reference)
