@@ -62,9 +62,12 @@ class Kinds:
     def _has_learned_keys(self, site: Site) -> bool:
         """Whether what is looked at is a table of parameters, and no tokens."""
         scores = site.scores
-        computed = scores.query is not None and not _is_given_only(scores.query)
-        table = computed and scores.key is not None and _is_table(scores.key)
-        return scores.of_parameters or table
+        if scores.query is None or scores.key is None:
+            return scores.of_parameters
+        if _is_given_only(scores.query):
+            # Of two given arrays, the keys of several heads are no table.
+            return scores.of_parameters and rank(scores.key) <= 2
+        return scores.of_parameters or _is_table(scores.key)
 
     def _sides(self, site: Site) -> tuple[Value | None, Value | None]:
         """What asks and what answers, before it was projected."""
