@@ -19,11 +19,19 @@ UNFIT = frozenset(
         "memory.hopfield_by_gradient",
         # Which of two given arrays holds the tokens shows in what the program returns.
         "field_vision.cross_covariance",
-        # A model whose parameters Flax does not let go into a program twice.
+        # Models whose parameters Flax does not let go into a program twice.
         "nnx_layers.trained",
+        "nnx_layers.scanned",
+        # Kernels that JAX cannot differentiate on a CPU.
+        "kernels.training",
+        "kernels.tpu_flash",
     ]
 )
-POSITIVE = [name for name in PROGRAMS if "negatives" not in name and name not in UNFIT]
+POSITIVE = [name for name in PROGRAMS if "negatives" not in name]
+
+
+def _sample(first):
+    return [name for name in POSITIVE[first::8] if name not in UNFIT]
 
 
 def _is_float(leaf):
@@ -61,7 +69,7 @@ def _right(program, fn, *args):
     return score(found_in(fn, *args), program.expected(), left_out=frozenset({"router", "memory"}))
 
 
-@pytest.mark.parametrize("name", POSITIVE[::8])
+@pytest.mark.parametrize("name", _sample(0))
 def test_a_step_of_training(name):
     program = PROGRAMS[name]()
     leaves, structure = jax.tree.flatten(program.args)
@@ -71,7 +79,7 @@ def test_a_step_of_training(name):
         assert result.right, result
 
 
-@pytest.mark.parametrize("name", POSITIVE[2::8])
+@pytest.mark.parametrize("name", _sample(2))
 def test_parameters_that_are_closed_over(name):
     program = PROGRAMS[name]()
     first, *rest = program.args
