@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attnreport.capture.program.jaxprs import Path
+from attnreport.capture.program.jaxprs import Path, manual_axes
 from attnreport.capture.program.trip_counts import largest_count
 from attnreport.capture.roles.layouts import CANONICAL
 from attnreport.capture.roles.loops import MERGED, Loop
@@ -143,4 +143,4 @@ def _length(closed: Any, site: Site, loop: Loop, steps: int | None) -> int:
 def _shards(site: Site, loop: Loop) -> int:
     scope = next(each for each in site.weights.scope.enclosing() if each.path == loop.path)
     params = {} if scope.node is None else scope.node.params
-    return math.prod(params["mesh"].shape[name] for name in params["newly_manual_axes"])
+    return math.prod(params["mesh"].shape[name] for name in manual_axes(params))

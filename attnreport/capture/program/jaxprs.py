@@ -1,7 +1,8 @@
 """What every part of the engine must know of jaxprs, across the versions of JAX.
 
 Up to 0.10 a `ClosedJaxpr` holds a `Jaxpr`; later the two are one class. The parameters of `scan`
-changed their names in 0.11. Nothing else in the engine depends on the version of JAX.
+changed their names in 0.11, one of `shard_map` after 0.10.0. Nothing else in the engine depends on
+the version of JAX.
 """
 
 import re
@@ -64,6 +65,12 @@ def scan_parts(equation: Any) -> tuple[int, int]:
     scanned = sum(rank(outer) == rank(inner) + 1 for outer, inner in pairs_in)
     carried = sum(rank(outer) == rank(inner) for outer, inner in pairs_out)
     return len(body.invars) - carried - scanned, carried
+
+
+def manual_axes(params: Mapping[str, Any]) -> frozenset[str]:
+    """The axes of the mesh over which a `shard_map` equation divides its work."""
+    name = "newly_manual_axes" if "newly_manual_axes" in params else "manual_axes"
+    return frozenset(params[name])
 
 
 def scope_of(path: Path) -> Path:

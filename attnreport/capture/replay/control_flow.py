@@ -14,7 +14,7 @@ from jax import lax
 from jax.sharding import PartitionSpec
 
 from attnreport.capture.program.addresses import inner_jaxpr, scope_name
-from attnreport.capture.program.jaxprs import Path, called_jaxpr, scan_parts
+from attnreport.capture.program.jaxprs import Path, called_jaxpr, manual_axes, scan_parts
 
 Values = Sequence[Any]
 Inputs = Mapping[str, Any]
@@ -227,7 +227,7 @@ def _missing(all: dict[Any, Any], present: dict[Any, Any]) -> dict[Any, Any]:
 
 def _shard_map(site: Site) -> tuple[list[Any], Taken]:
     params = site.equation.params
-    manual = params["newly_manual_axes"]
+    manual = manual_axes(params)
     axes = PartitionSpec(tuple(name for name in params["mesh"].axis_names if name in manual))
 
     def shard(operands: Values, inputs: Inputs) -> tuple[tuple[Any, ...], Taken]:
@@ -239,7 +239,7 @@ def _shard_map(site: Site) -> tuple[list[Any], Taken]:
         mesh=params["mesh"],
         in_specs=(tuple(params["in_specs"]), axes),
         out_specs=(tuple(params["out_specs"]), axes),
-        axis_names=set(manual),
+        axis_names=manual,
         check_vma=params["check_vma"],
     )(tuple(site.operands), site.inputs)
     return list(results), taken

@@ -5,6 +5,7 @@ from typing import Any
 
 from jax.extend.core import primitives
 
+from attnreport.capture.program.jaxprs import manual_axes
 from attnreport.capture.reproduction.literals import UnwritableError, source_of
 from attnreport.capture.reproduction.sketch import Line
 from attnreport.capture.reproduction.writer import Way, Writer, tuple_of
@@ -144,7 +145,7 @@ def _cond(writer: Writer, line: Line) -> list[str]:
 
 def _shard_map(writer: Writer, line: Line) -> list[str]:
     (body,) = line.bodies
-    mesh, manual = line.params["mesh"], sorted(line.params["newly_manual_axes"])
+    mesh, manual = line.params["mesh"], sorted(manual_axes(line.params))
     sizes, axes = tuple(mesh.shape.values()), tuple(mesh.axis_names)
     name, function = writer.function(body, result=tuple_of)
     kinds = f"(jax.sharding.AxisType.Auto,) * {len(sizes)}"
