@@ -33,7 +33,7 @@ PARAMETERS: Mapping[str, Any] = {
     "ceiling": 1,
     "hidden": False,
     "patterns": list(PATTERNS),
-    # The colors of report.css, for charts that no page has told its own.
+    # The colors of the page's style, for charts that no page has told its own.
     "dark": False,
     "bg": "#ffffff",
     "fg": "#1d2127",

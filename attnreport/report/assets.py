@@ -12,6 +12,21 @@ from typing import Any
 from attnreport._resources import read_text
 from attnreport.report.packing import as_text
 
+STYLES = (
+    "colors",
+    "page",
+    "examples",
+    "charts",
+    "bar",
+    "tokens",
+    "proof",
+    "prose",
+    "tables",
+    "overlays",
+    "screens",
+    "print",
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Assets:
@@ -20,13 +35,13 @@ class Assets:
     Attributes:
         css: The style sheet.
         boot: The one script in the page as text; it unpacks the others.
-        library: Compiled charts, Vega and the page's own scripts, deflated, in base64.
+        runtime: Compiled charts, Vega and the page's own scripts, deflated, in base64.
         policy: Content security policy: no request of any kind, and only these scripts.
     """
 
     css: str
     boot: str
-    library: str
+    runtime: str
     policy: str
 
 
@@ -40,9 +55,12 @@ def build_assets(specs: Mapping[str, Any]) -> Assets:
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
-    return Assets(
-        read_text("static/report.css"), boot, _packed("\0".join((charts, *scripts))), policy
-    )
+    return Assets(style_sheet(), boot, _packed("\0".join((charts, *scripts))), policy)
+
+
+def style_sheet() -> str:
+    """The style of the page, its parts in the order in which later ones overrule earlier ones."""
+    return "\n".join(read_text(f"static/style/{name}.css") for name in STYLES)
 
 
 def script_hash(script: str) -> str:

@@ -129,4 +129,4 @@ def test_only_what_cannot_hold_markup_is_left_unescaped():
         for node in tree.find_all(nodes.Filter)
         if node.name == "safe" and isinstance(node.node, nodes.Getattr)
     }
-    assert unescaped == {"policy", "css", "boot", "library", "first_atlas", "text"}
+    assert unescaped == {"policy", "css", "boot", "runtime", "first_atlas", "text"}

@@ -3,8 +3,9 @@ import re
 import numpy as np
 import pytest
 
-from attnreport._resources import read_text, templates_root
+from attnreport._resources import templates_root
 from attnreport.charts.theme import PARAMETERS, SKIN
+from attnreport.report.assets import style_sheet
 from attnreport.report.palette import DARK, LIGHT, hex_to_rgb, palette_bytes
 
 # Machado, Oliveira and Fernandes (2009), "A Physiologically-based Model for Simulation of Color
@@ -50,7 +51,7 @@ def lightness(rgb, vision):
 
 def panel_colors():
     """The color of the cards, light and dark, as the style sheet sets it on screen."""
-    screen = read_text("static/report.css").split("@media print")[0]
+    screen = style_sheet().split("@media print")[0]
     return re.findall(r"--panel:\s*(#[0-9a-f]{6})", screen)
 
 
@@ -113,7 +114,7 @@ SIGNALS = {
 
 def variables(selector):
     """The variables that the first rule with the selector sets in the style sheet."""
-    rule = re.search(rf"{re.escape(selector)} {{([^}}]*)}}", read_text("static/report.css"))
+    rule = re.search(rf"{re.escape(selector)} {{([^}}]*)}}", style_sheet())
     assert rule
     return dict(re.findall(r"(--[\w-]+): ([^;]+);", rule[1]))
 
@@ -132,7 +133,7 @@ def test_the_page_tells_the_charts_those_same_colors():
 
 
 def test_a_weight_of_zero_has_the_color_of_the_page():
-    dark = re.search(r"@media \(prefers-color-scheme: dark\) {\s*", read_text("static/report.css"))
+    dark = re.search(r"@media \(prefers-color-scheme: dark\) {\s*", style_sheet())
     assert dark
     assert LIGHT[0] == variables(":root,\n.paper")["--panel"]
     assert DARK[0] == variables(dark[0] + ":root")["--panel"]
