@@ -57,7 +57,7 @@ def require_writable(target: str | os.PathLike[str]) -> None:
     folder = open_folder(target)
     try:
         remote.require_replaceable(folder)
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # what TensorStore raises for addresses it only reads
         raise RecordingFileError(
             f"{folder.name} can only be read. Give a folder, or a gs:// or s3:// address."
         ) from error

@@ -112,7 +112,9 @@ def test_wrong_scales_are_refused(case):
 
 def test_a_loop_of_unknown_length_is_refused():
     def until(x):
-        attend = lambda x: jax.nn.softmax(x @ x.mT) @ x  # noqa: E731  a body of one line
+        def attend(x):
+            return jax.nn.softmax(x @ x.mT) @ x
+
         return jax.lax.while_loop(lambda x: x.sum() > 0, attend, x)
 
     with pytest.raises(CaptureError, match="runs in a `while` loop, whose iterations run with the"):

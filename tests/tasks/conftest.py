@@ -4,9 +4,10 @@ import pytest
 
 from attnreport.tasks.corpus import CorpusSizes
 from attnreport.tasks.grammar.lexicon import lexicon
-from attnreport.tasks.grammar.trees import Adjunct, Clause, NounPhrase, Pronoun
+from attnreport.tasks.grammar.trees import Adjunct, Clause, NounPhrase, Pronoun, Statement
 from attnreport.tasks.grammar.verb_forms import BE
 from attnreport.tasks.training import TrainingPlan
+from tests.tasks.saying import texts
 
 
 def nominal(text: str) -> NounPhrase | Pronoun:
@@ -76,4 +77,12 @@ def small_plan() -> TrainingPlan:
         attention=12,
         epochs=2,
         batch=32,
+    )
+
+
+@pytest.fixture
+def says(clause):
+    """English and German of a statement about one clause."""
+    return lambda *arguments, front="", **options: texts(
+        Statement(clause(*arguments, **options), front)
     )

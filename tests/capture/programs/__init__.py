@@ -15,6 +15,7 @@ _FILES = [
     "masks",
     "biases",
     "softmaxes",
+    "sinks",
     "precision",
     "dropout",
     "normalizers",

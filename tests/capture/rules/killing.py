@@ -26,7 +26,8 @@ from tests.capture.rules.reading import reading
 VERDICTS = Path(__file__).with_name("verdicts.json")
 TESTED = (
     "operations lineage dimensions factors products normalizers scores roles heads loops gates "
-    "bounds blocks after said recognizer_negatives kernel_readings requirements kernels"
+    "bounds blocks after said recognizer_negatives kernel_readings requirements kernels "
+    "kernel_calls"
 ).split()
 MOST_SECONDS = 2.0
 
