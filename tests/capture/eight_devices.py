@@ -1,15 +1,4 @@
-"""Replays of sharded programs on eight devices, run as a script in a process of its own.
-
-The number of devices is fixed when JAX starts. Prints the traceback of each check by its name,
-empty if it passed, as JSON.
-"""
-
-import json
-import os
-import traceback
-
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
-os.environ["JAX_PLATFORMS"] = "cpu"
+"""Replays of sharded programs, on eight devices; run as a module of its own."""
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +8,7 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from tests.capture.probing import added, assert_same_bits, equations, mark, probed
+from tests.devices import report
 
 X = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
 AUTO = jax.make_mesh((4, 2), ("data", "model"), axis_types=(AxisType.Auto,) * 2)
@@ -208,16 +198,5 @@ def check_loops_and_branches_under_an_explicit_mesh():
     np.testing.assert_allclose(values["yes"], [X * 0, first * 2], rtol=1e-6)
 
 
-CHECKS = {name: check for name, check in globals().items() if name.startswith("check_")}
-
-
-def outcome(check):
-    try:
-        check()
-    except Exception:
-        return traceback.format_exc()
-    return ""
-
-
 if __name__ == "__main__":
-    print(json.dumps({name: outcome(check) for name, check in CHECKS.items()}))
+    report({name: check for name, check in globals().items() if name.startswith("check_")})

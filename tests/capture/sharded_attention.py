@@ -1,17 +1,13 @@
-"""`with_attention` on a mesh of eight devices that the processor plays; prints what went wrong."""
+"""`with_attention` on a mesh, on eight devices; run as a module of its own."""
 
-import json
-import os
-
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
-
-import jax  # the flag must be set before
+import jax
 import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from attnreport import with_attention
 from tests.capture.attending import ROUNDING, attend, encode, numbers, projections, references
+from tests.devices import report
 
 LAYERS, X = [projections(0), projections(1)], numbers(8, 5, 8)
 MESH = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
@@ -53,18 +49,5 @@ def check_around_shard_map():
     assert np.array_equal(output, jax.jit(mapped)(X))
 
 
-def main() -> None:
-    assert len(jax.devices()) == 8
-    outcomes = {}
-    for name, check in list(globals().items()):
-        if name.startswith("check_"):
-            try:
-                check()
-                outcomes[name] = ""
-            except Exception as error:  # whatever it is, the test that reads this shows it
-                outcomes[name] = repr(error)
-    print(json.dumps(outcomes))
-
-
 if __name__ == "__main__":
-    main()
+    report({name: check for name, check in globals().items() if name.startswith("check_")})

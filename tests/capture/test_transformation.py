@@ -1,13 +1,9 @@
 """`with_attention` as a transformation: under all of JAX's own, and within a training step."""
 
 import functools
-import json
 import re
-import subprocess
-import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +23,7 @@ from tests.capture.attending import (
     references,
     weights_of,
 )
+from tests.devices import check_names, outcomes_on_eight_devices
 
 LAYERS = [projections(number) for number in range(2)]
 X = numbers(3, 5, 8)
@@ -291,24 +288,14 @@ def test_the_function_keeps_its_name():
     assert with_attention(nnx.Linear(2, 2, rngs=nnx.Rngs(0))) is not None
 
 
-SCRIPT = Path(__file__).with_name("sharded_attention.py")
-CHECKS = re.findall(r"^def (check_\w+)", SCRIPT.read_text(encoding="utf-8"), re.MULTILINE)
+SHARDED = "tests.capture.sharded_attention"
 
 
 @pytest.fixture(scope="module")
 def outcomes():
-    """What went wrong in each check, on eight devices that the processor plays."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.capture.sharded_attention"],
-        cwd=SCRIPT.parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return outcomes_on_eight_devices(SHARDED)
 
 
-@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("name", check_names(SHARDED))
 def test_on_eight_devices(outcomes, name):
     assert outcomes[name] == ""

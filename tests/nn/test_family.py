@@ -1,11 +1,7 @@
 """What every attention module has to do, whichever mechanism it is."""
 
 import functools
-import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,18 +10,8 @@ import pytest
 from flax import nnx
 
 from attnreport.capture import capture_attention
+from tests.devices import outcomes_on_eight_devices
 from tests.nn.family import FAMILY
-
-SCRIPT = Path(__file__).with_name("eight_devices.py")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def programs_are_compiled_quickly():
-    """They run once or twice: most of the time goes into compiling them."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 class Called:
@@ -200,16 +186,7 @@ def test_unedited_it_gives_its_weights_to_capture(name, masked):
 
 @pytest.fixture(scope="module")
 def outcomes():
-    """What went wrong with each module, on eight devices that the processor plays."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.nn.eight_devices"],
-        cwd=SCRIPT.parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return outcomes_on_eight_devices("tests.nn.eight_devices")
 
 
 @pytest.mark.parametrize("name", FAMILY)
