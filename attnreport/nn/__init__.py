@@ -47,8 +47,8 @@ from attnreport.nn.patches import PatchEmbedding as PatchEmbedding
 from attnreport.nn.recurrent import GatedRecurrentUnit as GatedRecurrentUnit
 from attnreport.nn.rotary import Rotary as Rotary
 from attnreport.nn.scaled_dot import ScaledDotScore as ScaledDotScore
+from attnreport.nn.score import Score as Score
 from attnreport.nn.scores import SCORES as SCORES
-from attnreport.nn.scores import Score as Score
 from attnreport.nn.scores import make_score as make_score
 from attnreport.nn.self_attentive import SelfAttentivePooling as SelfAttentivePooling
 from attnreport.nn.self_attentive import redundancy_penalty as redundancy_penalty

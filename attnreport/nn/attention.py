@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 from attnreport.nn.local import PredictedWindow
 from attnreport.nn.masks import without_head
-from attnreport.nn.scores import Score
+from attnreport.nn.score import Score
 from attnreport.nn.weights import masked_softmax, sow_attention
 
 Query = Float[Array, "batch query query_features"]
@@ -118,7 +118,7 @@ class Attention(nnx.Module):
                 features in queries as in keys.
         """
         value = key if value is None else value
-        weights = self.weights(query, self.key(key), without_head(mask, "`Attention`"))
+        weights = self.weights(query, self.key(key), without_head(mask, f"`{type(self).__name__}`"))
         sow_attention(self, weights[:, None], mask, same_input=key is query)
         used = self.dropout(weights).astype(value.dtype)
         context = jnp.einsum("bqk,bkv->bqv", used, value)

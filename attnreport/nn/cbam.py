@@ -8,14 +8,14 @@ from flax import nnx
 from flax.typing import Dtype
 from jaxtyping import Array, Float
 
-from attnreport.nn.gates import channel_gate, spatial_gate
+from attnreport.nn.gates import ChannelGate, spatial_gate
 
 Features = Float[Array, "batch height width channel"]
-ChannelGate = Float[Array, "batch 1 1 channel"]
-SpatialGate = Float[Array, "batch 1 1 places"]
+Channels = Float[Array, "batch 1 1 channel"]
+Places = Float[Array, "batch 1 1 places"]
 
 
-class ChannelAttention(nnx.Module):
+class ChannelAttention(ChannelGate):
     r"""A gate over channels, from the mean and the maximum of each over all places.
 
     $$s = \sigma\left(M(\operatorname{mean}_p x_p) + M(\max_p x_p)\right), \quad
@@ -35,27 +35,9 @@ class ChannelAttention(nnx.Module):
         self.reduce = nnx.Linear(features, hidden, dtype=dtype, rngs=rngs)
         self.expand = nnx.Linear(hidden, features, dtype=dtype, rngs=rngs)
 
-    @overload
-    def __call__(self, inputs: Features) -> Features: ...
-    @overload
-    def __call__(
-        self, inputs: Features, *, return_weights: Literal[True]
-    ) -> tuple[Features, ChannelGate]: ...
-    def __call__(
-        self, inputs: Features, *, return_weights: bool = False
-    ) -> Features | tuple[Features, ChannelGate]:
-        """The inputs with each channel scaled by its gate.
-
-        Args:
-            inputs: A map of features.
-            return_weights: Whether to return the gates too, in float32.
-
-        Returns:
-            The scaled inputs, or `(scaled inputs, gates)`.
-        """
-        logits = self._perceptron(inputs.mean((1, 2))) + self._perceptron(inputs.max((1, 2)))
-        output, gates = channel_gate(self, inputs, logits)
-        return (output, gates) if return_weights else output
+    def logits(self, inputs: Features) -> Float[Array, "batch channel"]:
+        """What the two maps make of the means and of the maxima of all channels."""
+        return self._perceptron(inputs.mean((1, 2))) + self._perceptron(inputs.max((1, 2)))
 
     def _perceptron(self, pooled: Array) -> Array:
         return self.expand(jax.nn.relu(self.reduce(pooled)))
@@ -85,10 +67,10 @@ class SpatialAttention(nnx.Module):
     @overload
     def __call__(
         self, inputs: Features, *, return_weights: Literal[True]
-    ) -> tuple[Features, SpatialGate]: ...
+    ) -> tuple[Features, Places]: ...
     def __call__(
         self, inputs: Features, *, return_weights: bool = False
-    ) -> Features | tuple[Features, SpatialGate]:
+    ) -> Features | tuple[Features, Places]:
         """The inputs with each place scaled by its gate.
 
         Args:
@@ -130,10 +112,10 @@ class CBAM(nnx.Module):
     @overload
     def __call__(
         self, inputs: Features, *, return_weights: Literal[True]
-    ) -> tuple[Features, tuple[ChannelGate, SpatialGate]]: ...
+    ) -> tuple[Features, tuple[Channels, Places]]: ...
     def __call__(
         self, inputs: Features, *, return_weights: bool = False
-    ) -> Features | tuple[Features, tuple[ChannelGate, SpatialGate]]:
+    ) -> Features | tuple[Features, tuple[Channels, Places]]:
         """The inputs scaled by both gates.
 
         Args:

@@ -1,19 +1,18 @@
 """Efficient channel attention (ECA) of Wang et al. (2020)."""
 
 import math
-from typing import Literal, overload
 
 from flax import nnx
 from flax.typing import Dtype
 from jaxtyping import Array, Float
 
-from attnreport.nn.gates import channel_gate
+from attnreport.nn.gates import ChannelGate, place_means
 
 Features = Float[Array, "batch *place channel"]
-Gate = Float[Array, "batch 1 1 channel"]
+Logits = Float[Array, "batch channel"]
 
 
-class EfficientChannelAttention(nnx.Module):
+class EfficientChannelAttention(ChannelGate):
     r"""A gate over channels, computed from the means of a few neighboring channels.
 
     $$z_c = \frac{1}{P} \sum_p x_{pc}, \quad
@@ -41,27 +40,9 @@ class EfficientChannelAttention(nnx.Module):
         size = _kernel_size(features) if kernel_size is None else kernel_size
         self.convolution = nnx.Conv(1, 1, (size,), use_bias=False, dtype=dtype, rngs=rngs)
 
-    @overload
-    def __call__(self, inputs: Features) -> Features: ...
-    @overload
-    def __call__(
-        self, inputs: Features, *, return_weights: Literal[True]
-    ) -> tuple[Features, Gate]: ...
-    def __call__(
-        self, inputs: Features, *, return_weights: bool = False
-    ) -> Features | tuple[Features, Gate]:
-        """The inputs with each channel scaled by its gate.
-
-        Args:
-            inputs: A map of features.
-            return_weights: Whether to return the gates too, in float32.
-
-        Returns:
-            The scaled inputs, or `(scaled inputs, gates)`.
-        """
-        means = inputs.mean(axis=tuple(range(1, inputs.ndim - 1)))
-        output, gates = channel_gate(self, inputs, self.convolution(means[..., None])[..., 0])
-        return (output, gates) if return_weights else output
+    def logits(self, inputs: Features) -> Logits:
+        """What the convolution makes of the mean of each channel and of its neighbors."""
+        return self.convolution(place_means(inputs)[..., None])[..., 0]
 
 
 def _kernel_size(features: int) -> int:

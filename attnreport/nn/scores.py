@@ -1,10 +1,7 @@
-"""Scores of a query against a key: what they have in common, and how to make one by its name."""
-
-from typing import Any, Protocol
+"""Scores of a query against a key by their names."""
 
 from flax import nnx
 from flax.typing import Dtype
-from jaxtyping import Array, Float
 
 from attnreport._errors import UnknownNameError
 from attnreport.nn.additive import AdditiveScore
@@ -13,26 +10,9 @@ from attnreport.nn.cosine import CosineScore
 from attnreport.nn.dot import DotScore
 from attnreport.nn.general import GeneralScore
 from attnreport.nn.scaled_dot import ScaledDotScore
+from attnreport.nn.score import Score
 
 SCORES = ("additive", "dot", "general", "concat", "scaled dot", "cosine")
-
-
-class Score(Protocol):
-    """What an `Attention` asks of its score: a module that is called with queries and keys."""
-
-    @property
-    def key(self) -> Any:
-        """Projects keys, once for all queries that will meet them."""
-        ...
-
-    def __call__(
-        self,
-        query: Float[Array, "*batch query query_features"],
-        projected_key: Float[Array, "*batch key hidden"],
-        /,
-    ) -> Float[Array, "*batch query key"]:
-        """The logits of each query over keys that `self.key` has projected."""
-        ...
 
 
 def make_score(

@@ -1,19 +1,17 @@
 """Squeeze and excitation of Hu, Shen and Sun (2018)."""
 
-from typing import Literal, overload
-
 import jax
 from flax import nnx
 from flax.typing import Dtype
 from jaxtyping import Array, Float
 
-from attnreport.nn.gates import channel_gate
+from attnreport.nn.gates import ChannelGate, place_means
 
 Features = Float[Array, "batch *place channel"]
-Gate = Float[Array, "batch 1 1 channel"]
+Logits = Float[Array, "batch channel"]
 
 
-class SqueezeExcitation(nnx.Module):
+class SqueezeExcitation(ChannelGate):
     r"""A gate over channels, computed from the mean of each channel.
 
     $$z_c = \frac{1}{P} \sum_p x_{pc}, \quad
@@ -36,25 +34,6 @@ class SqueezeExcitation(nnx.Module):
         self.reduce = nnx.Linear(features, hidden, dtype=dtype, rngs=rngs)
         self.expand = nnx.Linear(hidden, features, dtype=dtype, rngs=rngs)
 
-    @overload
-    def __call__(self, inputs: Features) -> Features: ...
-    @overload
-    def __call__(
-        self, inputs: Features, *, return_weights: Literal[True]
-    ) -> tuple[Features, Gate]: ...
-    def __call__(
-        self, inputs: Features, *, return_weights: bool = False
-    ) -> Features | tuple[Features, Gate]:
-        """The inputs with each channel scaled by its gate.
-
-        Args:
-            inputs: A map of features.
-            return_weights: Whether to return the gates too, in float32.
-
-        Returns:
-            The scaled inputs, or `(scaled inputs, gates)`.
-        """
-        means = inputs.mean(axis=tuple(range(1, inputs.ndim - 1)))
-        logits = self.expand(jax.nn.relu(self.reduce(means)))
-        output, gates = channel_gate(self, inputs, logits)
-        return (output, gates) if return_weights else output
+    def logits(self, inputs: Features) -> Logits:
+        """What the two maps make of the mean of each channel."""
+        return self.expand(jax.nn.relu(self.reduce(place_means(inputs))))

@@ -28,10 +28,10 @@ def inputs():
 def slow_attention(attention: AdditiveAttention, query, key, mask) -> tuple[np.ndarray, np.ndarray]:
     """Bahdanau et al. (2015), equations 5 and 6, one query and one key at a time."""
     query, key = np.asarray(query, np.float64), np.asarray(key, np.float64)
-    left = np.asarray(attention.query.kernel[...], np.float64)
-    right = np.asarray(attention.key.kernel[...], np.float64)
-    bias = np.asarray(attention.key.bias[...], np.float64)
-    score = np.asarray(attention.score.kernel[...], np.float64)[:, 0]
+    left = np.asarray(attention.score.query.kernel[...], np.float64)
+    right = np.asarray(attention.score.key.kernel[...], np.float64)
+    bias = np.asarray(attention.score.key.bias[...], np.float64)
+    score = np.asarray(attention.score.score.kernel[...], np.float64)[:, 0]
     weights = np.zeros((BATCH, QUERIES, KEYS))
     context = np.zeros((BATCH, QUERIES, key.shape[-1]))
     for b, q in np.ndindex(BATCH, QUERIES):
@@ -47,7 +47,7 @@ def slow_attention(attention: AdditiveAttention, query, key, mask) -> tuple[np.n
 @given(arrays(bool, (BATCH, QUERIES, KEYS)))
 def test_it_computes_the_equations_of_the_paper_under_any_mask(mask):
     attention = module()
-    attention.key.bias[...] = jnp.linspace(-1, 1, 4)
+    attention.score.key.bias[...] = jnp.linspace(-1, 1, 4)
     query = jax.random.normal(jax.random.key(1), (BATCH, QUERIES, 6))
     key = jax.random.normal(jax.random.key(2), (BATCH, KEYS, 7))
     context, weights = attention(query, key, mask=jnp.asarray(mask)[:, None], return_weights=True)
@@ -141,5 +141,5 @@ def test_in_bfloat16_the_weights_stay_float32(inputs):
 
 def test_a_mask_for_several_heads_is_refused(inputs):
     mask = jnp.ones((BATCH, 4, QUERIES, KEYS), dtype=bool)
-    with pytest.raises(InvalidAttentionError, match=r"has 4 heads, but additive attention has one"):
+    with pytest.raises(InvalidAttentionError, match=r"4 heads, but `AdditiveAttention` has one"):
         module()(*inputs, mask=mask)

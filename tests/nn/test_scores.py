@@ -115,7 +115,7 @@ def test_keys_that_were_projected_once_serve_step_by_step(name):
 def test_with_the_additive_score_it_is_additive_attention():
     ours = made("additive")
     other = drawn(lambda **o: AdditiveAttention(6, 6, 4, **o))
-    nnx.update(other, nnx.state(ours.score))
+    nnx.update(other, nnx.state(ours))
     query, key = numbers(BATCH, QUERIES, 6), numbers(BATCH, KEYS, 6, seed=1)
     np.testing.assert_allclose(ours(query, key), other(query, key), atol=1e-6)
 
