@@ -231,7 +231,10 @@ def _row_error(
     if not advice and np.abs(columns - 1).max() <= tolerance:
         advice = "The columns do sum to 1: put the key axis last, `weights.swapaxes(-1, -2)`."
     elif not advice and not head[query].any():
-        advice = "If all keys of this query are masked, pass the `mask` that says so."
+        advice = (
+            "If all keys of this query are masked, pass the `mask` that says so; if rows are not "
+            "meant to sum to one, say `normalized=False`."
+        )
     advice = advice or (
         "Pass post-softmax weights captured with dropout off; if rows are not meant to sum to "
         "one, say `normalized=False`."

@@ -139,7 +139,7 @@ def test_attention_that_does_not_run_gives_nothing():
         (
             lambda x: jnp.exp(x) @ (2 * x.mT) @ jnp.ones((5, 2)),
             numbers(2, 5, FEATURES),
-            r"two computed values \(test_nnx_modules\.py:\d+\).*but nothing normalizes it",
+            r"two computed values \(test_nnx_modules\.py:\d+\).*but nothing that normalizes",
         ),
     ],
     ids=["linear", "softmax", "one key", "products"],

@@ -52,6 +52,14 @@ def test_names_come_one_by_one_or_several():
             "`heads[4]` is [0.5]. Give a whole number or several, such as 3, [0, 5] or range(6).",
         ),
         (
+            {"budget": "2GB"},
+            "`budget` is '2GB'. Give a number of bytes, such as 2147483648 or 500e6.",
+        ),
+        (
+            {"budget": -1},
+            "`budget` is -1. Give a number of bytes, such as 2147483648 or 500e6.",
+        ),
+        (
             {"steps": 0},
             "`steps` is 0. Keep one iteration at least, or leave it out to keep the last.",
         ),

@@ -195,10 +195,12 @@ def test_attentions_of_one_name_are_told_apart_and_said():
     plan = plan_attention(model, {"attention": LAYERS[0]}, X)
     assert [each.name for each in plan.kept] == ["attention (call 1)", "attention (call 2)"]
     assert plan.notes == (
-        f"2 attentions are called `attention` (attending.py:{SOFTMAX}), so they are numbered in "
-        "the order in which they run. For names of their own, tag their weights with "
+        "Attentions that share a name are numbered in the order in which they run: 2 are called "
+        f"`attention` (attending.py:{SOFTMAX}). For names of their own, tag their weights with "
         "`jax.ad_checkpoint.checkpoint_name`, each with another tag.",
     )
+    one = plan_attention(model, {"attention": LAYERS[0]}, X, options=Options(layers=0))
+    assert one.notes == ()
 
 
 def test_names_are_those_that_capture_gives():

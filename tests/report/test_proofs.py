@@ -137,7 +137,7 @@ def test_what_was_not_multiplied_out_is_not_among_what_held(page):
     said, measured = [row for row in rows if row["check"] == "weights times values"]
     assert (said["worst value"], said["outcome"]) == ("–", "–")
     assert (said["in"], measured["outcome"]) == ("2 of 8 maps: layer 3", "held in 6 of 8")
-    assert said["what it says"].startswith("Not multiplied out")
+    assert said["what it says"].startswith("Not multiplied out: the program changes the weights")
 
 
 def test_without_guesses_nothing_speaks_of_them():

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
+
 from attnreport._errors import CaptureError
 from attnreport.capture.choice.reductions import reduction
 
@@ -71,6 +73,7 @@ class Options:
         _require_known("kinds", self.kinds, KINDS)
         _require_known("over_budget", [self.over_budget], ("refuse", "reduce"))
         reduction(self.reduce)
+        object.__setattr__(self, "budget", _bytes(self.budget))
         if self.steps is not None and self.steps < 1:
             raise CaptureError(
                 f"`steps` is {self.steps}. Keep one iteration at least, or leave it out to keep "
@@ -134,6 +137,14 @@ def _heads_by(heads: Mapping[Any, Any]) -> dict[str | int, tuple[int, ...] | Non
         key: None if numbers is None else numbers_of(numbers, f"heads[{key!r}]")
         for key, numbers in heads.items()
     }
+
+
+def _bytes(budget: Any) -> int:
+    if isinstance(budget, int | float | np.number) and budget >= 0:
+        return int(min(budget, UNLIMITED))
+    raise CaptureError(
+        f"`budget` is {budget!r}. Give a number of bytes, such as {BUDGET} or 500e6."
+    )
 
 
 def _require_known(option: str, given: Iterable[str], known: Sequence[str]) -> None:

@@ -28,6 +28,8 @@ class About:
         layers: Numbers of the layers that are kept, one for each entry along the loops in front,
             other than the steps of a decoder.
         heads: Numbers of the heads that are kept.
+        unproved: Why weights times values are not compared with the program's own result; empty if
+            they are.
         notes: What was wanted and cannot be had, or not as it is wanted, a sentence each.
     """
 
@@ -42,6 +44,7 @@ class About:
     precision: str = "float32"
     layers: tuple[int, ...] = ()
     heads: tuple[int, ...] = ()
+    unproved: str = ""
     notes: tuple[str, ...] = ()
 
 

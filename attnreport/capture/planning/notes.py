@@ -44,7 +44,7 @@ def reduced_note(count: int, size: int, budget: int, reduce: str, left: int) -> 
 
 
 def name_notes(named: Sequence[tuple[str, str]]) -> list[str]:
-    """A sentence for each name that several attentions have.
+    """A sentence if several attentions have one name.
 
     Args:
         named: Name and place in the code of each attention.
@@ -53,11 +53,17 @@ def name_notes(named: Sequence[tuple[str, str]]) -> list[str]:
     for name, place in named:
         if without_call(name) != name:
             places.setdefault(without_call(name), []).append(place)
-    return [
-        f"{len(found)} attentions are called `{name}`{_at(found)}, so they are numbered in the "
-        "order in which they run. For names of their own, tag their weights with "
-        "`jax.ad_checkpoint.checkpoint_name`, each with another tag."
+    shared = [
+        f"{len(found)} are called `{name}`{_at(found)}"
         for name, found in places.items()
+        if len(found) > 1
+    ]
+    if not shared:
+        return []
+    return [
+        f"Attentions that share a name are numbered in the order in which they run: {few(shared)}. "
+        "For names of their own, tag their weights with `jax.ad_checkpoint.checkpoint_name`, each "
+        "with another tag."
     ]
 
 

@@ -16,7 +16,7 @@ from attnreport.capture.choice.selection import (
     usual_group,
 )
 from attnreport.capture.extraction.attention import About
-from attnreport.capture.extraction.proofs import product_of
+from attnreport.capture.extraction.proofs import Product, product_of
 from attnreport.capture.extraction.stacking import Stacking, bounds, stacking_of
 from attnreport.capture.extraction.wanted import Wanted, wanted_of
 from attnreport.capture.planning.notes import (
@@ -100,7 +100,7 @@ def _notes(
 ) -> Iterator[str]:
     if any(is_random(each.site.contraction.weights) for each in planned if random and each.kept):
         yield DROPOUT
-    yield from name_notes([(each.name, each.about.place) for each in planned])
+    yield from name_notes([(each.name, each.about.place) for each in planned if each.kept])
     if options.steps is None:
         yield from loop_notes(closed, [(each.name, each.site) for each in planned if each.kept])
     left_out = [each for each in planned if each.choice.left_out == "kind"]
@@ -125,9 +125,8 @@ def _planned(
             '`reduce="head mean"`.'
         )
     wanted = wanted_of(analysis.facts.dimensions, site, options.want)
-    product = None if site.mixed else product_of(analysis.facts.dimensions, site)
-    if not analysis.facts.numbers.same(site.contraction.weights, site.weights):
-        product = None
+    changed = site.mixed or not analysis.facts.numbers.same(site.contraction.weights, site.weights)
+    product = None if changed else product_of(analysis.facts.dimensions, site)
     *front, _, queries, keys = stacking.shape(site.layout.shape, len(choice.layers))
     about = About(
         kind=site.kind,
@@ -142,6 +141,7 @@ def _planned(
         precision=str(site.contraction.weights.dtype),
         layers=choice.layers,
         heads=choice.all_heads,
+        unproved=_unproved(changed, product),
         notes=(*wanted.notes, *_uncut(wanted, choice, candidate.heads)),
     )
     return Planned(
@@ -157,6 +157,13 @@ def _planned(
         product=product,
         weights="weights" in options.want,
     ).weighed()
+
+
+def _unproved(changed: bool, product: Product | None) -> str:
+    """Why weights are not multiplied with values to prove them; empty if they are."""
+    if changed:
+        return "the program changes the weights before it uses them (dropout, mixing of heads)"
+    return "" if product else "the dimensions of its result cannot be told apart"
 
 
 def _uncut(wanted: Wanted, choice: Choice, heads: int) -> list[str]:

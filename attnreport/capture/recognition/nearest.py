@@ -13,6 +13,7 @@ def nearest(analysis: Analysis) -> str:
             place = source_line(use.node)
             return (
                 "What came nearest is a product of two computed values"
-                f"{f' ({place})' if place else ''}, as scores are; but nothing normalizes it."
+                f"{f' ({place})' if place else ''}, as scores are; but nothing that normalizes its "
+                "result, such as a softmax, gives weights that then average values."
             )
     return "Nothing in it is normalized, and no two computed values are multiplied and summed."

@@ -225,10 +225,7 @@ def _checks(captured: Captured) -> tuple[Check, ...]:
     checks = [Check("form", detail=f"Recognized as {about.form} ({about.place or 'code'}).")]
     product = np.asarray(captured.proof.product_error)
     if np.isnan(product).all():
-        detail = (
-            "Not multiplied out: the program changes the weights before it uses them (dropout, "
-            "mixing of heads), or the dimensions of its result cannot be told apart."
-        )
+        detail = f"Not multiplied out{about.unproved and ': '}{about.unproved}."
         checks.append(Check("weights times values", detail=detail))
     else:
         error = float(np.nanmax(product))
