@@ -10,15 +10,12 @@ from jax.experimental.pallas.ops.gpu import attention as gpu
 from attnreport.capture.kernels.kernels import FORM
 from tests.capture.attending import numbers, projections
 from tests.capture.programs.fused import attend, over_heads
-from tests.capture.recognizing import FAST, analysis_of
+from tests.capture.programs.quickly import run as quickly
+from tests.capture.recognizing import analysis_of
 
 X = numbers(3, 5, 8)
 LAYER = projections()
 Q, K, V = (numbers(2, 3, length, 8, seed=seed) for seed, length in enumerate((6, 7, 7)))
-
-
-def quickly(function, *args):
-    return jax.jit(function, compiler_options=FAST)(*args)
 
 
 def softmax(q, k):

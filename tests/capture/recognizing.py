@@ -11,10 +11,8 @@ from attnreport.capture.recognition.recognizer import Analysis
 from attnreport.capture.replay.replay import Probe, replay
 from attnreport.capture.roles.layouts import axes_names, canonical_weights, merged
 from attnreport.capture.roles.sites import Site
+from tests.capture.programs import quickly
 from tests.capture.programs.scoring import Found
-
-# Compiling takes most of the time of these tests.
-FAST = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def graph_of(fn: Callable[..., Any], *args: Any) -> Graph:
@@ -36,7 +34,7 @@ def found_in(fn: Callable[..., Any], *args: Any) -> list[Found]:
         for number, site in enumerate(sites)
     ]
     again = replay(analysis.facts.graph.closed, probes)
-    _, tapped, aux = jax.jit(again, compiler_options=FAST)(jax.tree.leaves(args), {})
+    _, tapped, aux = quickly.run(again, jax.tree.leaves(args), {})
     found: list[Found] = []
     for number, site in enumerate(sites):
         weights = merged(tapped[f"{number:03d}"], site.loops)

@@ -45,6 +45,16 @@ def _associative(x, p):
     return lax.associative_scan(join, (jax.nn.sigmoid(x @ p[0]), x @ p[1]), axis=1)[1] @ p[2]
 
 
+def test_what_is_closed_over_is_to_be_an_argument():
+    (said,) = _said(lambda x: jax.nn.softmax(x @ P[0]) @ np.tanh(P[1]), X)
+    assert said.sentence.endswith(
+        "Arrays that the function closes over are constants of it, not inputs: pass as arguments "
+        "what is attended to."
+    )
+    (said,) = _said(lambda x, p: jax.nn.softmax(x @ p), X, P[0])
+    assert said.sentence.endswith("over the axis it is normalized over.")
+
+
 @pytest.mark.parametrize("fn", [_linear, _retention, _state_space, _associative])
 def test_linear_attention_and_state_spaces(fn):
     said = _said(fn, X, P)

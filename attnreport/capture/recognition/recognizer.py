@@ -21,6 +21,7 @@ from attnreport.capture.forms.measured import to_be_measured
 from attnreport.capture.kernels.kernels import Kernels
 from attnreport.capture.program.graph import Graph, Node, Value
 from attnreport.capture.program.lineage import carries_numbers
+from attnreport.capture.recognition.names import source_line
 from attnreport.capture.recognition.said import (
     Said,
     kernels,
@@ -74,7 +75,7 @@ class Analysis:
             *segments(facts.graph, facts.numbers),
             *linear_attention(facts.graph, facts.is_weights, is_forward),
             *pieces(self._pieces),
-            *([] if sites else unused(facts.normalized.values(), is_forward)),
+            *([] if sites else unused(facts.graph, facts.normalized.values(), is_forward)),
         ]
 
     @functools.cached_property
@@ -98,10 +99,24 @@ class Analysis:
 
     def _is_candidate(self, use: Contraction) -> bool:
         # What only adds up weights to normalize them again makes no use of them.
-        dead = use.node in self._totals or not self.facts.graph.is_live(use.output)
+        dead = use.node in self._totals or not self._is_needed(use)
         backward = is_backward(use.node) and not is_result(use.output)
         possible = bool(use.over) and not dead and not backward and not is_recomputed(use.node)
         return possible and carries_numbers(use.values, counts=True)
+
+    def _is_needed(self, use: Contraction) -> bool:
+        """Whether an output depends on a contraction, or on the same computed again.
+
+        Where all of a loss is rematerialized and only its gradient is wanted, nothing else is left
+        of the forward pass.
+        """
+        return self.facts.graph.is_live(use.output) or _statement(use.node) in self._recomputed
+
+    @functools.cached_property
+    def _recomputed(self) -> set[Any]:
+        graph = self.facts.graph
+        live = [node for node in graph.nodes if graph.is_live(node.outputs[0])]
+        return {_statement(node) for node in live if is_recomputed(node)}
 
     def _at(self, use: Contraction) -> Iterator[Site]:
         """The attentions of a contraction, in the form that comes first."""
@@ -146,3 +161,8 @@ def _order(site: Site) -> int:
 def _identity(site: Site) -> tuple[Value, frozenset[int]]:
     """One array may serve as weights over two of its axes, as in slots and back."""
     return site.weights, frozenset(id(canonical(factor)) for factor in site.over)
+
+
+def _statement(node: Node) -> tuple[Any, ...]:
+    """What an operation has in common with itself when it is computed again."""
+    return node.primitive, source_line(node), node.outputs[0].shape

@@ -7,9 +7,13 @@ be taken out of the program as they are. A reader who looks for their attention 
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+import jax.numpy as jnp
+import numpy as np
+
 from attnreport.capture.dimensions.axis_rules import batch_axes, contracted_axes
 from attnreport.capture.kernels.calls import is_kernel, kernel_name
 from attnreport.capture.program.graph import Graph, Node, Value
+from attnreport.capture.program.jaxprs import constants
 from attnreport.capture.program.lineage import MOVES, Numbers, carries_numbers, source
 from attnreport.capture.recognition.names import source_line
 from attnreport.capture.recognition.recurrences import recurrences
@@ -134,16 +138,33 @@ def pieces(nodes: Iterable[Node]) -> Iterator[Said]:
         )
 
 
-def unused(normalized: Iterable[Normalized], is_forward: Callable[[Node], bool]) -> Iterator[Said]:
+def unused(
+    graph: Graph, normalized: Iterable[Normalized], is_forward: Callable[[Node], bool]
+) -> Iterator[Said]:
     """Where a program without attention came nearest to it."""
+    advice = _CLOSED_OVER if _closes_over_arrays(graph) else ""
     nodes = [each.value.node for each in normalized if each.form != "quotient by the sum"]
     for node in [each for each in nodes if each is not None and is_forward(each)][:_NEAREST]:
         yield say(
             "softmax",
             node,
             "A softmax comes nearest to attention, but it could not be followed to a product with "
-            "values computed from the inputs that sums over the axis it is normalized over.",
+            "values computed from the inputs that sums over the axis it is normalized over."
+            f"{advice}",
         )
+
+
+def _closes_over_arrays(graph: Graph) -> bool:
+    return any(
+        np.ndim(each) > 1 and jnp.issubdtype(each.dtype, jnp.inexact)
+        for each in constants(graph.closed)
+    )
+
+
+_CLOSED_OVER = (
+    " Arrays that the function closes over are constants of it, not inputs: pass as arguments "
+    "what is attended to."
+)
 
 
 def _products_of_three(graph: Graph, is_weights: Callable[[Value], bool]) -> Iterator[Node]:

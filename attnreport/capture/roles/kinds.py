@@ -1,6 +1,7 @@
 """What an attention attends to: its own tokens, others, or none in particular."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 
 from attnreport.capture.dimensions.dimensions import Dimensions
@@ -66,8 +67,25 @@ class Kinds:
             return scores.of_parameters
         if _is_given_only(scores.query):
             # Of two given arrays, the keys of several heads are no table.
-            return scores.of_parameters and rank(scores.key) <= 2
+            learned = scores.of_parameters or self._is_held_by_a_model(site)
+            return learned and rank(scores.key) <= 2
         return scores.of_parameters or _is_table(scores.key)
+
+    def _is_held_by_a_model(self, site: Site) -> bool:
+        """Whether the given keys are part of an argument that is a model, and the query of another.
+
+        What a module holds is a layer. Of what a dictionary or a list holds, keys such as those of
+        a cache have their features last, and a layer's matrix first.
+        """
+        scores = site.scores
+        if scores.query is None or scores.key is None or scores.product is None:
+            return False
+        (asking, _), (answering, place) = _argument(scores.query), _argument(scores.key)
+        if asking == answering or not place:
+            return False
+        first = self._dimensions.of(source(scores.key))[0]
+        summed = scores.product.summed[key_side(scores.product, site.over)]
+        return "." in place or any(stems_from(each, first) for each in summed)
 
     def _sides(self, site: Site) -> tuple[Value | None, Value | None]:
         """What asks and what answers, before it was projected."""
@@ -206,6 +224,15 @@ def _is_given_only(value: Value) -> bool:
                 seen.add(each)
                 waiting.append(each)
     return not waiting
+
+
+def _argument(value: Value) -> tuple[str, str]:
+    """The argument that a given array is or is part of, and where in it."""
+    current = source(value)
+    while current.node is None and current.outer is not None:
+        current = source(current.outer)
+    argument = re.split(r"[.\[]", current.label, maxsplit=1)[0]
+    return argument, current.label.removeprefix(argument)
 
 
 def _data(value: Value | None, projection: Projection | None) -> Value | None:

@@ -80,6 +80,36 @@ def whole_loss_rematerialized(draw: Draw) -> Case:
     return Case(fn, args, _ref_loss, observe=_first)
 
 
+def _only_gradients(loss, *args):
+    """Gradients of a scaled loss that is rematerialized as a whole; that of the scale is it."""
+    scaled = jax.checkpoint(lambda scale, *args: scale * loss(*args))
+    return jax.grad(scaled, argnums=(0, 1))(1.0, *args)
+
+
+@program("Only the gradient of a loss that is rematerialized as a whole: no forward pass is left.")
+def only_gradients(draw: Draw) -> Case:
+    args = _model(draw), draw.integers(9, 2, 6)
+    return Case(lambda *args: _only_gradients(_loss, *args), args, _ref_loss, observe=_first)
+
+
+@program("The same with the layers in a scan.")
+def only_gradients_of_a_scan(draw: Draw) -> Case:
+    p = {n: draw(2, 8, 2, 4, scale=0.4) for n in "qkv"} | {"ff": draw(2, 8, 8, scale=0.4)}
+
+    def fn(p, x):
+        def loss(p, x):
+            return (lax.scan(lambda x, w: (_layer(x, w), None), x, p)[0] ** 2).mean()
+
+        return _only_gradients(loss, p, x)
+
+    def reference(note, p, x):
+        for layer in range(2):
+            x = _ref_layer(note, x, {n: p[n][layer] for n in p}, layer=layer)
+        return (x**2).mean()
+
+    return Case(fn, (p, draw(2, 5, 8)), reference, observe=_first)
+
+
 @program("Layers in a scan with remat inside, gradients through it.")
 def scan_rematerialized(draw: Draw) -> Case:
     p = {n: draw(3, 8, 2, 4, scale=0.4) for n in "qkv"} | {"ff": draw(3, 8, 8, scale=0.4)}
