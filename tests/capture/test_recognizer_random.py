@@ -12,7 +12,7 @@ from tests.capture.recognizing import found_in
 FIRST = int(os.environ.get("ATTNREPORT_FIRST_SEED", "0"))
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + 150))
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + 500))
 def test_a_random_program(seed):
     program = random_program(seed)
     result = score(found_in(program.fn, *program.args), program.expected())

@@ -23,20 +23,20 @@ def over_devices(leaf):
 
 
 def check(member: Member) -> None:
-    inputs, mask = member.inputs(BATCH), member.masks(BATCH)
+    inputs, options = member.inputs(BATCH), member.options(BATCH)
     graph, parameters, rest = nnx.split(member.module(), nnx.Param, ...)
 
     @jax.jit
-    def call(parameters, inputs, mask):
+    def call(parameters, inputs, options):
         module = nnx.merge(graph, parameters, rest)
-        return module(*inputs, mask=mask, return_weights=True)
+        return module(*inputs, **options, return_weights=True)
 
-    expected = call(parameters, inputs, mask)
-    split = jax.device_put((inputs, mask), NamedSharding(MESH, P("data")))
+    expected = call(parameters, inputs, options)
+    split = jax.device_put((inputs, options), NamedSharding(MESH, P("data")))
     found = call(jax.tree.map(over_devices, parameters), *split)
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         assert len(one.sharding.device_set) == 8
-        assert one.sharding.shard_shape(one.shape)[0] == BATCH // 4
+        assert one.sharding.shard_shape(one.shape)[0] == one.shape[0] // 4
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 

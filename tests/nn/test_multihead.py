@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from jax.test_util import check_grads
 
 from attnreport._errors import InvalidAttentionError
-from attnreport.nn import MultiHeadAttention, causal_mask, padding_mask
+from attnreport.nn import MultiHeadAttention, RelativeBias, causal_mask, padding_mask
 
 BATCH, QUERIES, KEYS, HEADS = 2, 3, 5, 2
 
@@ -178,3 +178,29 @@ def test_in_bfloat16_the_weights_stay_float32(inputs):
 def test_features_that_heads_cannot_share_are_refused():
     with pytest.raises(InvalidAttentionError, match="6 features cannot be shared equally by 4"):
         MultiHeadAttention(4, 6, rngs=nnx.Rngs(0))
+
+
+def test_new_options_leave_the_parameters_as_they_were():
+    def shapes(module):
+        flat = nnx.to_flat_state(nnx.state(module, nnx.Param))
+        return {".".join(map(str, path)): leaf.shape for path, leaf in flat}
+
+    plain = shapes(MultiHeadAttention(4, 16, rngs=nnx.Rngs(0)))
+    assert plain == {
+        **{f"{name}.kernel": (16, 4, 4) for name in ("query", "key", "value")},
+        **{f"{name}.bias": (4, 4) for name in ("query", "key", "value")},
+        "out.kernel": (4, 4, 16),
+        "out.bias": (16,),
+    }
+    bias = RelativeBias(4, rngs=nnx.Rngs(0))
+    more = shapes(
+        MultiHeadAttention(
+            4, 16, position_bias=bias, normalize_qk="rms", sink=True, rngs=nnx.Rngs(0)
+        )
+    )
+    assert more == plain | {
+        "query_ln.scale": (4,),
+        "key_ln.scale": (4,),
+        "position_bias.embedding.embedding": (32, 4),
+        "sinks": (4,),
+    }

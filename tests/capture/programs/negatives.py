@@ -20,6 +20,15 @@ def vocabulary_cross_entropy(draw: Draw) -> Case:
     return Case(fn, (draw(2, 5, 6), draw.weight(6, 11), draw.integers(11, 2, 5)))
 
 
+@program("Attention that is computed, and its result thrown away.")
+def result_of_no_use(draw: Draw) -> Case:
+    def fn(x, q, k):
+        _ = jax.nn.softmax((x @ q) @ (x @ k).mT) @ x
+        return jnp.tanh(x @ q)
+
+    return Case(fn, (draw(2, 5, 6), draw.weight(6, 6), draw.weight(6, 6)))
+
+
 @program("A training step of a language model without attention: loss and gradients.")
 def vocabulary_training_step(draw: Draw) -> Case:
     def loss(p, tokens, labels):

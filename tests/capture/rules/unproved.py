@@ -16,7 +16,6 @@ UNPROVED = {
     "dimensions.axis_rules.AXIS_RULES: without expand_dims": _OTHER_VERSIONS,
     "dimensions.piece_rules.PIECE_RULES: without dynamic_update_slice": _SAME_BY_DEFAULT,
     "dimensions.piece_rules.PIECE_RULES: without scatter-add": _SAME_BY_DEFAULT,
-    "roles.contractions.Walk._has: always yes": _SEVERAL_WAYS,
     "roles.loops._is_over_heads: always no": (
         "Loops over heads are told by their matrices first; this is for heads that carry numbers."
     ),
@@ -29,9 +28,6 @@ UNPROVED = {
         "Rotations are features of a constant; those whose features are tokens are not seen yet."
     ),
     "roles.projections._has_any: always yes": _SEVERAL_WAYS,
-    "roles.requirements.is_recomputed: always no": (
-        "What is recomputed is backward too, and left out as that."
-    ),
     "roles.requirements._entrywise: finds nothing": (
         "Entropies of scores are no attention for other reasons too."
     ),
