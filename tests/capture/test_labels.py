@@ -8,6 +8,7 @@ from attnreport._errors import CaptureError, InvalidAttentionError
 from attnreport.capture import capture_attention
 from attnreport.capture.results.labels import Labels
 from attnreport.recording import GridAxis, TokenAxis
+from tests.capture.versions import with_causal_flag
 
 
 def labels(tokens=None, key_tokens=None, examples=1):
@@ -181,12 +182,21 @@ def test_latents_keep_their_number():
 
 def test_other_keywords_go_to_the_model():
     x = numbers(1, 3, 8)
+    assert np.array_equal(
+        captured(x, deterministic=True).examples[0].maps[0].array(),
+        captured(x).examples[0].maps[0].array(),
+    )
+    with pytest.raises(TypeError, match="unknown"):
+        captured(x, unknown=1)
+
+
+@with_causal_flag
+def test_keywords_of_both_kinds_go_to_the_model():
+    x = numbers(1, 3, 8)
     causal = captured(x, is_causal=True).examples[0].maps[0]
     assert np.array_equal(causal.mask, np.tri(3, dtype=bool))
     both = captured(x, is_causal=True, kwargs={"mask": jnp.array([True, False, True])})
     assert np.array_equal(both.examples[0].maps[0].mask, np.tri(3, dtype=bool) & [1, 0, 1])
-    with pytest.raises(TypeError, match="unknown"):
-        captured(x, unknown=1)
 
 
 @pytest.mark.parametrize(

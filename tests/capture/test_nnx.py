@@ -19,6 +19,7 @@ from tests.capture.nnx_models import (
     maps,
     numbers,
 )
+from tests.capture.versions import with_causal_flag
 
 
 def test_an_encoder_gives_what_flax_sows():
@@ -209,7 +210,8 @@ def test_weights_in_bfloat16_are_those_of_the_model(causal):
         1, 16, in_kv_features=16, dtype=dtype, decode=False, rngs=nnx.Rngs(0)
     )
     x = 5 * numbers(1, 256, 16, dtype=dtype)
-    recording = capture_attention(module, x, kwargs={"is_causal": causal})
+    mask = nnx.make_causal_mask(x[..., 0]) if causal else None
+    recording = capture_attention(module, x, kwargs={"mask": mask})
     (found,) = recording.examples[0].maps
     query, key, value = (
         part(x).astype(jnp.float32)[0, :, 0] for part in (module.query, module.key, module.value)
@@ -222,7 +224,7 @@ def test_weights_in_bfloat16_are_those_of_the_model(causal):
     assert found.checks.output_difference == 0
     mixed = (found.array()[0] @ value).astype(dtype)
     output = module.out(mixed[None, :, None]).astype(jnp.float32)
-    uncaptured = module(x, is_causal=causal).astype(jnp.float32)
+    uncaptured = module(x, mask=mask).astype(jnp.float32)
     assert abs(output - uncaptured).max() <= 4 * rounding * abs(uncaptured).max()
 
 
@@ -253,6 +255,7 @@ def test_rows_whose_keys_are_all_masked_are_no_error():
     assert labels.examples[1].maps[0].weights.shape == (HEADS, 2, 2)
 
 
+@with_causal_flag
 def test_a_causal_flag_becomes_the_mask():
     model = nnx.MultiHeadAttention(HEADS, FEATURES, decode=False, rngs=nnx.Rngs(0))
     recording = capture_attention(

@@ -47,8 +47,9 @@ def explanation(error: Exception) -> str:
 def _by_message(error: Exception, at: str, message: str) -> str:
     """The same for errors that only their text tells apart."""
     if "not a valid JAX type" in message:
+        # JAX 0.10.0 names no place there, but the function.
         kind = re.search(
-            r"type <class '(?:\w+\.)*(\w+)'>(?: at output component (\S+?),)?", message
+            r"type <class '(?:\w+\.)*(\w+)'>(?: at output component ([\[.]\S+?),)?", message
         )
         what = f"a {kind[1]}" if kind else "something"
         where = f" at `{kind[2]}` of its output" if kind and kind[2] else ""
