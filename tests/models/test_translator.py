@@ -58,7 +58,7 @@ def slow_step(model: Translator, encoded: Encoded, state, previous: int):
         return 1 / (1 + np.exp(-value))
 
     decoder = model.decoder
-    attention, unit = decoder.attention, decoder.unit
+    attention, unit = decoder.attention.score, decoder.unit
     annotations = np.asarray(encoded.annotations[0], np.float64)
     energies = []
     for annotation in annotations[np.asarray(encoded.real[0])]:
