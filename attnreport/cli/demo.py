@@ -14,6 +14,9 @@ from attnreport.cli.terminal import say
 @report_options
 @save_option
 @click.option("--list", "list_demos", is_flag=True, help="List the demos.")
+@click.option(
+    "--attention", metavar="NAME", help="Which attention the model has; --list shows the choices."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the training.")
 @click.option("--fresh", is_flag=True, help="Train again, even if a trained model is kept.")
 @quiet_option
@@ -28,6 +31,7 @@ def demo(
     budget_mb: float | None,
     save: str | None,
     list_demos: bool,
+    attention: str | None,
     seed: int,
     fresh: bool,
     quiet: bool,
@@ -43,13 +47,16 @@ def demo(
         width = max(len(each) for each in DEMOS)
         for each, known in DEMOS.items():
             say(f"{each:<{width}}  {known.description}")
+            for option, choices in known.options.items():
+                say(f"{'':<{width}}  --{option} {', '.join(choices)}")
         return
     name = next(iter(DEMOS)) if name is None else name
     if name not in DEMOS:
         raise click.UsageError(f"There is no demo {name!r}. Choose one of {', '.join(DEMOS)}.")
+    options = {} if attention is None else {"attention": attention}
     report = Path(f"{name}.html") if output is None else output
     check_targets(report, force=force, save=save)
-    recording = run_demo(name, seed=seed, fresh=fresh, progress=not quiet)
+    recording = run_demo(name, seed=seed, fresh=fresh, progress=not quiet, **options)
     finish(
         recording,
         report,

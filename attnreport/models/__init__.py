@@ -6,25 +6,46 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from attnreport.models.bert import Bert as Bert
     from attnreport.models.hugging_face import load_bert as load_bert
+    from attnreport.models.transformer import LanguageModel as LanguageModel
+    from attnreport.models.transformer import TextEncoder as TextEncoder
+    from attnreport.models.transformer import Transformer as Transformer
+    from attnreport.models.transformer_layers import TransformerSizes as TransformerSizes
     from attnreport.models.translator import Translator as Translator
     from attnreport.models.translator import TranslatorSizes as TranslatorSizes
     from attnreport.models.translator_decoding import translate_greedily as translate_greedily
     from attnreport.models.translator_decoding import translate_with_beam as translate_with_beam
+    from attnreport.models.vision import IMAGE_ATTENTIONS as IMAGE_ATTENTIONS
+    from attnreport.models.vision import ConvolutionalNetwork as ConvolutionalNetwork
+    from attnreport.models.vision import VisionTransformer as VisionTransformer
 
 # A model costs its module's import only when it is first used.
 _HOME = {
     "Bert": "attnreport.models.bert",
+    "ConvolutionalNetwork": "attnreport.models.vision",
+    "IMAGE_ATTENTIONS": "attnreport.models.vision",
+    "LanguageModel": "attnreport.models.transformer",
+    "TextEncoder": "attnreport.models.transformer",
+    "Transformer": "attnreport.models.transformer",
+    "TransformerSizes": "attnreport.models.transformer_layers",
     "Translator": "attnreport.models.translator",
     "TranslatorSizes": "attnreport.models.translator",
+    "VisionTransformer": "attnreport.models.vision",
     "load_bert": "attnreport.models.hugging_face",
     "translate_greedily": "attnreport.models.translator_decoding",
     "translate_with_beam": "attnreport.models.translator_decoding",
 }
 
 __all__ = [
+    "IMAGE_ATTENTIONS",
     "Bert",
+    "ConvolutionalNetwork",
+    "LanguageModel",
+    "TextEncoder",
+    "Transformer",
+    "TransformerSizes",
     "Translator",
     "TranslatorSizes",
+    "VisionTransformer",
     "load_bert",
     "translate_greedily",
     "translate_with_beam",

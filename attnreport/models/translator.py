@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from attnreport.nn.additive import AdditiveAttention
-from attnreport.nn.masks import padding_mask
+from attnreport.models.looking import make_attention, seen_at
 from attnreport.nn.recurrent import GatedRecurrentUnit
 from attnreport.nn.weights import sow_attention
 
@@ -30,16 +29,31 @@ class TranslatorSizes:
         target_words: Words of the target vocabulary, with markers.
         embedding: Features of a word.
         hidden: Features of a recurrent state, in each direction.
-        attention: Features of the network that scores a source word.
+        scoring: Features of the network that scores a source word.
         dropout: Share of the features of words and annotations that training drops.
+        attention: How the decoder looks at the source: one of
+            `attnreport.models.looking.ATTENTIONS`.
+        reach: How many words on either side a local attention sees.
     """
 
     source_words: int
     target_words: int
     embedding: int = 96
     hidden: int = 128
-    attention: int = 96
+    scoring: int = 96
     dropout: float = 0.0
+    attention: str = "additive"
+    reach: int = 2
+
+    @property
+    def annotation(self) -> int:
+        """Features of an annotation: a state of either direction."""
+        return 2 * self.hidden
+
+    @property
+    def state(self) -> int:
+        """Features of the decoder's state; `dot` compares it with annotations as it is."""
+        return self.annotation if self.attention == "dot" else self.hidden
 
 
 class Encoded(NamedTuple):
@@ -95,16 +109,17 @@ class Decoder(nnx.Module):
     """
 
     def __init__(self, sizes: TranslatorSizes, *, rngs: nnx.Rngs) -> None:
-        annotation = 2 * sizes.hidden
+        annotation, state = sizes.annotation, sizes.state
+        self.looks, self.reach = sizes.attention, sizes.reach
         self.embedding = nnx.Embed(sizes.target_words, sizes.embedding, rngs=rngs)
         self.dropout = nnx.Dropout(sizes.dropout, rngs=rngs)
-        self.attention = AdditiveAttention(sizes.hidden, annotation, sizes.attention, rngs=rngs)
-        self.first = nnx.Linear(sizes.hidden, sizes.hidden, rngs=rngs)
-        self.unit = GatedRecurrentUnit(sizes.embedding, sizes.hidden, rngs=rngs)
-        self.context = nnx.Linear(annotation, 3 * sizes.hidden, use_bias=False, rngs=rngs)
-        self.maxout = nnx.Linear(
-            sizes.hidden + sizes.embedding + annotation, 2 * sizes.hidden, rngs=rngs
+        self.attention = make_attention(
+            sizes.attention, state, annotation, sizes.scoring, sizes.reach, rngs=rngs
         )
+        self.first = nnx.Linear(sizes.hidden, state, rngs=rngs)
+        self.unit = GatedRecurrentUnit(sizes.embedding, state, rngs=rngs)
+        self.context = nnx.Linear(annotation, 3 * state, use_bias=False, rngs=rngs)
+        self.maxout = nnx.Linear(state + sizes.embedding + annotation, 2 * sizes.hidden, rngs=rngs)
         self.word = nnx.Linear(sizes.hidden, sizes.target_words, rngs=rngs)
 
     def words(self, target: Int[Array, "*batch"]) -> Float[Array, "*batch embedding"]:
@@ -116,11 +131,29 @@ class Decoder(nnx.Module):
         encoded: Encoded,
         state: Float[Array, "batch hidden"],
         projected: Float[Array, "batch gates"],
+        place: Int[Array, ""],
     ) -> Step:
-        """Looks at the source and moves on; `projected` is `self.unit.inputs` of the last word."""
-        weights = self.attention.weights(state[:, None], encoded.keys, encoded.real[:, None])[:, 0]
+        """Looks at the source and moves on.
+
+        Args:
+            encoded: The source.
+            state: The state before.
+            projected: `self.unit.inputs` of the last word.
+            place: Number of the word that is written.
+        """
+        seen = seen_at(self.looks, self.reach, encoded.real, place)
+        weights = self.attention.weights(state[:, None], encoded.keys, seen)[:, 0]
         context = jnp.einsum("bs,bsf->bf", weights, encoded.annotations)
         return Step(self.unit.step(state, projected + self.context(context)), context, weights)
+
+    def mask(
+        self, real: Bool[Array, "batch source"], length: int
+    ) -> Bool[Array, "batch 1 target source"]:
+        """Where each of the first words of the target may look."""
+        places = jnp.arange(length)
+        return jax.vmap(lambda place: seen_at(self.looks, self.reach, real, place), out_axes=2)(
+            places
+        )
 
     def logits(
         self,
@@ -138,8 +171,9 @@ class Translator(nnx.Module):
     """Reads a sentence in one language and writes it in another.
 
     Sentences are word numbers, padded on the right with `PADDING`; they end with `END`. Attention
-    is additive, with one head; its map is called `decoder.attention`. How words are written by a
-    trained model is in `attnreport.models.translator_decoding`.
+    has one head and is additive unless the sizes say otherwise; its map is called
+    `decoder.attention`. How words are written by a trained model is in
+    `attnreport.models.translator_decoding`.
 
     Source: Bahdanau, Cho and Bengio (2015), "Neural Machine Translation by Jointly Learning to
     Align and Translate". The recurrent unit is the one of `attnreport.nn.recurrent`, and the
@@ -184,16 +218,17 @@ class Translator(nnx.Module):
         words = self.decoder.words(jnp.concatenate([start, target[:, :-1]], axis=1))
         projected = jnp.swapaxes(self.decoder.unit.inputs(words), 0, 1)
 
-        def advance(state: Array, projected: Array) -> tuple[Array, Step]:
-            step = self.decoder.step(encoded, state, projected)
+        def advance(state: Array, each: tuple[Array, Array]) -> tuple[Array, Step]:
+            step = self.decoder.step(encoded, state, *each)
             return step.state, step
 
-        _, steps = jax.lax.scan(advance, encoded.state, projected)
+        places = jnp.arange(target.shape[1])
+        _, steps = jax.lax.scan(advance, encoded.state, (projected, places))
         states, contexts, weights = (jnp.swapaxes(part, 0, 1) for part in steps)
         sow_attention(
             self.decoder.attention,
             weights[:, None],
-            padding_mask(encoded.real),
+            self.decoder.mask(encoded.real, target.shape[1]),
             same_input=False,
         )
         logits = self.decoder.logits(states, words, contexts)

@@ -13,7 +13,6 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from attnreport.models.translator import END, PADDING, START, Encoded, Translator, Words
-from attnreport.nn.masks import padding_mask
 from attnreport.nn.weights import sow_attention
 
 
@@ -57,10 +56,10 @@ def translate_greedily(
     batch = source.shape[0]
 
     def advance(
-        carry: tuple[Array, Array, Array], _: None
+        carry: tuple[Array, Array, Array], place: Array
     ) -> tuple[tuple[Array, Array, Array], Translation]:
         state, previous, finished = carry
-        state, scores, weights = _next_word(model, encoded, state, previous)
+        state, scores, weights = _next_word(model, encoded, state, previous, place)
         word = jnp.where(finished, PADDING, scores.argmax(axis=-1))
         chosen = jnp.take_along_axis(scores, word[:, None], axis=-1)[:, 0]
         written = Translation(
@@ -71,10 +70,10 @@ def translate_greedily(
         return (state, word, finished | (word == END)), written
 
     start = jnp.full((batch,), START), jnp.zeros((batch,), dtype=bool)
-    _, steps = jax.lax.scan(advance, (encoded.state, *start), length=length)
+    _, steps = jax.lax.scan(advance, (encoded.state, *start), jnp.arange(length))
     words, log_probabilities, weights = jax.tree.map(lambda part: jnp.swapaxes(part, 0, 1), steps)
     # Behind the end marker nothing is looked at, so those rows are zero and masked.
-    mask = padding_mask(encoded.real) & (words != PADDING)[:, None, :, None]
+    mask = model.decoder.mask(encoded.real, length) & (words != PADDING)[:, None, :, None]
     sow_attention(model.decoder.attention, weights[:, None], mask, same_input=False)
     return Translation(words, log_probabilities, weights if return_weights else None)
 
@@ -107,20 +106,22 @@ def translate_with_beam(
         jnp.zeros((batch, width), dtype=bool),
     )
 
-    def advance(hypotheses: _Hypotheses, _: None) -> tuple[_Hypotheses, tuple[Translation, Array]]:
-        return _extend(model, encoded, hypotheses)
+    def advance(
+        hypotheses: _Hypotheses, place: Array
+    ) -> tuple[_Hypotheses, tuple[Translation, Array]]:
+        return _extend(model, encoded, hypotheses, place)
 
-    _, (steps, parents) = jax.lax.scan(advance, first, length=length)
+    _, (steps, parents) = jax.lax.scan(advance, first, jnp.arange(length))
     return _read_back(steps, parents)
 
 
 def _next_word(
-    model: Translator, encoded: Encoded, state: Array, previous: Array
+    model: Translator, encoded: Encoded, state: Array, previous: Array, place: Array
 ) -> tuple[Array, Array, Array]:
     """The next state, log probabilities of the next word, and the attention."""
     decoder = model.decoder
     words = decoder.words(previous)
-    step = decoder.step(encoded, state, decoder.unit.inputs(words))
+    step = decoder.step(encoded, state, decoder.unit.inputs(words), place)
     scores = jax.nn.log_softmax(decoder.logits(step.state, words, step.context))
     allowed = jnp.arange(scores.shape[-1])
     never = (allowed == PADDING) | (allowed == START)
@@ -128,13 +129,13 @@ def _next_word(
 
 
 def _extend(
-    model: Translator, encoded: Encoded, hypotheses: _Hypotheses
+    model: Translator, encoded: Encoded, hypotheses: _Hypotheses, place: Array
 ) -> tuple[_Hypotheses, tuple[Translation, Array]]:
     """The likeliest continuations of all hypotheses, and which hypothesis each one continues."""
     batch, width = hypotheses.words.shape
-    flat = (part.reshape(batch * width, *part.shape[2:]) for part in hypotheses[:2])
+    state, words = (part.reshape(batch * width, *part.shape[2:]) for part in hypotheses[:2])
     state, scores, weights = (
-        part.reshape(batch, width, -1) for part in _next_word(model, encoded, *flat)
+        part.reshape(batch, width, -1) for part in _next_word(model, encoded, state, words, place)
     )
     # A finished sentence goes on with padding, for sure.
     padding = jnp.where(jnp.arange(scores.shape[-1]) == PADDING, 0.0, -jnp.inf)

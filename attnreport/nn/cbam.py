@@ -37,7 +37,8 @@ class ChannelAttention(ChannelGate):
 
     def logits(self, inputs: Features) -> Float[Array, "batch channel"]:
         """What the two maps make of the means and of the maxima of all channels."""
-        return self._perceptron(inputs.mean((1, 2))) + self._perceptron(inputs.max((1, 2)))
+        places = inputs.reshape(inputs.shape[0], -1, inputs.shape[-1])
+        return self._perceptron(places.mean(1)) + self._perceptron(_largest(places, 1))
 
     def _perceptron(self, pooled: Array) -> Array:
         return self.expand(jax.nn.relu(self.reduce(pooled)))
@@ -80,7 +81,7 @@ class SpatialAttention(nnx.Module):
         Returns:
             The scaled inputs, or `(scaled inputs, gates)`.
         """
-        pooled = jnp.stack([inputs.mean(-1), inputs.max(-1)], axis=-1)
+        pooled = jnp.stack([inputs.mean(-1), _largest(inputs, -1)], axis=-1)
         output, gates = spatial_gate(self, inputs, self.convolution(pooled))
         return (output, gates) if return_weights else output
 
@@ -128,3 +129,13 @@ class CBAM(nnx.Module):
         channels_scaled, channels = self.channel(inputs, return_weights=True)
         output, places = self.spatial(channels_scaled, return_weights=True)
         return (output, (channels, places)) if return_weights else output
+
+
+def _largest(inputs: Array, axis: int) -> Array:
+    """The maximum over an axis, with a gradient that is never NaN.
+
+    The gradient of `max` goes to the numbers that are equal to it. If the compiler computes them
+    once more for that, and rounds otherwise, there are none, and JAX divides by how many there are.
+    """
+    place = jnp.expand_dims(inputs.argmax(axis), axis)
+    return jnp.take_along_axis(inputs, place, axis).squeeze(axis)

@@ -12,6 +12,7 @@ from pathlib import Path
 # The code that a trained model depends on: a change in any of it makes it another model.
 SOURCES = (
     "nn",
+    "models/looking.py",
     "models/translator.py",
     "models/translator_decoding.py",
     "tasks/grammar",

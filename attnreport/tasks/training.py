@@ -27,7 +27,9 @@ class TrainingPlan:
         seed: Of the corpus, of the first parameters, and of the order of sentences.
         embedding: Features of a word.
         hidden: Features of a recurrent state, in each direction.
-        attention: Features of the network that scores a source word.
+        scoring: Features of the network that scores a source word.
+        attention: How the decoder looks at the source: one of
+            `attnreport.models.looking.ATTENTIONS`.
         dropout: Share of features that training drops.
         epochs: Most epochs.
         rounds: How often an epoch is interrupted to look at the validation sentences.
@@ -41,7 +43,8 @@ class TrainingPlan:
     seed: int = 0
     embedding: int = 64
     hidden: int = 96
-    attention: int = 64
+    scoring: int = 64
+    attention: str = "additive"
     dropout: float = 0.0
     epochs: int = 3
     rounds: int = 2
@@ -202,8 +205,9 @@ def translator_sizes(plan: TrainingPlan, languages: Languages) -> TranslatorSize
         len(languages.target),
         embedding=plan.embedding,
         hidden=plan.hidden,
-        attention=plan.attention,
+        scoring=plan.scoring,
         dropout=plan.dropout,
+        attention=plan.attention,
     )
 
 

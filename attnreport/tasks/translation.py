@@ -27,11 +27,25 @@ from attnreport.tasks.trained import TrainedTranslator, trained_translator
 from attnreport.tasks.training import TrainingPlan
 from attnreport.tasks.vocabulary import END_MARKER, MARKERS, Vocabulary, text_of
 
+_LUONG = "(Luong, Pham and Manning, 2015)"
+_NAMES = {
+    "additive": "attention (Bahdanau, Cho and Bengio, 2015)",
+    "dot": f"dot-product attention {_LUONG}",
+    "general": f"general attention {_LUONG}",
+    "concat": f"concat attention {_LUONG}",
+    "local-m": f"local monotonic attention {_LUONG}",
+    "local-p": f"local predictive attention {_LUONG}",
+}
 GROUP = "cross-attention, German to English"
 
 
 def record_translation(
-    *, seed: int = 0, fresh: bool = False, progress: bool = True, plan: TrainingPlan | None = None
+    *,
+    seed: int = 0,
+    fresh: bool = False,
+    progress: bool = True,
+    attention: str = "additive",
+    plan: TrainingPlan | None = None,
 ) -> Recording:
     """A recording of the translator on sentences it has not seen in training.
 
@@ -39,9 +53,11 @@ def record_translation(
         seed: Of the training.
         fresh: Whether to train again although the trained model is in the cache.
         progress: Whether to show on standard error how training goes.
-        plan: How to train, in place of the usual plan with `seed`.
+        attention: How the decoder looks at the source: one of
+            `attnreport.models.looking.ATTENTIONS`.
+        plan: How to train, in place of the usual plan with `seed` and `attention`.
     """
-    plan = plan or TrainingPlan(seed=seed)
+    plan = plan or TrainingPlan(seed=seed, attention=attention)
     trained = trained_translator(plan, fresh=fresh, progress=progress)
     pairs = [*held_out_pairs(), *trained.examples]
     return Recording(_examples(trained, pairs), _source(trained), _metrics(trained))
@@ -105,7 +121,7 @@ def _source(trained: TrainedTranslator) -> Source:
     plan = trained.plan
     packages = ("jax", "flax", "optax")
     return Source(
-        model="Recurrent translator with attention (Bahdanau, Cho and Bengio, 2015)",
+        model=f"Recurrent translator with {_NAMES[plan.attention]}",
         framework="Flax NNX",
         versions={package: importlib.metadata.version(package) for package in packages},
         data=(

@@ -73,8 +73,10 @@ def tasks(monkeypatch, calls, tiny_recording):
         return tiny_recording
 
     module.DEMOS = {
-        "translator": types.SimpleNamespace(description="Translates English to German."),
-        "sorting": types.SimpleNamespace(description="Sorts letters."),
+        "translator": types.SimpleNamespace(
+            description="Translates English to German.", options={"attention": ("additive", "dot")}
+        ),
+        "sorting": types.SimpleNamespace(description="Sorts letters.", options={}),
     }
     module.expected_weights = 150
     module.run_demo = run_demo

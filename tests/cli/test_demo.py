@@ -15,12 +15,18 @@ def test_the_first_demo_is_the_default(invoke, tasks, outputs, calls, tmp_path):
 
 def test_everything_that_is_said_is_passed_on(invoke, tasks, outputs, calls, tiny_recording):
     result = invoke(
-        *("demo", "sorting", "-o", "out.html", "--seed", "7", "--fresh", "-q", "--title", "T"),
-        *("--precision", "u16", "--budget", "8"),
+        *("demo", "translator", "-o", "out.html", "--seed", "7", "--fresh", "-q", "--title", "T"),
+        *("--precision", "u16", "--budget", "8", "--attention", "dot"),
     )
     assert result.exit_code == 0, result.output
     assert calls.named("run_demo") == [
-        {"name": "sorting", "seed": 7, "fresh": True, "progress": False}
+        {
+            "name": "translator",
+            "seed": 7,
+            "fresh": True,
+            "progress": False,
+            "attention": "dot",
+        }
     ]
     assert calls.named("write_report") == [
         {
@@ -37,7 +43,9 @@ def test_the_demos_are_listed(invoke, tasks):
     result = invoke("demo", "--list")
     assert result.exit_code == 0
     assert result.stdout == (
-        "translator  Translates English to German.\nsorting     Sorts letters.\n"
+        "translator  Translates English to German.\n"
+        "            --attention additive, dot\n"
+        "sorting     Sorts letters.\n"
     )
 
 

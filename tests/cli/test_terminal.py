@@ -81,8 +81,11 @@ def test_a_poor_encoding_shows_numbers_instead_of_failing(tmp_path, cross_record
 
 def test_ctrl_c_is_one_line_and_exit_code_130(tmp_path):
     code = """
-        import sys, time, types
+        import signal, sys, time, types
         from attnreport.cli.main import main
+
+        # Where the tests run in the background of a shell, Ctrl-C is ignored by all they start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
         def run_demo(name, **_):
             print("ready", flush=True)

@@ -74,7 +74,7 @@ def small_plan() -> TrainingPlan:
         CorpusSizes(train=800, validation=60, test=80, longest=7),
         embedding=12,
         hidden=16,
-        attention=12,
+        scoring=12,
         epochs=2,
         batch=32,
     )

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from attnreport._errors import UnknownNameError
+from attnreport.models.looking import ATTENTIONS
 from attnreport.tasks import DEMOS, run_demo
 
 
@@ -21,6 +22,17 @@ def test_an_unknown_demo_is_refused_with_the_known_names():
         run_demo("chess")
 
 
+def test_choices_are_those_of_the_model():
+    assert DEMOS["translation"].options == {"attention": tuple(ATTENTIONS)}
+
+
+def test_an_unknown_option_or_choice_is_refused_with_the_known_ones():
+    with pytest.raises(UnknownNameError, match=r"no option 'layers'\. Its options are attention"):
+        run_demo("translation", layers="3")
+    with pytest.raises(UnknownNameError, match=r"no attention 'soft'\. Choose one of additive"):
+        run_demo("translation", attention="soft")
+
+
 def test_what_is_said_reaches_the_demo(monkeypatch, tiny_recording):
     from attnreport.tasks import translation
 
@@ -28,8 +40,9 @@ def test_what_is_said_reaches_the_demo(monkeypatch, tiny_recording):
     monkeypatch.setattr(
         translation, "record_translation", lambda **options: said.update(options) or tiny_recording
     )
-    assert run_demo("translation", seed=3, fresh=True, progress=False) is tiny_recording
-    assert said == {"seed": 3, "fresh": True, "progress": False}
+    options = {"seed": 3, "fresh": True, "progress": False, "attention": "local-p"}
+    assert run_demo("translation", **options) is tiny_recording
+    assert said == options
 
 
 def test_listing_the_demos_loads_no_jax():

@@ -34,6 +34,8 @@ _LIBRARIES, _PRIVATE = "site-packages", "_src"
 _PART = re.compile(r"[^\[\]./~'\"]+")
 # Parts of a path that every parameter has, and that tell nothing about where it belongs.
 _USUAL = frozenset(["params", "model", "value", "kernel", "weight", "w"])
+# A module that scores is a part of an attention.
+_SCORING = frozenset(["score", "scores", "scoring"])
 
 
 def names_of(sites: Sequence[Site], model: str = "") -> list[str]:
@@ -97,7 +99,7 @@ def parameter_path(site: Site) -> list[str]:
     if len(set(map(tuple, paths))) == 1:
         # One matrix for queries and keys: its module is what has the name.
         shared = shared[:-1]
-    while len(shared) > 1 and shared[-1] in _USUAL:
+    while len(shared) > 1 and shared[-1] in _USUAL | _SCORING:
         shared = shared[:-1]
     return shared
 

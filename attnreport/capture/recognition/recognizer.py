@@ -21,7 +21,6 @@ from attnreport.capture.forms.measured import to_be_measured
 from attnreport.capture.kernels.kernels import Kernels
 from attnreport.capture.program.graph import Graph, Node, Value
 from attnreport.capture.program.lineage import carries_numbers
-from attnreport.capture.recognition.names import source_line
 from attnreport.capture.recognition.said import (
     Said,
     kernels,
@@ -105,18 +104,19 @@ class Analysis:
         return possible and carries_numbers(use.values, counts=True)
 
     def _is_needed(self, use: Contraction) -> bool:
-        """Whether an output depends on a contraction, or on the same computed again.
+        """Whether an output depends on a contraction, or on the gradients of its weights.
 
-        Where all of a loss is rematerialized and only its gradient is wanted, nothing else is left
-        of the forward pass.
+        Where only the gradient of a loss is wanted, its last products are of no use by themselves,
+        and if the loss is rematerialized as a whole, nothing of the forward pass is.
         """
-        return self.facts.graph.is_live(use.output) or _statement(use.node) in self._recomputed
+        return self.facts.graph.is_live(use.output) or use.weights.shape in self._in_backward
 
     @functools.cached_property
-    def _recomputed(self) -> set[Any]:
+    def _in_backward(self) -> set[tuple[int, ...]]:
+        """The shapes of what the backward pass computes."""
         graph = self.facts.graph
         live = [node for node in graph.nodes if graph.is_live(node.outputs[0])]
-        return {_statement(node) for node in live if is_recomputed(node)}
+        return {node.outputs[0].shape for node in live if is_backward(node)}
 
     def _at(self, use: Contraction) -> Iterator[Site]:
         """The attentions of a contraction, in the form that comes first."""
@@ -161,8 +161,3 @@ def _order(site: Site) -> int:
 def _identity(site: Site) -> tuple[Value, frozenset[int]]:
     """One array may serve as weights over two of its axes, as in slots and back."""
     return site.weights, frozenset(id(canonical(factor)) for factor in site.over)
-
-
-def _statement(node: Node) -> tuple[Any, ...]:
-    """What an operation has in common with itself when it is computed again."""
-    return node.primitive, source_line(node), node.outputs[0].shape
