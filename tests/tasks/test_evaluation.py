@@ -11,6 +11,8 @@ from attnreport.tasks.evaluation import measure, sentences_right, translate
 from attnreport.tasks.grammar import SentencePair
 from attnreport.tasks.training import new_model, translator_sizes
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 @pytest.fixture(scope="module")
 def pairs(small_plan):

@@ -14,6 +14,8 @@ from attnreport.models.hugging_face import load_bert
 from attnreport.tasks import pretrained
 from attnreport.tasks.pretrained import record_texts
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 TINY = Path(__file__).parents[1] / "gold" / "bert" / "tiny"
 LONG = "The quick brown fox jumped over the lazy dog."
 SHORT = "Small cats sleep"
@@ -155,7 +157,7 @@ def test_texts_of_like_lengths_run_together(batches):
         (alone,) = record_texts(TINY, [example.input], progress=False).examples
         for one, other in zip(alone.maps, example.maps, strict=True):
             assert one.query == other.query
-            assert abs(one.array() - other.array()).max() < 1e-6
+            assert abs(one.array() - other.array()).max() < 2e-6
             assert other.checks.output_difference < 1e-5
 
 

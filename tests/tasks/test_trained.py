@@ -12,6 +12,8 @@ from attnreport.tasks.cache import cache_key
 from attnreport.tasks.progress import TrainingProgress
 from attnreport.tasks.trained import TrainedTranslator, trained_translator
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 @pytest.fixture(scope="module")
 def kept(small_plan, tmp_path_factory) -> tuple[TrainedTranslator, Path]:

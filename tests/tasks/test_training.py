@@ -18,6 +18,8 @@ from attnreport.tasks.training import (
     translator_sizes,
 )
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 class Watcher:
     """Remembers what it was told, and interrupts at a step if it was asked to."""

@@ -14,6 +14,8 @@ from attnreport.tasks.training import new_model, translator_sizes
 from attnreport.tasks.translation import record_translation
 from attnreport.tasks.vocabulary import END_MARKER
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 QUALITY = Quality(0.96, 0.99, 0.07, 0.4, 0.9)
 
 

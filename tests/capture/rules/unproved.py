@@ -28,6 +28,9 @@ UNPROVED = {
         "Rotations are features of a constant; those whose features are tokens are not seen yet."
     ),
     "roles.projections._has_any: always yes": _SEVERAL_WAYS,
+    "roles.requirements.is_recomputed: always no": (
+        "What is recomputed is backward too, and left out as that."
+    ),
     "roles.requirements._entrywise: finds nothing": (
         "Entropies of scores are no attention for other reasons too."
     ),
