@@ -11,6 +11,7 @@ from attnreport._errors import CaptureError
 from attnreport.capture.choice.options import Heads, Numbers, Options, OverBudget
 from attnreport.capture.extraction.attention import Attention
 from attnreport.capture.failures import INSTEAD, failure_sentence, plain_output
+from attnreport.capture.planning.notes import measured_note
 from attnreport.capture.planning.plan import plan_of
 from attnreport.capture.planning.planned import Plan
 from attnreport.capture.program.origin import origin_of
@@ -163,7 +164,8 @@ def program_with_attention(
 
 def collected(plan: Plan, values: Mapping[str, Any], aux: Aux) -> Attention:
     """What the probes of a plan gave, as attention."""
+    measured = [each.name for each in plan.kept if each.site.sums == "to be measured"]
     return Attention(
         {each.name: each.extraction.captured(values, aux, each.about) for each in plan.kept},
-        notes=(*plan.said, *plan.notes),
+        notes=(*plan.said, *plan.notes, *measured_note(measured)),
     )

@@ -63,17 +63,19 @@ def capture_call(
     require_no_tracers(traced)
     plan, output, attention = _run(traced, options, origin["model"], group)
     notes = [*plan.said, *plan.notes]
+    doubts: list[str] = []
     calls: list[Call] = []
     for planned in plan.kept:
         captured = attention[planned.name]
         reason = _doubt(planned.name, captured)
         if reason:
-            notes.append(reason)
+            doubts.append(reason)
         else:
             calls.extend(calls_of(planned, captured, verify=verify))
             notes += not_kept(planned, captured)
     if not calls:
-        raise CaptureError(" ".join(notes) or _nothing(plan, origin["model"]))
+        raise CaptureError(" ".join([*doubts, *notes]) or _nothing(plan, origin["model"]))
+    notes += doubts
     difference = None
     if verify:
         # Traced anew: the function may do something else each time it is called.

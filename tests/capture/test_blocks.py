@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from jax import lax
 
+from attnreport import with_attention
 from attnreport.capture.forms.blocks import weights_of
+from tests.capture.attending import numbers
 from tests.capture.recognizing import analysis_of, found_in
 
 X = np.random.default_rng(3).normal(size=(2, 6, 8)).astype(np.float32)
@@ -141,3 +143,34 @@ def test_blocks_that_a_loop_puts_out_are_put_together():
 
 def test_blocks_whose_sums_are_scaled_otherwise_are_no_softmax():
     assert found_in(lambda x, p: _put_out(x, p, False), X, P) == []
+
+
+@pytest.mark.parametrize(
+    "zeros",
+    [
+        lambda q, shape: jnp.zeros(shape),
+        lambda q, shape: 0 * jnp.broadcast_to(q[0, 0], shape),
+        lambda q, shape: jnp.zeros(shape) + jnp.zeros(shape),
+        lambda q, shape: jnp.zeros((*shape, 2)).sum(-1),
+        lambda q, shape: jnp.zeros((*shape, 2))[..., 0],
+    ],
+)
+def test_zeros_that_sums_start_with_may_be_computed(zeros):
+    def online(q, k, v):
+        def step(carry, block):
+            top, total, out = carry
+            logits = q @ block[0].T
+            new = jnp.maximum(top, logits.max(-1))
+            kept, each = jnp.exp(top - new), jnp.exp(logits - new[:, None])
+            out = out * kept[:, None] + each @ block[1]
+            return (new, total * kept + each.sum(-1), out), None
+
+        start = jnp.full(5, -jnp.inf), zeros(q, (5,)), zeros(q, (5, 8))
+        blocks = k.reshape(3, 4, 8), v.reshape(3, 4, 8)
+        (_, total, out), _ = lax.scan(step, start, blocks)
+        return out / total[:, None]
+
+    q, k, v = numbers(5, 8), numbers(12, 8, seed=1), numbers(12, 8, seed=2)
+    _, attention = with_attention(online)(q, k, v)
+    (found,) = attention.values()
+    np.testing.assert_allclose(found.weights[0, 0], jax.nn.softmax(q @ k.T), atol=1e-6)

@@ -1,6 +1,7 @@
 """Two given arrays make scores: their arguments tell keys of tokens from the matrix of a layer."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -41,12 +42,20 @@ def plain(key, value, query):
     return jax.nn.softmax(query @ key) @ value
 
 
+def experts(router, matrices, x):
+    logits, chosen = jax.lax.top_k(x @ router, 2)
+    made = jnp.einsum("td,edf->tef", x, matrices)
+    taken = jnp.take_along_axis(made, chosen[..., None], 1)
+    return jnp.einsum("tk,tkf->tf", jax.nn.softmax(logits), taken)
+
+
 @pytest.mark.parametrize(
     ("function", "args", "kind"),
     [
         (dense, ({"in": TO_CATEGORIES, "out": FROM_CATEGORIES}, X), "memory"),
         (mapped, ({"in": TO_CATEGORIES, "out": FROM_CATEGORIES}, X), "memory"),
         (of_a_module, (Layer(np.ascontiguousarray(TO_CATEGORIES.T), FROM_CATEGORIES), X), "memory"),
+        (experts, (TO_CATEGORIES, numbers(4, 8, 6), X), "router"),
         (cached, ({"key": FROM_CATEGORIES, "value": FROM_CATEGORIES}, X), "cross"),
         (plain, (TO_CATEGORIES, FROM_CATEGORIES, X), "cross"),
     ],

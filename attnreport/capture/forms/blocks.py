@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import canonical, copies_in
@@ -22,7 +21,7 @@ from attnreport.capture.program.lineage import MOVES, Numbers, carries_numbers, 
 from attnreport.capture.program.trip_counts import largest_count
 from attnreport.capture.roles.contractions import Contraction, Step
 from attnreport.capture.roles.loops import loops_of
-from attnreport.capture.roles.normalizers import is_constant, quotients, unmasked
+from attnreport.capture.roles.normalizers import quotients, unmasked
 from attnreport.capture.roles.scores import is_maximum, scores_of
 from attnreport.capture.roles.sites import Recipe, Site, address_of
 
@@ -66,7 +65,8 @@ def blocks_of(facts: Facts, use: Contraction, steps: Sequence[Step]) -> Blocks |
         # What the quotient of both goes into is the state of a layer or step.
         totals = [value for value in total.carries(loop) if value not in added]
         if added and totals and _divides(outputs, total):
-            return Blocks(loop, exponential, all(map(_starts_at_zero, [*added, *totals])))
+            whole = all(_starts_at_zero(facts, carry) for carry in (*added, *totals))
+            return Blocks(loop, exponential, whole)
         both = outputs.summed and total.summed and _divides(outputs, total)
         if both and outputs.factors(numbers) == total.factors(numbers):
             return Blocks(loop, exponential, True)
@@ -212,10 +212,9 @@ def _divides(outputs: _Downstream, total: _Downstream) -> bool:
     )
 
 
-def _starts_at_zero(carry: Value) -> bool:
+def _starts_at_zero(facts: Facts, carry: Value) -> bool:
     start = source(carry.outer) if carry.outer is not None else carry
-    number = start.literal if start.literal is not None else start.constant
-    return number is not None and start.is_float and is_constant(start) and not np.any(number)
+    return start.is_float and facts.intervals.of(start) == (0, 0)
 
 
 def _exponentials(value: Value) -> Iterator[Value]:

@@ -112,6 +112,22 @@ def left_out_note(names: Iterable[str]) -> list[str]:
     return [f"Left out, because `strict` refuses what is only a guess: {few(guessed)}."]
 
 
+def measured_note(names: Iterable[str]) -> list[str]:
+    """A sentence if only the numbers of a run tell whether something is attention.
+
+    Args:
+        names: Names of the attentions of which nothing else is known.
+    """
+    unknown = list(names)
+    if not unknown:
+        return []
+    return [
+        f"Only numbers tell whether these are weights: {few(unknown)}. If `proof.row_error` is "
+        "not near 0, rows do not sum to one, and it is no attention; `capture_attention` looks, "
+        "and leaves it out."
+    ]
+
+
 def _node_of(site: Site, path: Any) -> Any:
     return next(each.node for each in site.weights.scope.enclosing() if each.path == path)
 

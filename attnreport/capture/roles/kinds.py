@@ -30,8 +30,7 @@ class Kinds:
         """`self`, `cross`, `pooling`, `gate`, `router` or `memory`."""
         if site.form == "gate":
             return "gate"
-        routes = site.scores.of_parameters and self._acts_on_what_asks(site)
-        if routes and not collected_along(self._dimensions, site.contraction):
+        if self._routes(site) and not collected_along(self._dimensions, site.contraction):
             return "router"
         if self._has_learned_keys(site) and self._averages_parameters(site):
             return "memory"
@@ -50,6 +49,17 @@ class Kinds:
         if learned and not self._brings_queries(site):
             return "self" if self._have_one_dimension(site) else "cross"
         return "pooling" if learned and self._asks_directly(site) else "cross"
+
+    def _routes(self, site: Site) -> bool:
+        """Whether scores of learned keys choose what is computed from the tokens that ask."""
+        scores = site.scores
+        learned = scores.of_parameters
+        if scores.query is not None and scores.key is not None and scores.product is not None:
+            # Of two given arrays, keys that are a matrix are those of experts.
+            apart = source(scores.query) is not source(scores.key)
+            given = is_parameter(scores.query) and is_parameter(scores.key)
+            learned |= apart and given and rank(scores.key) <= 2
+        return learned and self._acts_on_what_asks(site)
 
     def _averages_parameters(self, site: Site) -> bool:
         """Whether values are learned like the keys, as in a dense layer behind a softmax."""

@@ -1,6 +1,7 @@
 """What it means that weights are computed in a loop: layers, steps, heads, blocks of queries."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Literal
 
 from attnreport.capture.dimensions.dimensions import Dimensions
@@ -72,6 +73,9 @@ def _role(
         return "layer"
     if matrix is not None and "turn" in _reached(scope, matrix.weights):
         return "layer" if "carry" in asks | answers else "head"
+    if "words" in asks | answers and "carry" not in asks | answers:
+        # What is written so far is read anew for each further word.
+        return "step"
     if "carry" in asks and "carry" in answers:
         # A decoder that keeps its keys asks one question a step; a stack of layers asks all.
         several = any(role == "query" for role in roles.of.values())
@@ -96,7 +100,11 @@ def _data(scope: Scope, value: Value | None, projection: Projection | None) -> V
 
 
 def _reached(scope: Scope, value: Value) -> set[str]:
-    """How a value gets into a loop: `carry`, `turn` (another one each iteration), or `same`."""
+    """How a value gets into a loop.
+
+    It is carried on (`carry`), looked up for numbers that are (`words`), another one each iteration
+    (`turn`), or the `same`.
+    """
     ways: set[str] = set()
     seen = {value}
     waiting = [value]
@@ -110,7 +118,7 @@ def _reached(scope: Scope, value: Value) -> set[str]:
             continue
         if _is_indexed(current, scope):
             # A slice at the place that the loop's counter names is another one each iteration.
-            ways.add("turn")
+            ways.add("words" if _is_looked_up(current, scope) else "turn")
             continue
         following = [current.outer] if current.outer is not None else feeds(current)
         for each in following:
@@ -129,20 +137,35 @@ def _is_indexed(value: Value, scope: Scope) -> bool:
     return fixed and any(_counts(each, scope) for each in node.inputs[1:])
 
 
+def _is_looked_up(value: Value, scope: Scope) -> bool:
+    """Whether what is indexed are several rows, for whole numbers that the loop carries."""
+    node = value.node
+    return node is not None and any(
+        each.link == "carry" and not each.is_scalar
+        for index in node.inputs[1:]
+        for each in _from_loop(index, scope)
+    )
+
+
 def _counts(value: Value, scope: Scope) -> bool:
     """Whether a value is computed from what changes with the iterations of the loop."""
+    return any(each.link in ("carry", "scanned") for each in _from_loop(value, scope))
+
+
+def _from_loop(value: Value, scope: Scope) -> Iterator[Value]:
+    """The inputs of a loop that a value inside of it is computed from."""
     seen = {value}
     waiting = [value]
     while waiting:
         current = waiting.pop()
-        if current.scope is scope and current.link in ("carry", "scanned"):
-            return True
+        if current.scope is scope and current.outer is not None:
+            yield current
+            continue
         if not _is_inside(current.scope, scope):
             continue
         following = [current.outer] if current.outer is not None else feeds(current)
         waiting.extend(each for each in following if each not in seen)
         seen.update(following)
-    return False
 
 
 def _is_inside(scope: Scope, outer: Scope) -> bool:

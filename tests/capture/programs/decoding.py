@@ -366,3 +366,32 @@ def rotary_groups_in_a_cache(draw: Draw) -> Case:
         return ref.mix(w, v).transpose(2, 0, 1, 3).reshape(6, 2, 8)
 
     return Case(fn, (p, draw(2, 6, 8)), reference, unused=UNUSED)
+
+
+@program("Without a cache: all words so far are read anew, and only whole numbers are carried.")
+def without_a_cache(draw: Draw) -> Case:
+    p = _model(draw)
+    words = np.concatenate([draw.integers(WORDS, 2, 2), np.zeros((2, 3), np.int32)], 1)
+
+    def fn(p, words):
+        def step(words, place):
+            x = p["embed"][words]
+            q, k, v = (jnp.einsum("btm,mhd->bhtd", x, p[n]) for n in "qkv")
+            s = jnp.where(jnp.tri(5, dtype=bool), q @ k.mT / 2, -1e9)
+            x = x + jnp.einsum("bhtd,hdm->btm", jax.nn.softmax(s) @ v, p["o"])
+            logits = x @ p["embed"].T
+            return words.at[:, place].set(logits[:, place - 1].argmax(-1)), logits
+
+        return lax.scan(step, words, jnp.arange(2, 5))[1]
+
+    def reference(note, p, words):
+        words, all_logits = words.copy(), []
+        for step, place in enumerate(range(2, 5)):
+            x = p["embed"][words]
+            q, k, v = (ref.project(x, p[n]) for n in "qkv")
+            out = ref.attend(note, q, k, v, mask=ref.causal(5), step=step)
+            all_logits.append((x + ref.unproject(out, p["o"])) @ p["embed"].T)
+            words[:, place] = all_logits[-1][:, place - 1].argmax(-1)
+        return np.stack(all_logits)
+
+    return Case(fn, (p, words), reference)
