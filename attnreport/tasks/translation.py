@@ -36,6 +36,8 @@ _NAMES = {
     "local-m": f"local monotonic attention {_LUONG}",
     "local-p": f"local predictive attention {_LUONG}",
 }
+# Scores without parameters would be named after a line of code.
+NAME = "decoder.attention"
 GROUP = "cross-attention, German to English"
 
 
@@ -104,7 +106,7 @@ def _example(pair: SentencePair, attention: AttentionMap, written: Sequence[str]
         scores = {"AER": alignment_error_rate(attention.array()[0], reference)}
     return Example(
         text_of(pair.english),
-        (dataclasses.replace(attention, reference=reference),),
+        (dataclasses.replace(attention, name=NAME, reference=reference),),
         text_of(pair.english),
         text_of(words),
         text_of(pair.german),
