@@ -299,3 +299,23 @@ def outcomes():
 @pytest.mark.parametrize("name", check_names(SHARDED))
 def test_on_eight_devices(outcomes, name):
     assert outcomes[name] == ""
+
+
+def dispatched(p, x):
+    """Experts that each token is sent to; what they do inside looks like unnormalized scores."""
+    chosen = jax.nn.one_hot(jnp.argmax(x @ p["router"], -1), 4)
+    sent = jnp.einsum("bte,btd->ebd", chosen, x)
+    inner = jax.nn.relu(jnp.einsum("ebd,edf->ebf", sent, p["up"]))
+    return jnp.einsum("ebf,efd->ebd", inner, p["down"])
+
+
+def test_what_only_numbers_can_tell_is_said():
+    p = {"router": numbers(8, 4), "up": numbers(4, 8, 6), "down": numbers(4, 6, 8)}
+    _, attention = with_attention(dispatched)(p, X)
+    (found,) = attention.values()
+    assert found.about.sums == "to be measured"
+    assert found.proof.row_error > 1
+    (said,) = attention.notes
+    assert said.startswith("Only numbers tell whether these are weights: dispatched.")
+    with pytest.raises(CaptureError, match=r"rows do not sum to one|No attention"):
+        capture_attention(dispatched, p, X)
