@@ -4,6 +4,7 @@ A gate is no distribution. Each strength stands by itself, and they need not sum
 obtained as weights are: one query looks at all channels, or at all places.
 """
 
+import abc
 from typing import Literal, overload
 
 import jax
@@ -20,9 +21,9 @@ Gate = Float[Array, "batch 1 1 channel"]
 class ChannelGate(nnx.Module):
     """A gate over channels; what computes its logits makes it one or another."""
 
+    @abc.abstractmethod
     def logits(self, inputs: Features) -> Float[Array, "batch channel"]:
         """One number a channel, of which the gate is the logistic function."""
-        raise NotImplementedError
 
     @overload
     def __call__(self, inputs: Features) -> Features: ...

@@ -234,7 +234,6 @@ def test_inside_shard_map():
     np.testing.assert_allclose(found.weights[0], weights_of(LAYER, X), atol=1e-6)
 
 
-@pytest.mark.skipif(not AFTER_0_10_0, reason="this JAX keeps more copies")
 def test_memory_is_taken_for_little_more_than_the_weights():
     args = [numbers(2, 256, 4, 16, seed=seed) for seed in range(3)]
 
@@ -247,7 +246,8 @@ def test_memory_is_taken_for_little_more_than_the_weights():
         return memory.temp_size_in_bytes + memory.output_size_in_bytes
 
     weights = 2 * 4 * 256 * 256 * 4
-    assert taken(with_attention(fn)) - taken(fn) < 1.5 * weights
+    most = 1.5 if AFTER_0_10_0 else 1.75  # JAX 0.10.0 copies more: 1.66 times
+    assert taken(with_attention(fn)) - taken(fn) < most * weights
 
 
 def test_what_cannot_be_read_as_attention_is_said():

@@ -5,35 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from tests.capture.programs import reference as ref
+from tests.capture.programs import two_heads
 from tests.capture.programs.program import Case, Draw, Registry
 
 program = Registry(__name__)
 
 
-def _inputs(draw, length=5):
-    return draw(2, length, 8), draw.weights("q k v", 8, 2, 4)
-
-
-def _heads(x, p):
-    return tuple(jnp.einsum("btm,mhd->bhtd", x, p[n]) for n in "qkv")
-
-
-def _plain(note, x, p):
-    return ref.attend(note, *(ref.project(x, p[n]) for n in "qkv"))
-
-
-def _causal(note, x, p):
-    q, k, v = (ref.project(x, p[n]) for n in "qkv")
-    return ref.attend(note, q, k, v, mask=ref.causal(x.shape[1]))
-
-
 @program("A learned sink per head is joined to the logits as a column and dropped after softmax.")
 def sink_column(draw: Draw) -> Case:
-    x, p = _inputs(draw)
+    x, p = two_heads.inputs(draw)
     sinks = draw(2)
 
     def fn(x, p, sinks):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         s = jnp.where(jnp.tri(5, dtype=bool), q @ k.mT / 2, -jnp.inf)
         column = jnp.broadcast_to(sinks[None, :, None, None], (2, 2, 5, 1))
         w = jax.nn.softmax(jnp.concatenate([s, column], axis=-1))[..., :-1]
@@ -51,11 +35,11 @@ def sink_column(draw: Draw) -> Case:
 
 @program("A learned sink per head is part of the denominator alone.")
 def sink_in_denominator(draw: Draw) -> Case:
-    x, p = _inputs(draw)
+    x, p = two_heads.inputs(draw)
     sinks = draw(2)
 
     def fn(x, p, sinks):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         s = q @ k.mT * 0.5
         sink = sinks.reshape(1, 2, 1, 1)
         top = jnp.maximum(s.max(-1, keepdims=True), sink)
@@ -75,10 +59,10 @@ def sink_in_denominator(draw: Draw) -> Case:
     "A zero key and a zero value are joined in front; the mean over heads is returned as well."
 )
 def zero_key_and_value(draw: Draw) -> Case:
-    x, p = _inputs(draw)
+    x, p = two_heads.inputs(draw)
 
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         k, v = (jnp.pad(y, ((0, 0), (0, 0), (1, 0), (0, 0))) for y in (k, v))
         w = jax.nn.softmax(q @ k.mT / 2)
         return w @ v, w.mean(1)

@@ -7,148 +7,132 @@ from jax import lax
 from jax.scipy.special import logsumexp
 
 from tests.capture.programs import reference as ref
+from tests.capture.programs import two_heads
 from tests.capture.programs.program import Case, Draw, Registry
 
 program = Registry(__name__)
 
 
-def _inputs(draw, length=5):
-    return draw(2, length, 8), draw.weights("q k v", 8, 2, 4)
-
-
-def _heads(x, p):
-    return tuple(jnp.einsum("btm,mhd->bhtd", x, p[n]) for n in "qkv")
-
-
-def _plain(note, x, p):
-    return ref.attend(note, *(ref.project(x, p[n]) for n in "qkv"))
-
-
-def _causal(note, x, p):
-    q, k, v = (ref.project(x, p[n]) for n in "qkv")
-    return ref.attend(note, q, k, v, mask=ref.causal(x.shape[1]))
-
-
 @program("By hand, the maximum subtracted, keepdims.")
 def by_hand(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         s = q @ k.mT / 2
         e = jnp.exp(s - jnp.max(s, axis=-1, keepdims=True))
         return e / jnp.sum(e, axis=-1, keepdims=True) @ v
 
-    return Case(fn, _inputs(draw), _plain)
+    return Case(fn, two_heads.inputs(draw), two_heads.plain)
 
 
 @program("By hand, nothing subtracted, sums without keepdims.")
 def by_hand_without_maximum(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         e = jnp.exp(jnp.einsum("bhqd,bhkd->bhqk", q, k) * 0.5)
         w = e / e.sum(-1)[..., None]
         return jnp.einsum("bhqk,bhkd->bhqd", w, v)
 
-    return Case(fn, _inputs(draw), _plain)
+    return Case(fn, two_heads.inputs(draw), two_heads.plain)
 
 
 @program("By hand with the reciprocal of the sum, causal by a mask on the exponentials.")
 def by_hand_reciprocal(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         e = jnp.where(jnp.tri(5, dtype=bool), jnp.exp(q @ k.mT / 2), 0.0)
         inverse = lax.reciprocal(jnp.sum(e, -1))
         return jnp.einsum("bhqk,bhq,bhkd->bhqd", e, inverse, v)
 
-    return Case(fn, _inputs(draw), _causal)
+    return Case(fn, two_heads.inputs(draw), two_heads.causal)
 
 
 @program("By hand; the sum is a product with a vector of ones.")
 def by_hand_sum_by_ones(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         e = jnp.exp(q @ k.mT / 2)
         return (e / (e @ jnp.ones((5, 1)))) @ v
 
-    return Case(fn, _inputs(draw), _plain)
+    return Case(fn, two_heads.inputs(draw), two_heads.plain)
 
 
 @program("By hand with powers of two, the factor hidden in the scale.")
 def by_hand_base_two(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         s = (q * (0.5 * np.log2(np.e).astype("f"))) @ k.mT
         e = jnp.exp2(s - s.max(-1, keepdims=True))
         return (e / e.sum(-1, keepdims=True)) @ v
 
-    return Case(fn, _inputs(draw), _plain)
+    return Case(fn, two_heads.inputs(draw), two_heads.plain)
 
 
 @program("By hand with a small number added to the sum.")
 def by_hand_epsilon(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         s = jnp.einsum("bhqd,bhkd->bhqk", q, k) / 2
         e = jnp.exp(s - lax.stop_gradient(lax.reduce_max(s, (3,)))[..., None])
         w = e / jnp.maximum(e.sum(axis=3, keepdims=True), 1e-9)
         return jnp.einsum("bhqk,bhkd->bhqd", w, v)
 
-    return Case(fn, _inputs(draw), _plain)
+    return Case(fn, two_heads.inputs(draw), two_heads.plain)
 
 
 @program("exp(log_softmax).")
 def exponential_of_log_softmax(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         return jnp.exp(jax.nn.log_softmax(q @ k.mT / 2)) @ v
 
-    return Case(fn, _inputs(draw), _plain)
+    return Case(fn, two_heads.inputs(draw), two_heads.plain)
 
 
 @program("exp(log_softmax) over the second axis, of scores laid out query, key, batch, head.")
 def exponential_of_log_softmax_other_axis(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         logp = jax.nn.log_softmax(jnp.einsum("bhqd,bhkd->qkbh", q, k) / 2, axis=1)
         return jnp.einsum("qkbh,bhkd->bhqd", jnp.exp(logp), v)
 
-    return Case(fn, _inputs(draw), _plain)
+    return Case(fn, two_heads.inputs(draw), two_heads.plain)
 
 
 @program("exp(s - logsumexp(s)).")
 def exponential_minus_logsumexp(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         s = jnp.where(jnp.tri(5, dtype=bool), q @ k.mT / 2, -1e9)
         return jnp.exp(s - logsumexp(s, axis=-1, keepdims=True)) @ v
 
-    return Case(fn, _inputs(draw), _causal)
+    return Case(fn, two_heads.inputs(draw), two_heads.causal)
 
 
 @program("exp(s - log(sum(exp(s)))), nothing subtracted, causal.")
 def exponential_minus_log_of_sum(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         s = q @ k.mT / 2 + jnp.where(jnp.tri(5) > 0, 0.0, -jnp.inf)
         normalizer = jnp.log(jnp.sum(jnp.exp(s), axis=-1))
         return jnp.einsum("bhqk,bhkd->bhqd", jnp.exp(s - normalizer[..., None]), v)
 
-    return Case(fn, _inputs(draw), _causal)
+    return Case(fn, two_heads.inputs(draw), two_heads.causal)
 
 
 @program("The gradient of logsumexp is taken for softmax.")
 def gradient_of_logsumexp(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         weights = jax.grad(lambda s: logsumexp(s, axis=-1).sum())(q @ k.mT / 2)
         return weights @ v
 
-    return Case(fn, _inputs(draw), _plain)
+    return Case(fn, two_heads.inputs(draw), two_heads.plain)
 
 
 @program("The gradient of a handwritten log-partition function, mapped over every row.")
 def gradient_of_partition_mapped_over_rows(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
 
         def partition(s):
             return jnp.log(jnp.sum(jnp.exp(s)))
@@ -157,20 +141,20 @@ def gradient_of_partition_mapped_over_rows(draw: Draw) -> Case:
         return jnp.einsum("bhqk,bhkd->bqhd", rows, v)
 
     def reference(note, x, p):
-        return _plain(note, x, p).transpose(0, 2, 1, 3)
+        return two_heads.plain(note, x, p).transpose(0, 2, 1, 3)
 
-    return Case(fn, _inputs(draw), reference)
+    return Case(fn, two_heads.inputs(draw), reference)
 
 
 @program("Values are contracted with the exponentials first and divided by the sum afterwards.")
 def normalized_after_contraction(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         s = q @ k.mT / 2
         e = jnp.exp(s - s.max(-1, keepdims=True))
         return (e @ v) / e.sum(-1, keepdims=True)
 
-    return Case(fn, _inputs(draw), _plain)
+    return Case(fn, two_heads.inputs(draw), two_heads.plain)
 
 
 @program(
@@ -200,18 +184,18 @@ def normalized_after_contraction_grouped(draw: Draw) -> Case:
 @program("A column of ones in the values brings the sum along; normalized after the contraction.")
 def sum_as_a_column_of_values(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         v = jnp.concatenate([v, jnp.ones_like(v[..., :1])], -1)
         out = jnp.exp(q @ k.mT / 2) @ v
         return out[..., :-1] / out[..., -1:]
 
-    return Case(fn, _inputs(draw), _plain)
+    return Case(fn, two_heads.inputs(draw), two_heads.plain)
 
 
 @program("Softmax plus one: one is added to the sum of exponentials, with the maximum subtracted.")
 def plus_one(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         s = q @ k.mT / 2
         top = jnp.maximum(s.max(-1, keepdims=True), 0.0)
         e = jnp.exp(s - top)
@@ -222,7 +206,7 @@ def plus_one(draw: Draw) -> Case:
         e = np.exp(ref.logits_of(q, k))
         return ref.mix(note(e / (1 + e.sum(-1, keepdims=True))), v)
 
-    return Case(fn, _inputs(draw), reference)
+    return Case(fn, two_heads.inputs(draw), reference)
 
 
 @program("Softmax plus one, written plainly in one line.")
@@ -254,10 +238,10 @@ def custom_derivative(draw: Draw) -> Case:
         return y, y * (tangents[0] - (y * tangents[0]).sum(-1, keepdims=True))
 
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         return stable_softmax(q @ k.mT / 2) @ v
 
-    return Case(fn, _inputs(draw), _plain)
+    return Case(fn, two_heads.inputs(draw), two_heads.plain)
 
 
 @program("The whole attention has a custom backward pass that recomputes the weights.")
@@ -273,13 +257,15 @@ def custom_backward(draw: Draw) -> Case:
         return jax.vjp(lambda q, k, v: jax.nn.softmax(q @ k.mT / 2) @ v, *saved)[1](g)
 
     attention.defvjp(forward, backward)
-    return Case(lambda x, p: attention(*_heads(x, p)), _inputs(draw), _plain)
+    return Case(
+        lambda x, p: attention(*two_heads.heads(x, p)), two_heads.inputs(draw), two_heads.plain
+    )
 
 
 @program("Softmax by pairwise differences: one over the sum of exp(s_j - s_i).")
 def by_pairwise_differences(draw: Draw) -> Case:
     def fn(x, p):
-        q, k, v = _heads(x, p)
+        q, k, v = two_heads.heads(x, p)
         s = q @ k.mT / 2
         w = 1.0 / jnp.exp(s[..., None, :] - s[..., :, None]).sum(-1)
         return w @ v
@@ -289,7 +275,7 @@ def by_pairwise_differences(draw: Draw) -> Case:
         weights = ref.softmax(ref.logits_of(q, k))
         return ref.mix(note(weights, optional="an unusual form, may be said"), v)
 
-    return Case(fn, _inputs(draw, 4), reference)
+    return Case(fn, two_heads.inputs(draw, 4), reference)
 
 
 @program("Two keys only: softmax is a sigmoid of the difference of two scores.")
