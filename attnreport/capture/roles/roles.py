@@ -24,6 +24,7 @@ from attnreport.capture.program.lineage import Numbers
 from attnreport.capture.roles.contractions import Contraction
 from attnreport.capture.roles.heads import grouped_heads, head_by_place, models_of
 from attnreport.capture.roles.neighborhoods import collected_along
+from attnreport.capture.roles.pairs import paired_with
 from attnreport.capture.roles.projections import (
     Projection,
     before_pairing,
@@ -173,11 +174,11 @@ class Assignment:
                 mixed = heads and free_heads and not stems_from(factor, asking)
                 paired = query is None and stems_from(factor, paired_axes)
                 roles[factor] = "head" if mixed or paired else "query"
-        if "query" not in roles.values():
-            self._find_queries(roles, use, scores)
+        asking = set() if "query" in roles.values() else self._asking(roles, over, use, scores)
+        roles |= {f: "query" for f, role in roles.items() if role == "batch" and id(f) in asking}
         if is_parameter(use.values):
             _first_is_batch(roles)
-        if "batch" not in roles.values():
+        if "batch" not in roles.values() and not asking:
             self._leading_is_batch(roles, over)
         axes = self._dimensions.of(weights)
         roles, fallbacks = _with_guessed_head(roles, axes, scores, query)
@@ -205,19 +206,21 @@ class Assignment:
         parts = [f for f in batch if not any(id(each) in leading for each in ancestry(f))]
         return tuple(parts) if len(parts) < len(batch) else ()
 
-    def _find_queries(self, roles: dict[Factor, Role], use: Contraction, scores: Scores) -> None:
-        """Finds out which of the dimensions that weights and values share are queries.
+    def _asking(
+        self, roles: dict[Factor, Role], over: Axis, use: Contraction, scores: Scores
+    ) -> set[int]:
+        """The identities of dimensions that ask, where values have all that weights have.
 
-        Those that came with collected keys are. Where the keys are learned, the tokens of a
-        sequence ask, so all but the first are.
+        Those that came with collected keys do. Where the keys are learned, the tokens of a sequence
+        ask, so all but the first do. Else those ask that met the keys in the scores.
         """
-        asking = collected_along(self._dimensions, use)
-        if not asking and scores.of_parameters:
-            batches = [factor for factor, role in roles.items() if role == "batch"]
-            asking = {id(factor) for factor in batches[1:]}
-        for factor, role in roles.items():
-            if role == "batch" and id(factor) in asking:
-                roles[factor] = "query"
+        collected = collected_along(self._dimensions, use)
+        if collected:
+            return collected
+        batches = tuple(factor for factor, role in roles.items() if role == "batch")
+        if scores.of_parameters:
+            return {id(factor) for factor in batches[1:]}
+        return set(map(id, paired_with(self._dimensions, scores.logits, over, batches)))
 
     def _projections(
         self, use: Contraction, scores: Scores, shared: set[int]

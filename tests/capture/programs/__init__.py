@@ -30,6 +30,7 @@ _FILES = [
     "memory",
     "routers",
     "graphs",
+    "edges",
     "training",
     "kernels",
     "linen_layers",

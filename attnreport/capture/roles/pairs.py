@@ -1,0 +1,132 @@
+"""Where those who ask meet the keys: an operation of whose operands one has each.
+
+Values may depend on who asks, as those of edges do, and then have the queries' places as they have
+the batch. But queries and keys meet somewhere, in a product, in a sum, or side by side as features,
+and before that one operand had the queries and the other the keys. Both had the batch.
+
+Places are followed from operation to operation, and not by the identity of dimensions: queries and
+keys of one sequence stem from one dimension.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from attnreport.capture.dimensions.axes import Axes
+from attnreport.capture.dimensions.axis_rules import AXIS_RULES, elementwise
+from attnreport.capture.dimensions.dimensions import Dimensions
+from attnreport.capture.dimensions.factors import Axis, Factor, ancestry, canonical, whole
+from attnreport.capture.program.graph import Node, Value
+from attnreport.capture.program.lineage import carries_numbers, moved_from, source
+from attnreport.capture.roles.scores import is_parameter, rank
+
+
+@dataclasses.dataclass(frozen=True)
+class _Traced:
+    """A value on the way back from scores, with the axes that keys and those who may ask have.
+
+    Attributes:
+        value: The value.
+        keys: Its axes with keys.
+        asking: Its axes with each of the dimensions that may be queries.
+    """
+
+    value: Value
+    keys: frozenset[int]
+    asking: tuple[frozenset[int], ...]
+
+
+def paired_with(dimensions: Dimensions, logits: Value, keys: Axis, candidates: Axis) -> Axis:
+    """Those of some dimensions of scores that met the keys there; empty if none did.
+
+    Args:
+        dimensions: Those of the program.
+        logits: The scores.
+        keys: The dimensions of the keys.
+        candidates: Dimensions of the scores that may be queries.
+    """
+    start = _Traced(
+        logits,
+        _places(dimensions, logits, keys),
+        tuple(_places(dimensions, logits, (each,)) for each in candidates),
+    )
+    seen = {logits}
+    waiting = [start]
+    for _ in range(_FAR):
+        if not waiting:
+            return ()
+        parts = [_unmoved(each) for each in _before(waiting.pop(0))]
+        met = [i for i in range(len(candidates)) if _meet(parts, i)]
+        if met:
+            return tuple(candidates[i] for i in met)
+        waiting.extend(each for each in parts if each.keys and each.value not in seen)
+        seen.update(each.value for each in parts)
+    return ()
+
+
+def _places(dimensions: Dimensions, value: Value, factors: Axis) -> frozenset[int]:
+    ids = {id(canonical(factor)) for factor in factors}
+    axes = dimensions.of(value)
+    return frozenset(i for i, axis in enumerate(axes) if any(id(each) in ids for each in axis))
+
+
+def _meet(parts: Sequence[_Traced], number: int) -> bool:
+    """Whether one operand has keys, and another one has what may ask and no keys."""
+    tokens = [each for each in parts if not _is_table(each, parts)]
+    answers = any(each.keys and not each.asking[number] for each in tokens)
+    return answers and any(each.asking[number] and not each.keys for each in tokens)
+
+
+def _is_table(part: _Traced, parts: Sequence[_Traced]) -> bool:
+    """Whether an operand holds no tokens: a matrix of parameters that no other operand is too."""
+    value = part.value
+    if not value.is_float or not carries_numbers(value):
+        return True
+    others = [source(each.value) for each in parts if each is not part]
+    matrix = is_parameter(value) and rank(source(value)) < 3
+    return matrix and source(value) not in others
+
+
+def _unmoved(traced: _Traced) -> _Traced:
+    """What was moved or repeated, with no axis that it was only repeated along."""
+    before = moved_from(traced.value)
+    while before is not None:
+        traced = next(each for each in _before(traced) if each.value is before)
+        before = moved_from(traced.value)
+    return traced
+
+
+def _before(traced: _Traced) -> Iterator[_Traced]:
+    """The operands of what computed a value."""
+    node = traced.value.node
+    if node is None:
+        if traced.value.outer is not None and traced.value.link == "same":
+            yield dataclasses.replace(traced, value=traced.value.outer)
+        return
+    if node.scopes:
+        return
+    operands, result = _local(node, node.outputs.index(traced.value))
+    for value, axes in zip(node.inputs, operands, strict=True):
+        yield _Traced(
+            value,
+            _above(axes, result, traced.keys),
+            tuple(_above(axes, result, each) for each in traced.asking),
+        )
+
+
+def _local(node: Node, output: int) -> tuple[list[Axes], Axes]:
+    """The axes of an operation's operands and of its result, as if it were the whole program."""
+    operands: list[Axes] = [
+        tuple((Factor(size),) if size != 1 else () for size in value.shape) for value in node.inputs
+    ]
+    return operands, AXIS_RULES.get(node.primitive, elementwise)(node, operands)[output]
+
+
+def _above(operand: Axes, result: Axes, places: frozenset[int]) -> frozenset[int]:
+    """The axes of an operand that some axes of the result are made of."""
+    made = {id(each) for i in places for f in whole(result[i]) for each in ancestry(f)}
+    return frozenset(
+        i for i, axis in enumerate(operand) if any(id(each) in made for each in whole(axis))
+    )
+
+
+_FAR = 200

@@ -1,0 +1,95 @@
+"""Attention whose values depend on who asks as well as on the key, as messages along edges do."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tests.capture.programs import reference as ref
+from tests.capture.programs.program import Case, Draw, Registry
+
+program = Registry(__name__)
+NODES, MODEL, HEADS, WIDTH = 5, 8, 2, 4
+
+
+def _split(x):
+    return x.reshape(*x.shape[:-1], HEADS, WIDTH)
+
+
+def _parameters(draw: Draw, edge: int = 6):
+    p = draw.weights("q k v", MODEL, MODEL)
+    return p | {"bias": draw(edge, HEADS), "edge": draw.weight(edge, MODEL)}
+
+
+@program(
+    "Graph transformer without a batch: features of edges bias scores and are added to values."
+)
+def edges_in_values(draw: Draw) -> Case:
+    def fn(p, x, edges):
+        q, k, v = (_split(x @ p[n]) for n in "qkv")
+        scores = jnp.einsum("ihd,jhd->hij", q, k) / 2 + jnp.moveaxis(edges @ p["bias"], -1, 0)
+        return jnp.einsum("hij,ijhd->ihd", jax.nn.softmax(scores), v + _split(edges @ p["edge"]))
+
+    def reference(note, p, x, edges):
+        q, k, v = (_split(x @ p[n]) for n in "qkv")
+        scores = np.einsum("ihd,jhd->hij", q, k) / 2 + np.moveaxis(edges @ p["bias"], -1, 0)
+        values = v[None] + _split(edges @ p["edge"])
+        return np.einsum("hij,ijhd->ihd", note(ref.softmax(scores)[None])[0], values)
+
+    return Case(fn, (_parameters(draw), draw(NODES, MODEL), draw(NODES, NODES, 6)), reference)
+
+
+@program("Cross-attention whose values are features of pairs and nothing else.")
+def values_of_pairs(draw: Draw) -> Case:
+    def fn(p, x, y, edges):
+        q, k = _split(x @ p["q"]), _split(y @ p["k"])
+        w = jax.nn.softmax(jnp.einsum("bihd,bjhd->bhij", q, k) / 2)
+        return jnp.einsum("bhij,bijhd->bihd", w, _split(edges @ p["edge"]))
+
+    def reference(note, p, x, y, edges):
+        q, k = _split(x @ p["q"]), _split(y @ p["k"])
+        w = note(ref.softmax(np.einsum("bihd,bjhd->bhij", q, k) / 2), "cross")
+        return np.einsum("bhij,bijhd->bihd", w, _split(edges @ p["edge"]))
+
+    args = _parameters(draw), draw(2, NODES, MODEL), draw(2, 7, MODEL), draw(2, NODES, 7, 6)
+    return Case(fn, args, reference)
+
+
+@program("Point transformer: a weight for each channel, scored from differences and positions.")
+def point_transformer(draw: Draw) -> Case:
+    p = _parameters(draw) | {"place": draw(3, MODEL), "score": draw.weight(MODEL, MODEL)}
+
+    def fn(p, x, places):
+        q, k, v = (x @ p[n] for n in "qkv")
+        between = jax.nn.relu((places[:, :, None] - places[:, None]) @ p["place"])
+        w = jax.nn.softmax((q[:, :, None] - k[:, None] + between) @ p["score"], axis=2)
+        return (w * (v[:, None] + between)).sum(2)
+
+    def reference(note, p, x, places):
+        q, k, v = (x @ p[n] for n in "qkv")
+        between = ref.relu((places[:, :, None] - places[:, None]) @ p["place"])
+        scores = (q[:, :, None] - k[:, None] + between) @ p["score"]
+        w = note(ref.softmax(np.moveaxis(scores, -1, 1)))
+        return np.einsum("bcij,bijc->bic", w, v[:, None] + between)
+
+    return Case(fn, (p, draw(2, NODES, MODEL), draw(2, NODES, 3)), reference)
+
+
+@program("Messages from both ends of an edge side by side, weighed by a score of the message.")
+def weighed_messages(draw: Draw) -> Case:
+    p = {"message": draw.weight(2 * MODEL + 6, MODEL), "score": draw(MODEL)}
+
+    def fn(p, x, edges):
+        shape = (*edges.shape[:3], MODEL)
+        ends = [jnp.broadcast_to(x[:, :, None], shape), jnp.broadcast_to(x[:, None], shape)]
+        messages = jnp.tanh(jnp.concatenate([*ends, edges], -1) @ p["message"])
+        w = jax.nn.softmax(messages @ p["score"])
+        return x + jnp.einsum("bij,bijd->bid", w, messages)
+
+    def reference(note, p, x, edges):
+        shape = (*edges.shape[:3], MODEL)
+        ends = [np.broadcast_to(x[:, :, None], shape), np.broadcast_to(x[:, None], shape)]
+        messages = np.tanh(np.concatenate([*ends, edges], -1) @ p["message"])
+        w = note(ref.softmax(messages @ p["score"])[:, None])
+        return x + np.einsum("bij,bijd->bid", w[:, 0], messages)
+
+    return Case(fn, (p, draw(2, NODES, MODEL), draw(2, NODES, NODES, 6)), reference)
