@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from attnreport.capture.dimensions.factors import copies_in
 from attnreport.capture.forms.facts import Facts
 from attnreport.capture.forms.scalings import Scaling
 from attnreport.capture.program.lineage import carries_numbers
@@ -24,7 +25,7 @@ def normalized_after(facts: Facts, use: Contraction, steps: Sequence[Step]) -> S
             return facts.site(
                 use,
                 step.value,
-                sums[0].over,
+                (*copies_in(facts.dimensions.within(step.value), scaling.merged), *sums[0].over),
                 scores_of(facts.dimensions, step.value, sums[0].over),
                 form="normalized after use",
                 sums="one" if _is_alone(facts, scaling, sums) else "at most one",

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from attnreport.capture.dimensions.factors import copies_in
 from attnreport.capture.forms.facts import Facts
+from attnreport.capture.forms.shares import are_segments
 from attnreport.capture.program.graph import Value
 from attnreport.capture.program.lineage import carries_numbers
 from attnreport.capture.roles.contractions import Contraction, Step, covers, mixed_parts
@@ -57,6 +58,7 @@ def normalized_before(
         used = is_apart(facts, use) or is_per_channel(site)
         used &= not feeds_dense_layer(use, each.over)
         used &= not weighs_itself(each.value, use.values)
+        used &= site.scores.node is not None or not are_segments(site.scores.logits)
         if used and is_scored(site) and carries_numbers(each.numerator):
             yield site
 
@@ -77,15 +79,17 @@ def _is_used_as_is(facts: Facts, use: Contraction, hit: Hit) -> bool:
 
 
 def _site(facts: Facts, use: Contraction, step: Step, each: Normalized) -> Site:
-    shares = None if step.mixed else facts.scalings.after(use, [])
+    shares = None if step.mixed else facts.scalings.after(use, [], totals=facts.totals_of(each))
     recipe = shares and facts.scalings.recipe(step.shown, shares)
     partial = each.shared or recipe is not None or step.shown is not step.value
     # Of the keys that scores were normalized over, some may be dropped before the values.
-    kept = copies_in(facts.dimensions.within(step.shown), use.over)
+    mine = facts.dimensions.within(step.shown)
+    kept = copies_in(mine, use.over)
+    over = kept if step.shown is not step.value and kept else each.over
     return facts.site(
         use,
         step.shown,
-        kept if step.shown is not step.value and kept else each.over,
+        (*copies_in(mine, shares.merged), *over) if shares and recipe else over,
         scores_of(facts.dimensions, each.numerator, each.over),
         form=each.form,
         sums="at most one" if partial else "one",

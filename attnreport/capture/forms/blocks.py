@@ -21,7 +21,7 @@ from attnreport.capture.program.lineage import MOVES, Numbers, carries_numbers, 
 from attnreport.capture.program.trip_counts import largest_count
 from attnreport.capture.roles.contractions import Contraction, Step
 from attnreport.capture.roles.loops import loops_of
-from attnreport.capture.roles.normalizers import quotients, unmasked
+from attnreport.capture.roles.normalizers import Normalized, quotients, unmasked
 from attnreport.capture.roles.scores import is_maximum, scores_of
 from attnreport.capture.roles.sites import Recipe, Site, address_of
 
@@ -31,12 +31,12 @@ class Blocks:
     """A loop over blocks of keys.
 
     Attributes:
-        loop: The body of the loop.
+        loop: The body of the loop; None if segments are merged without one.
         exponential: The exponential of the logits of a block.
         whole: Whether the running sums start at zero, so that the blocks are all there is.
     """
 
-    loop: Scope
+    loop: Scope | None
     exponential: Value
     whole: bool
 
@@ -73,10 +73,44 @@ def blocks_of(facts: Facts, use: Contraction, steps: Sequence[Step]) -> Blocks |
     return None
 
 
+def segments_of(
+    facts: Facts, use: Contraction, steps: Sequence[Step], hits: Sequence[Normalized]
+) -> Blocks | None:
+    """The segments that are merged by their shares of all keys; None if there are none.
+
+    Where no loop goes through them and the result can be followed, each has weights of its own.
+
+    Args:
+        facts: Those of the program.
+        use: The contraction of a segment.
+        steps: From its weights back, through what is linear in them.
+        hits: What is normalized in it already.
+    """
+    sums = [] if hits else [each for step in steps for each in facts.sums_of(step.value, use)]
+    totals = [node for each in hits for node in facts.totals_of(each)]
+    totals += [each.node for each in sums]
+    shares = facts.scalings.shares.after(use, totals)
+    made = [each.numerator for each in hits] + [step.value for step in steps]
+    exponential = next((e for value in made for e in _exponentials(value)), None)
+    if not shares or exponential is None:
+        return None
+    loop = next((s for s in use.node.scope.enclosing() if s.kind in ("scan", "body")), None)
+    added = _Downstream(use.output, facts.dimensions, set()).carries(loop) if loop else []
+    if loop is not None and added:
+        logarithms = facts.scalings.shares.carried_into(shares, use)
+        whole = all(_starts_at_zero(facts, each) for each in added)
+        whole &= all(_starts_empty(facts, each) for each in logarithms)
+        return Blocks(loop, exponential, whole)
+    scaling = facts.scalings.after(use, sums, totals=totals)
+    return None if scaling and scaling.shares else Blocks(None, exponential, False)
+
+
 def are_complete(facts: Facts, blocks: Blocks) -> bool:
     """Whether the logits of all blocks can be had, so that weights can be made of them."""
     logits = _logits_beside(blocks.exponential)
-    complete = blocks.whole and _is_counted(facts.graph.closed, blocks.loop)
+    if blocks.loop is None or not blocks.whole:
+        return False
+    complete = _is_counted(facts.graph.closed, blocks.loop)
     return complete and facts.dimensions.of(logits) == facts.dimensions.of(blocks.exponential)
 
 
@@ -217,6 +251,12 @@ def _starts_at_zero(facts: Facts, carry: Value) -> bool:
     return start.is_float and facts.intervals.of(start) == (0, 0)
 
 
+def _starts_empty(facts: Facts, carry: Value) -> bool:
+    """Whether the logarithm of a running sum starts so low that the sum is none."""
+    start = source(carry.outer) if carry.outer is not None else carry
+    return start.is_float and facts.intervals.of(start)[1] <= _NONE
+
+
 def _exponentials(value: Value) -> Iterator[Value]:
     for each in unmasked(value):
         if each.node is not None and each.node.primitive in ("exp", "exp2"):
@@ -227,6 +267,7 @@ def _is_base_two(exponential: Value) -> bool:
     return exponential.node is not None and exponential.node.primitive == "exp2"
 
 
+_NONE = -1e4
 _ROWWISE = frozenset(
     "add add_any mul div sub max select_n log exp integer_pow slice dynamic_update_slice".split()
 )

@@ -6,13 +6,13 @@ from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import Axis
 from attnreport.capture.forms.bounds import Intervals
 from attnreport.capture.forms.scalings import Scalings
-from attnreport.capture.program.graph import Graph, Value
-from attnreport.capture.program.lineage import Numbers
+from attnreport.capture.program.graph import Graph, Node, Value
+from attnreport.capture.program.lineage import Numbers, source
 from attnreport.capture.roles.contractions import Contraction, Walk, covers
 from attnreport.capture.roles.loops import loops_of
 from attnreport.capture.roles.normalizers import Normalized, Normalizers, Sum, unmasked
 from attnreport.capture.roles.roles import Assignment
-from attnreport.capture.roles.scores import Scores
+from attnreport.capture.roles.scores import Scores, logits_of
 from attnreport.capture.roles.sites import Recipe, Site, Sums, address_of
 
 
@@ -56,6 +56,24 @@ class Facts:
             for each in self._sums_by_number.get(self.numbers.of(part), ())
         }
         return [each for each in found.values() if covers(use.over, each.over)]
+
+    def totals_of(self, each: Normalized) -> list[Node]:
+        """Whatever adds up the exponentials that were normalized, or the same with another shift.
+
+        A softmax and the logarithm of its sum are often computed one beside the other.
+        """
+        logits = self.numbers.of(logits_of(each.numerator))
+        return [each.total, *self._sums_by_logits.get(logits, ())]
+
+    @functools.cached_property
+    def _sums_by_logits(self) -> dict[int, list[Node]]:
+        found: dict[int, list[Node]] = {}
+        for sums in self._sums_by_number.values():
+            for each in sums:
+                logits = logits_of(each.summand)
+                if logits is not source(each.summand):
+                    found.setdefault(self.numbers.of(logits), []).append(each.node)
+        return found
 
     @functools.cached_property
     def _sums_by_number(self) -> dict[int, list[Sum]]:

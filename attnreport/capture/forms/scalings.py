@@ -6,13 +6,15 @@ row meets on this way belong to its weights.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 
+from attnreport.capture.dimensions.axis_rules import contracted_axes
 from attnreport.capture.dimensions.dimensions import Dimensions
-from attnreport.capture.dimensions.factors import Axis, stems_from
+from attnreport.capture.dimensions.factors import Axis, copies_in, stems_from
+from attnreport.capture.forms.shares import Shares
 from attnreport.capture.program.graph import Node, Value
 from attnreport.capture.program.lineage import MOVES, Numbers, source
 from attnreport.capture.roles.contractions import Contraction
@@ -22,42 +24,68 @@ from attnreport.capture.roles.sites import Recipe, address_of
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scaling:
-    """What rows of a result are multiplied and divided by, one value per row each."""
+    """What rows of a result are multiplied and divided by, one value per row each.
+
+    Attributes:
+        factors: What they are multiplied by.
+        divisors: What they are divided by.
+        shares: How many of the factors are a segment's share of the keys.
+        merged: Dimensions that number such segments, whose results are added up then.
+    """
 
     factors: tuple[Value, ...] = ()
     divisors: tuple[Value, ...] = ()
+    shares: int = 0
+    merged: Axis = ()
 
 
 class Scalings:
-    """Follows the result of a contraction through what is done to its rows."""
+    """Follows the result of a contraction through what is done to its rows.
+
+    Attributes:
+        shares: Tells the shares of segments.
+    """
 
     def __init__(self, dimensions: Dimensions, numbers: Numbers, normalizers: Normalizers):
         self._dimensions = dimensions
         self._numbers = numbers
         self._normalizers = normalizers
+        self.shares = Shares(dimensions, numbers)
 
-    def after(self, use: Contraction, sums: list[Sum], *, itself: bool = False) -> Scaling | None:
-        """The scaling that normalizes rows, up to its last division.
+    def after(
+        self,
+        use: Contraction,
+        sums: Sequence[Sum],
+        *,
+        totals: Collection[Node] = (),
+        itself: bool = False,
+    ) -> Scaling | None:
+        """The scaling that normalizes rows, up to the last division or share that is part of it.
 
         Args:
             use: The contraction.
             sums: Sums of its weights over the keys, if they are not normalized yet.
+            totals: What else adds up the weights, or the exponentials that they are made of.
             itself: Whether parts of the result may divide it, such as a column that adds ones.
 
         Returns:
-            None if no division on the way has to do with the sums or with a factor met before.
+            None if no share is on the way, and no division that has to do with the sums or with a
+            factor met before.
         """
         best: Scaling | None = None
-        totals = [each.node.outputs[0] for each in sums] + [use.output] * itself
+        divisors = [each.node.outputs[0] for each in sums] + [use.output] * itself
+        adding = [each.node for each in sums] + list(totals)
         waiting = [(use.output, Scaling(), 0)]
         while waiting:
             value, scaling, depth = waiting.pop(0)
             for node, number in value.uses:
-                divided = self._divided(node, value, scaling, totals)
-                if divided is not None:
-                    best = scaling = divided
-                following = divided or self._step(node, number, scaling)
-                if following is not None and depth < _DEEPEST:
+                divided = self._divided(node, value, scaling, divisors)
+                following = divided or self._step(node, number, scaling, use, adding)
+                if following is None:
+                    continue
+                if divided or _has_more(following, scaling):
+                    best = following
+                if depth < _DEEPEST:
                     output = node.outputs[number if len(node.outputs) > 1 else 0]
                     waiting.append((output, following, depth + 1))
         return best
@@ -72,17 +100,42 @@ class Scalings:
             wanted = {self._numbers.of(each) for each in totals}
             wanted |= {self._numbers.of(each) for each in scaling.factors}
             if wanted & terms:
-                return Scaling(scaling.factors, (*scaling.divisors, denominator))
+                return dataclasses.replace(scaling, divisors=(*scaling.divisors, denominator))
         return None
 
-    def _step(self, node: Node, number: int, scaling: Scaling) -> Scaling | None:
+    def _step(
+        self,
+        node: Node,
+        number: int,
+        scaling: Scaling,
+        use: Contraction,
+        totals: Collection[Node],
+    ) -> Scaling | None:
         if node.primitive in MOVES or node.primitive in _KEEPING:
             return scaling
-        if node.primitive == "mul":
+        if node.primitive in ("mul", "dot_general"):
             other = node.inputs[1 - number]
-            if not is_constant(other):
-                return Scaling((*scaling.factors, other), scaling.divisors)
+            shares = not is_constant(other) and self.shares.are_of(other, use, totals)
+            if shares or (node.primitive == "mul" and not is_constant(other)):
+                factors = (*scaling.factors, other)
+                met = dataclasses.replace(scaling, factors=factors, shares=scaling.shares + shares)
+                return self._adding_up(node, number, met, use)
+        if node.primitive == "reduce_sum" and scaling.shares:
+            return self._adding_up(node, number, scaling, use)
         return None
+
+    def _adding_up(
+        self, node: Node, operand: int, scaling: Scaling, use: Contraction
+    ) -> Scaling | None:
+        """A scaling of results that are added up; None if they are no segments of the weights."""
+        axes = self._dimensions.of(node.inputs[operand])
+        product = node.primitive == "dot_general"
+        places = contracted_axes(node)[operand] if product else node.params.get("axes", ())
+        summed = [factor for place in places for factor in axes[place]]
+        merged = copies_in(self._dimensions.within(use.weights), tuple(summed))
+        if len(merged) < len(summed):
+            return None
+        return dataclasses.replace(scaling, merged=(*scaling.merged, *merged))
 
     def _terms(self, value: Value) -> set[int]:
         """Numbers of the terms that add up to a denominator."""
@@ -140,6 +193,11 @@ class Scalings:
             and all(stems_from(*pair) for pair in zip(axis, ((f,) for f in each), strict=True))
         ]
         return originals[0] if len(originals) == 1 else None
+
+
+def _has_more(scaling: Scaling, before: Scaling) -> bool:
+    """Whether a scaling has one more share, or adds up segments that it did not add up before."""
+    return scaling.shares > before.shares or len(scaling.merged) > len(before.merged)
 
 
 def _placed(scale: Any, places: Sequence[int | None], rank: int) -> Any:

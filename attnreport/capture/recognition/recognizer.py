@@ -14,7 +14,7 @@ from typing import Any
 from attnreport.capture.dimensions.factors import canonical
 from attnreport.capture.forms.after import normalized_after
 from attnreport.capture.forms.before import hits_of, is_apart, normalized_before
-from attnreport.capture.forms.blocks import are_complete, blocks_of, in_blocks
+from attnreport.capture.forms.blocks import Blocks, are_complete, blocks_of, in_blocks, segments_of
 from attnreport.capture.forms.facts import Facts
 from attnreport.capture.forms.gates import gates
 from attnreport.capture.forms.measured import to_be_measured
@@ -29,7 +29,7 @@ from attnreport.capture.recognition.said import (
     segments,
     unused,
 )
-from attnreport.capture.roles.contractions import Contraction, Step, contractions
+from attnreport.capture.roles.contractions import Contraction, contractions
 from attnreport.capture.roles.kinds import Kinds
 from attnreport.capture.roles.requirements import (
     comes_from_backward,
@@ -52,7 +52,7 @@ class Analysis:
         """Reads a program."""
         self.facts = Facts(graph)
         self._totals = {each.total for each in self.facts.normalized.values()}
-        self._pieces: list[Node] = []
+        self._pieces: dict[Node, bool] = {}
 
     def sites(self) -> list[Site]:
         """Every attention that an output depends on, in the order in which they run."""
@@ -125,23 +125,25 @@ class Analysis:
         hits = hits_of(facts, use, steps)
         if hits and not tells_keys_apart(facts.dimensions, use):
             return
+        apart = is_apart(facts, use) and not is_backward(use.node)
+        blocks = blocks_of(facts, use, steps) if apart and not hits else None
+        if apart and blocks is None:
+            blocks = segments_of(facts, use, steps, [each.normalized for each in hits])
+        if blocks is not None:
+            yield from self._in_blocks(use, blocks)
+            return
         for hit in hits:
             yield from normalized_before(facts, use, steps, hit)
-        if not hits and is_apart(facts, use) and not is_backward(use.node):
-            yield from self._without_hits(use, steps)
-
-    def _without_hits(self, use: Contraction, steps: list[Step]) -> Iterator[Site]:
-        facts = self.facts
-        blocks = blocks_of(facts, use, steps)
-        if blocks is not None and not are_complete(facts, blocks):
-            self._pieces.append(use.node)
-            return
-        if blocks is not None:
-            site = in_blocks(facts, use, blocks)
-        else:
+        if apart and not hits:
             site = normalized_after(facts, use, steps) or to_be_measured(facts, use, steps)
-        if site is not None:
-            yield site
+            yield from [site] if site is not None else []
+
+    def _in_blocks(self, use: Contraction, blocks: Blocks) -> Iterator[Site]:
+        if not are_complete(self.facts, blocks):
+            self._pieces[use.node] = blocks.loop is not None
+            return
+        site = in_blocks(self.facts, use, blocks)
+        yield from [site] if site is not None else []
 
     def _with_carried_heads(self, found: Mapping[Any, Site]) -> dict[Any, Site]:
         """Heads of one attention are heads of another that only carries them along."""

@@ -5,7 +5,7 @@ be taken out of the program as they are. A reader who looks for their attention 
 """
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import jax.numpy as jnp
 import numpy as np
@@ -126,16 +126,27 @@ def linear_attention(
             yield said
 
 
-def pieces(nodes: Iterable[Node]) -> Iterator[Said]:
-    """Blocks of weights that cannot be put together."""
-    for node in nodes:
-        yield say(
-            "blocks",
-            node,
-            "A loop goes through blocks of keys, but how often it runs is not known before, or "
-            "its sums do not start at zero, so the rows of its weights cannot be put together. "
-            "Give the loop a fixed number of iterations.",
-        )
+def pieces(nodes: Mapping[Node, bool]) -> Iterator[Said]:
+    """Blocks of weights that cannot be put together.
+
+    Args:
+        nodes: Where they are used, and whether a loop goes through them.
+    """
+    for node, in_loop in nodes.items():
+        yield say("blocks", node, _LOOP_OF_BLOCKS if in_loop else _MERGED_SEGMENTS)
+
+
+_LOOP_OF_BLOCKS = (
+    "A loop goes through blocks of keys, but how often it runs is not known before, or its sums do "
+    "not start at zero, so the rows of its weights cannot be put together. Give the loop a fixed "
+    "number of iterations."
+)
+_MERGED_SEGMENTS = (
+    "Results of several segments of keys are merged by the logarithms of their sums, in a way that "
+    "cannot be followed, so the weights of a segment are not those that act on its values. Merge "
+    "with one factor for each segment, as in "
+    "`jnp.exp(lse - jnp.logaddexp(lse, other))[..., None] * result`."
+)
 
 
 def unused(

@@ -22,6 +22,7 @@ _FILES = [
     "heads",
     "mixing",
     "blockwise",
+    "segments",
     "loops",
     "decoding",
     "additive",
