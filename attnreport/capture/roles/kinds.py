@@ -55,10 +55,11 @@ class Kinds:
         scores = site.scores
         learned = scores.of_parameters
         if scores.query is not None and scores.key is not None and scores.product is not None:
-            # Of two given arrays, keys that are a matrix are those of experts.
+            # Of two given arrays, keys that are a matrix are those of experts, if tokens ask.
             apart = source(scores.query) is not source(scores.key)
             given = is_parameter(scores.query) and is_parameter(scores.key)
-            learned |= apart and given and rank(scores.key) <= 2
+            matrix = rank(scores.key) <= 2
+            learned |= apart and given and matrix and self._brings_queries(site)
         return learned and self._acts_on_what_asks(site)
 
     def _averages_parameters(self, site: Site) -> bool:

@@ -113,6 +113,26 @@ def dense_adjacency(draw: Draw) -> Case:
     return Case(fn, (p, draw(NODES, 6), ADJACENT), reference)
 
 
+@program("GATv2 without heads of its own in the projections: they are split afterwards.")
+def dense_adjacency_split(draw: Draw) -> Case:
+    p = draw.weights("l r", 6, 6) | {"a": draw(2, 3)}
+
+    def fn(p, x, adjacent):
+        left, right = ((x @ p[n]).reshape(-1, 2, 3) for n in "lr")
+        z = jax.nn.leaky_relu(right[:, None] + left[None], 0.2)
+        e = jnp.exp(jnp.einsum("ijhd,hd->hij", z, p["a"]) + (1 - adjacent) * -1e9)
+        return jnp.einsum("hij,jhd->ihd", e / e.sum(-1, keepdims=True), left).mean(1)
+
+    def reference(note, p, x, adjacent):
+        left, right = ((x @ p[n]).reshape(-1, 2, 3) for n in "lr")
+        z = right[:, None] + left[None]
+        s = np.einsum("ijhd,hd->hij", np.where(z > 0, z, 0.2 * z), p["a"])
+        w = note(ref.softmax(np.where(adjacent, s, -np.inf))[None])
+        return np.einsum("hij,jhd->ihd", w[0], left).mean(1)
+
+    return Case(fn, (p, draw(NODES, 6), ADJACENT.astype(np.float32)), reference)
+
+
 @program("GAT in its first dense form: scores of nodes are added as a row and a column.")
 def dense_outer_sum(draw: Draw) -> Case:
     def fn(x, w, a, b, adjacent):
