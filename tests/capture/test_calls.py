@@ -53,6 +53,13 @@ def test_unequal_batches_are_refused():
         with_one_batch([call(2, 1, 2, 2), call(6, 1, 2, 2)], 2)
 
 
+def test_rows_and_columns_are_parts_of_one_example():
+    rows, columns = with_one_batch([call(4, 1, 5, 5), call(5, 1, 4, 4)], 4)[::4][:2]
+    assert (rows.name, columns.name) == ("block (part 1)", "block (part 1)")
+    assert (rows.weights.shape, columns.weights.shape) == ((1, 1, 5, 5), (1, 1, 4, 4))
+    assert "parts of one example" in rows.checks[-1].detail
+
+
 def numbers(*shape, seed=0):
     return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
 

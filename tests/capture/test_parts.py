@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from attnreport.capture import capture_attention
+from attnreport.capture import capture_attention, plan_attention
 from tests.capture.programs import PROGRAMS
 
 
@@ -28,3 +28,13 @@ def test_each_model_of_an_ensemble_is_a_map():
     recording = capture_attention(program.fn, *program.args)
     assert [each.name for each in recording.examples[1].maps] == ["fn[0]", "fn[1]", "fn[2]"]
     assert all(each.layer is None for each in recording.examples[1].maps)
+
+
+@pytest.mark.parametrize(
+    ("name", "models", "parts"),
+    [("field_normalizing.ensemble", 3, 1), ("edges.values_of_pairs", 1, 1)],
+)
+def test_a_plan_tells_models_and_parts_from_examples(name, models, parts):
+    program = PROGRAMS[name]()
+    (about,) = (each.about for each in plan_attention(program.fn, *program.args).attentions)
+    assert (about.models, about.parts) == (models, parts)

@@ -28,6 +28,10 @@ class About:
         layers: Numbers of the layers that are kept, one for each entry along the loops in front,
             other than the steps of a decoder.
         heads: Numbers of the heads that are kept.
+        models: How many models run side by side, as under `vmap`. They are outermost in the axis of
+            the batch, which is models × examples × parts.
+        parts: How many parts of each example, such as the windows of a picture, are innermost in
+            the axis of the batch.
         unproved: Why weights times values are not compared with the program's own result; empty if
             they are.
         notes: What was wanted and cannot be had, or not as it is wanted, a sentence each.
@@ -44,6 +48,8 @@ class About:
     precision: str = "float32"
     layers: tuple[int, ...] = ()
     heads: tuple[int, ...] = ()
+    models: int = 1
+    parts: int = 1
     unproved: str = ""
     notes: tuple[str, ...] = ()
 

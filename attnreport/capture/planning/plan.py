@@ -141,6 +141,8 @@ def _planned(
         precision=str(site.contraction.weights.dtype),
         layers=choice.layers,
         heads=choice.all_heads,
+        models=site.layout.batch[0],
+        parts=site.layout.batch[2],
         unproved=_unproved(changed, product),
         notes=(*wanted.notes, *_uncut(wanted, choice, candidate.heads)),
     )

@@ -41,20 +41,25 @@ def with_one_batch(calls: Sequence[Call], examples: int | None) -> list[Call]:
     """The calls with one batch size, that of the examples.
 
     A call without a batch holds for all examples. With a single example, a longer batch holds
-    parts of it, such as the windows of a picture, and becomes one call a part. Parts are told by
-    their place, not by the number of their layer.
+    parts of it, such as the windows of a picture, and becomes one call a part. So it does where
+    batches differ in such a way that no axis can hold examples, as rows and columns of one picture
+    do. Parts are told by their place, not by the number of their layer.
 
     Args:
         calls: Weights as `[batch, head, query, key]`.
         examples: Length of the leading axis of the inputs, None when there is none.
 
     Raises:
-        CaptureError: Batches differ otherwise, or hold several parts of each example, so that
-            examples cannot be told from parts.
+        CaptureError: Batches may hold several parts of each example, so that examples cannot be
+            told from parts.
     """
     sizes = {len(call.weights) for call in calls}
     if examples == 1:
         return [part for call in calls for part in _parts(call)]
+    smallest = min(sizes - {1}, default=1)
+    if any(size % smallest for size in sizes - {1}):
+        noted = [dataclasses.replace(call, checks=(*call.checks, _ONE_EXAMPLE)) for call in calls]
+        return [part for call in noted for part in _parts(call)]
     parts = examples and any(size > examples and size % examples == 0 for size in sizes)
     if parts or len(sizes - {1}) > 1:
         raise CaptureError(
@@ -64,6 +69,13 @@ def with_one_batch(calls: Sequence[Call], examples: int | None) -> list[Call]:
             "example at a time."
         )
     return [_repeated(call, max(sizes)) for call in calls]
+
+
+_ONE_EXAMPLE = Check(
+    "guess",
+    detail="Attention in this model runs on batches of different sizes, none of which can be that "
+    "of the examples, so all are taken for parts of one example, such as its rows or columns.",
+)
 
 
 def _parts(call: Call) -> Iterator[Call]:
