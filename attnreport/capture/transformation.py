@@ -1,15 +1,18 @@
 """`with_attention`: from a function to one that gives its attention beside its output."""
 
+import dataclasses
 import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from attnreport._errors import CaptureError
 from attnreport.capture.choice.options import Heads, Numbers, Options, OverBudget
-from attnreport.capture.extraction.attention import Attention
+from attnreport.capture.extraction.attention import Attention, Captured
+from attnreport.capture.extraction.proofs import row_tolerance
 from attnreport.capture.failures import INSTEAD, failure_sentence, plain_output
 from attnreport.capture.planning.notes import measured_note
 from attnreport.capture.planning.plan import plan_of
@@ -165,7 +168,19 @@ def program_with_attention(
 def collected(plan: Plan, values: Mapping[str, Any], aux: Aux) -> Attention:
     """What the probes of a plan gave, as attention."""
     measured = [each.name for each in plan.kept if each.site.sums == "to be measured"]
+    captured = {each.name: each.extraction.captured(values, aux, each.about) for each in plan.kept}
     return Attention(
-        {each.name: each.extraction.captured(values, aux, each.about) for each in plan.kept},
+        captured | {name: _as_numbers_tell(captured[name]) for name in measured},
         notes=(*plan.said, *plan.notes, *measured_note(measured)),
     )
+
+
+def _as_numbers_tell(captured: Captured) -> Captured:
+    """The same without its weights where rows do not sum to one, so that it is no attention."""
+    held = captured.proof.row_error.max() <= row_tolerance(captured.about.precision)
+
+    def kept(array: jax.Array) -> jax.Array:
+        none = jnp.nan if jnp.issubdtype(array.dtype, jnp.inexact) else 0
+        return jnp.where(held, array, jnp.asarray(none, array.dtype))
+
+    return dataclasses.replace(captured, weights=jax.tree.map(kept, captured.weights))

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from attnreport._errors import CaptureError
 from attnreport.capture.choice.options import Options, few
 from attnreport.capture.choice.selection import Grouping, usual_group
 from attnreport.capture.extraction.attention import Attention, Captured
+from attnreport.capture.extraction.proofs import row_tolerance
 from attnreport.capture.failures import INSTEAD, EngineError, failure_sentence, plain_output
 from attnreport.capture.planning.plan import plan_of
 from attnreport.capture.planning.planned import Plan, Planned
@@ -30,7 +30,6 @@ from attnreport.capture.results.unstacking import calls_of, not_kept
 from attnreport.capture.transformation import run_plan
 
 # A row may miss one by rounding, more so in formats with few bits.
-_ROW_TOLERANCE = 1e-3
 _PRODUCT_TOLERANCE = 1e-2
 
 
@@ -138,7 +137,7 @@ def _doubt(name: str, captured: Captured) -> str:
     """Why the weights of an attention are not to be trusted; empty if they are."""
     if not np.asarray(captured.ran).any():
         return f"{name} did not run: another branch was taken."
-    proof = captured.proof
+    proof, tolerance = captured.proof, row_tolerance(captured.about.precision)
     smallest, error = float(np.min(proof.smallest)), float(np.max(proof.row_error))
     largest = float(np.max(proof.largest_sum))
     product = float(np.max(np.nan_to_num(proof.product_error, nan=0.0)))
@@ -149,25 +148,20 @@ def _doubt(name: str, captured: Captured) -> str:
     if not np.isfinite([smallest, largest]).all():
         # Weights that a fused kernel does not bear out are made NaN on the device.
         return missed if product else f"{name} has weights that are not finite, so it is left out."
-    if smallest < -_ROW_TOLERANCE:
+    if smallest < -tolerance:
         return f"{name} ({captured.form}) has negative weights, so it is left out."
-    if captured.about.sums == "to be measured" and error > _ROW_TOLERANCE:
+    if captured.about.sums == "to be measured" and error > tolerance:
         return (
             f"{name} is made of scores, but its rows do not sum to one (up to {error:.2g} off), "
             "so it is left out: it may be linear attention, or one block of keys of several."
         )
-    if captured.about.sums != "free" and largest > 1 + _tolerance(captured):
+    if captured.about.sums != "free" and largest > 1 + tolerance:
         return f"{name} has rows that sum to {largest:.4g}, so it is left out."
     return missed if product > _PRODUCT_TOLERANCE else ""
 
 
 def _with_kind(planned: Planned) -> str:
     return f"{planned.name}, of kind `{planned.site.kind}`"
-
-
-def _tolerance(captured: Captured) -> float:
-    narrow = jnp.dtype(captured.about.precision).itemsize < 4
-    return 0.05 if narrow else _ROW_TOLERANCE
 
 
 def _examples(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:

@@ -315,6 +315,9 @@ def test_what_only_numbers_can_tell_is_said():
     (found,) = attention.values()
     assert found.about.sums == "to be measured"
     assert found.proof.row_error > 1
+    assert np.isnan(found.weights).all()
+    _, eighths = with_attention(dispatched, reduce="uint8")(p, X)
+    assert not np.any([each.weights for each in eighths.values()])
     (said,) = attention.notes
     assert said.startswith("Only numbers tell whether these are weights: dispatched.")
     with pytest.raises(CaptureError, match=r"rows do not sum to one|No attention"):

@@ -12,6 +12,9 @@ from attnreport.capture.dimensions.factors import Factor, ancestry, canonical
 from attnreport.capture.program.graph import Value
 from attnreport.capture.roles.sites import Site
 
+# The distance from one that rounding gives the sum of a row, in float32 and in narrower formats.
+_ROUNDING, _ROUNDING_OF_NARROW = 1e-3, 0.05
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +34,11 @@ class Proof:
     largest_sum: jax.Array
     row_error: jax.Array
     product_error: jax.Array
+
+
+def row_tolerance(precision: str) -> float:
+    """How far the sum of a row of weights of a number format may be from what it has to be."""
+    return _ROUNDING_OF_NARROW if jnp.dtype(precision).itemsize < 4 else _ROUNDING
 
 
 def proof(weights: jax.Array, product_error: jax.Array) -> Proof:

@@ -122,9 +122,8 @@ def measured_note(names: Iterable[str]) -> list[str]:
     if not unknown:
         return []
     return [
-        f"Only numbers tell whether these are weights: {few(unknown)}. If `proof.row_error` is "
-        "not near 0, rows do not sum to one, and it is no attention; `capture_attention` looks, "
-        "and leaves it out."
+        f"Only numbers tell whether these are weights: {few(unknown)}. Where rows do not sum to "
+        "one (`proof.row_error`), it is no attention, and NaN stands in place of its weights."
     ]
 
 
