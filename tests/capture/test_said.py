@@ -129,31 +129,3 @@ def _total(x, p):
 @pytest.mark.parametrize("fn", [_lstm, _gru, _total])
 def test_gated_cells_and_sums_are_no_linear_recurrences(fn):
     assert list(recurrences(graph_of(fn, X, P))) == []
-
-
-def _merged(merge):
-    def fn(x, y, p):
-        def attend(tokens):
-            logits = x @ p[0] @ (tokens @ p[1]).mT
-            return jax.nn.softmax(logits) @ tokens, jax.nn.logsumexp(logits, -1, keepdims=True)
-
-        return merge(*attend(x), *attend(y))
-
-    return analysis_of(fn, X, X[:, :3], P)
-
-
-@pytest.mark.parametrize(
-    "merge",
-    [
-        lambda a, lse, b, other: a - jax.nn.sigmoid(other - lse) * (a - b),
-        lambda a, lse, b, other: (
-            jax.nn.softmax(jnp.stack([lse, other]), axis=0) * jnp.stack([a, b])
-        ).sum(0),
-    ],
-    ids=["towards the other", "stacked"],
-)
-def test_segments_that_are_merged_in_a_way_that_is_not_followed(merge):
-    analysis = _merged(merge)
-    assert analysis.sites() == []
-    sentences = {each.sentence for each in analysis.said()}
-    assert any(each.startswith("Results of several segments of keys are") for each in sentences)

@@ -5,7 +5,7 @@ each is multiplied by its segment's share of the sum of all: `exp(lse - logaddex
 `sigmoid(lse - other)`, a softmax over the logarithms. Such a factor belongs to the weights.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import Axis, Factor, ancestry, stems_from
@@ -67,22 +67,12 @@ class Shares:
 
         A gate that is computed from the result itself has its features.
         """
-        seen = {source(factor)}
-        waiting = [source(factor)]
-        for _ in range(_FAR if rows else 0):
-            if not waiting:
-                return
-            current = waiting.pop(0)
-            mine = self._dimensions.within(current)
-            if not all(stems_from(each, rows) or _is_made_here(each) for each in mine):
-                continue
-            yield current
-            node = current.node
-            among = node is not None and node.primitive in _AMONG
-            before = node.inputs if among and node is not None else entries(current)
-            following = [each for each in map(source, before) if each not in seen]
-            seen.update(following)
-            waiting.extend(following)
+
+        def is_of_rows(value: Value) -> bool:
+            mine = self._dimensions.within(value)
+            return all(stems_from(each, rows) or _is_made_here(each) for each in mine)
+
+        return _made_of(factor, is_of_rows) if rows else iter(())
 
 
 def are_segments(logits: Value) -> bool:
@@ -90,21 +80,29 @@ def are_segments(logits: Value) -> bool:
 
     What they are normalized to are the shares of segments, and no attention between these.
     """
-    seen = {source(logits)}
-    waiting = [source(logits)]
+    return any(
+        each.node is not None and each.node.primitive == "log" and _is_sum(each.node.inputs[0])
+        for each in _made_of(logits, lambda _: True)
+    )
+
+
+def _made_of(value: Value, follows: Callable[[Value], bool]) -> Iterator[Value]:
+    """A value and what it is made of entry by entry or by putting arrays side by side."""
+    seen = {source(value)}
+    waiting = [source(value)]
     for _ in range(_FAR):
         if not waiting:
-            return False
+            return
         current = waiting.pop(0)
+        if not follows(current):
+            continue
+        yield current
         node = current.node
-        if node is not None and node.primitive == "log" and _is_sum(node.inputs[0]):
-            return True
-        among = node is not None and node.primitive in ("concatenate", "stack")
+        among = node is not None and node.primitive in _AMONG
         before = node.inputs if among and node is not None else entries(current)
         following = [each for each in map(source, before) if each not in seen]
         seen.update(following)
         waiting.extend(following)
-    return False
 
 
 def _is_sum(value: Value) -> bool:
@@ -125,5 +123,5 @@ def _is_made_here(factor: Factor) -> bool:
 
 
 _DEEPEST, _NEAR, _FAR = 8, 8, 80
-_AMONG = frozenset("concatenate stack reduce_sum reduce_max".split())
-_MERGING = frozenset("add add_any sub neg mul div concatenate stack reduce_sum slice psum".split())
+_AMONG = frozenset(["concatenate", "stack"])
+_MERGING = frozenset(["sub", "concatenate", "stack"])
