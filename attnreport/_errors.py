@@ -21,7 +21,7 @@ class ModelFolderError(AttnReportError, ValueError):
     """A folder with a pretrained model that cannot be loaded."""
 
 
-class TrainingDataError(AttnReportError, ValueError):
+class DataError(AttnReportError, ValueError):
     """A file or folder of data that a demo cannot learn from."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 
-from attnreport._errors import TrainingDataError
+from attnreport._errors import DataError
 from attnreport.tasks.keywords.collection import Collection, Passage, held_out
 from attnreport.tasks.keywords.words import split_words, title_roots
 
@@ -35,11 +35,11 @@ def folder_collection(
         most: Most labels, the first in alphabetical order; all if left out.
 
     Raises:
-        TrainingDataError: There is no such folder, or no texts of two labels in it.
+        DataError: There is no such folder, or no texts of two labels in it.
     """
     root = Path(folder)
     if not root.is_dir():
-        raise TrainingDataError(
+        raise DataError(
             f"There is no folder {str(root)!r}. Give a folder with a subfolder of text files for "
             "each label."
         )
@@ -112,7 +112,7 @@ def _without_markup(text: str) -> str:
 def _require_labels(root: Path, labels: list[str]) -> None:
     if len(labels) < 2:
         found = f"only the label {labels[0]!r}" if labels else "no label"
-        raise TrainingDataError(
+        raise DataError(
             f"The folder {str(root)!r} has {found} with texts for training and test. Give a folder "
             "with two or more subfolders of text files, a label each, or with two folders `train` "
             "and `test` of such subfolders."
