@@ -1,0 +1,290 @@
+"""Records which words a trained text classifier went by."""
+
+import dataclasses
+import datetime
+import importlib.metadata
+from collections.abc import Iterator, Sequence
+from os import PathLike
+
+import jax.numpy as jnp
+import numpy as np
+
+from attnreport.capture.capture import capture_attention
+from attnreport.models.text_classifier import MEAN, TextClassifier
+from attnreport.recording import (
+    AttentionMap,
+    Curve,
+    Example,
+    ItemAxis,
+    Metric,
+    Recording,
+    Source,
+    TokenAxis,
+    Training,
+)
+from attnreport.tasks.demos import quick_notes
+from attnreport.tasks.keywords.collection import Passage
+from attnreport.tasks.keywords.measuring import (
+    MOST_MEASURED,
+    SHARES,
+    Measurer,
+    PassageQuality,
+    Quality,
+)
+from attnreport.tasks.keywords.plan import KeywordsPlan
+from attnreport.tasks.keywords.task import Findings, KeywordsTask, keywords_recipe
+from attnreport.tasks.keywords.truth import HEAVIEST, Precision
+from attnreport.tasks.trained import TrainedModel, trained_model
+
+# How many test passages a recording has.
+SHOWN = 64
+GROUP = "attention pooling over words"
+_NAMES = {
+    "additive": "attention pooling (Yang et al., 2016)",
+    "self-attentive": "structured self-attentive pooling (Lin et al., 2017)",
+}
+# The share of words after which a report says what is left.
+_TAKEN = 0.2
+
+
+def record_keywords(
+    *,
+    seed: int = 0,
+    fresh: bool = False,
+    progress: bool = True,
+    quick: bool = False,
+    data: "str | PathLike[str] | None" = None,
+    attention: str = "additive",
+    plan: KeywordsPlan | None = None,
+) -> Recording:
+    """A recording of the text classifier on passages it has not seen in training.
+
+    Args:
+        seed: Of data and training.
+        fresh: Whether to train again although the trained model is in the cache.
+        progress: Whether to show on standard error how training goes.
+        quick: Whether a few labels and epochs will do.
+        data: A folder of labelled texts, in place of the help of this Python.
+        attention: How words are pooled: one of `attnreport.models.TEXT_ATTENTIONS`.
+        plan: How to train, in place of what the other arguments say.
+
+    Raises:
+        DataError: The folder holds no labelled texts.
+        MissingDependencyError: This Python came without its help topics.
+    """
+    if plan is None:
+        plan = KeywordsPlan.of(seed=seed, attention=attention, folder=data, quick=quick)
+    trained = trained_model(keywords_recipe(plan), fresh=fresh, progress=progress)
+    without = dataclasses.replace(plan, attention=MEAN)
+    mean = trained_model(keywords_recipe(without), fresh=fresh, progress=progress)
+    task = KeywordsTask(plan)
+    found, baseline = Findings.of(trained.facts), Findings.of(mean.facts)
+    return Recording(
+        _examples(trained.model, task, shown(task.collection.test)),
+        _source(trained, task, found, quick_notes(quick=quick)),
+        tuple(_metrics(task, found.quality, found.untrained, baseline.quality)),
+        found.confusion,
+        _training(trained),
+    )
+
+
+def shown(passages: Sequence[Passage]) -> list[Passage]:
+    """At most `SHOWN` passages, evenly spread."""
+    places = np.unique(np.linspace(0, len(passages) - 1, SHOWN).astype(int))
+    return [passages[place] for place in places]
+
+
+def _examples(
+    model: TextClassifier, task: KeywordsTask, passages: Sequence[Passage]
+) -> tuple[Example, ...]:
+    measurer = task.measurer(model)
+    reading = measurer.read(passages)
+    longest = max(len(passage.words) for passage in passages)
+    captured = capture_attention(
+        model,
+        jnp.asarray(task.encoding.texts(passages, longest).words),
+        key_tokens=[TokenAxis(passage.words) for passage in passages],
+        example_names=[passage.name for passage in passages],
+        kind="pooling",
+        group=GROUP,
+    )
+    return tuple(
+        _example(
+            passage,
+            example.maps[0],
+            task.encoding.labels[label],
+            float(probabilities[label]),
+            measurer.passage(passage, weights),
+        )
+        for passage, example, label, probabilities, weights in zip(
+            passages,
+            captured.examples,
+            reading.labels,
+            reading.probabilities,
+            reading.weights,
+            strict=True,
+        )
+    )
+
+
+def _example(
+    passage: Passage,
+    attention: AttentionMap,
+    output: str,
+    probability: float,
+    quality: PassageQuality,
+) -> Example:
+    hops = attention.weights.shape[1]
+    query = ItemAxis(tuple(f"hop {hop}" for hop in range(hops)) if hops > 1 else ("the topic",))
+    scores = {
+        "probability": probability,
+        "probability without the heaviest words": quality.faithfulness.attention[_PLACE],
+    }
+    for name, precision in (("title words", quality.title), ("tf-idf words", quality.tf_idf)):
+        if precision is not None:
+            scores[f"{name} among the heaviest {HEAVIEST}"] = precision.found
+    return Example(
+        passage.name,
+        (dataclasses.replace(attention, query=query),),
+        passage.text,
+        output,
+        passage.label,
+        scores,
+    )
+
+
+def _source(
+    trained: TrainedModel[TextClassifier],
+    task: KeywordsTask,
+    found: Findings,
+    notes: Sequence[str],
+) -> Source:
+    packages = ("jax", "flax", "optax")
+    return Source(
+        model=f"Text classifier with {_NAMES[task.plan.attention]}",
+        framework="Flax NNX",
+        versions={package: importlib.metadata.version(package) for package in packages},
+        step=_chosen(trained),
+        data=task.collection.origin,
+        created=datetime.date.today().isoformat(),
+        notes=(*notes, *trained.notes(), *_notes(trained, task, found)),
+    )
+
+
+def _notes(
+    trained: TrainedModel[TextClassifier], task: KeywordsTask, found: Findings
+) -> Iterator[str]:
+    plan, collection = task.plan, task.collection
+    yield (
+        f"Trained from scratch in {trained.seconds:.0f} s: {trained.epochs:.3g} epochs of "
+        f"{len(collection.train):,} passages, {trained.parameters:,} parameters, seed "
+        f"{plan.schedule.seed}. {len(collection.validation):,} passages chose the checkpoint."
+    )
+    yield (
+        "The model pools the words themselves, in no order: none knows its neighbours before it "
+        "is weighed. A word that is written like another has the same weight, up to how many "
+        "words there are."
+    )
+    yield (
+        f"Words that stand in one training passage alone are all the same to the model "
+        f"({len(task.encoding.keys):,} others are not)."
+    )
+    if len(collection.labels) > len(found.confusion.labels):
+        yield (
+            f"The confusion matrix has the {len(found.confusion.labels)} labels of "
+            f"{len(collection.labels)} that are confused most."
+        )
+
+
+def _metrics(
+    task: KeywordsTask, quality: Quality, untrained: Quality, mean: Quality
+) -> Iterator[Metric]:
+    tests = len(task.collection.test)
+    measured = min(tests, MOST_MEASURED)
+    on_test = f"of {tests:,} test passages"
+    yield Metric(
+        "passages right",
+        quality.accuracy,
+        f"Share {on_test} whose likeliest label is right. The most frequent label alone: "
+        f"{task.collection.most_frequent:.0%}.",
+        percent=True,
+    )
+    yield Metric(
+        "passages right without attention",
+        mean.accuracy,
+        "The same of a model that was trained alike and takes the mean of all words.",
+        percent=True,
+    )
+    yield _precision_metric(
+        "title words among the heaviest",
+        f"words of the topic's title, or that Python's help calls related, over the "
+        f"{quality.titled:,} {on_test} that have any"
+        if task.plan.folder is None
+        else f"words of the label's name, over the {quality.titled:,} {on_test} that have any",
+        quality.title,
+        untrained.title,
+    )
+    yield _precision_metric(
+        "tf-idf words among the heaviest",
+        f"the {HEAVIEST} words of highest tf-idf of their passage ({measured:,} test passages)",
+        quality.tf_idf,
+        untrained.tf_idf,
+    )
+    yield from _faithfulness_metrics(quality, measured)
+
+
+def _precision_metric(name: str, right: str, found: Precision, untrained: Precision) -> Metric:
+    return Metric(
+        name,
+        found.found,
+        f"Share of the {HEAVIEST} heaviest words (precision at {HEAVIEST}) that are {right}. Best "
+        f"possible: {found.best:.2f}. Equal weights: {found.chance:.2f}; random weights, before "
+        f"training: {untrained.found:.2f}.",
+    )
+
+
+def _faithfulness_metrics(quality: Quality, measured: int) -> Iterator[Metric]:
+    curves, share = quality.faithfulness, f"{_TAKEN:.0%}"
+    whole = curves.attention[0]
+    for name, curve, detail in (
+        ("the heaviest words", curves.attention, "by attention"),
+        ("the words of highest tf-idf", curves.tf_idf, "by tf-idf"),
+        ("random words", curves.random, "at random"),
+    ):
+        values = ", ".join(
+            f"{value:.2f} without {taken:.0%}"
+            for taken, value in zip(SHARES, curve, strict=True)
+            if taken
+        )
+        yield Metric(
+            f"probability without {share} of the words: {name}",
+            curve[_PLACE],
+            f"Mean probability of the label that is predicted for the whole passage, over "
+            f"{measured:,} test passages; {whole:.2f} for the whole. Words taken out {detail}: "
+            f"{values}.",
+        )
+
+
+def _training(trained: TrainedModel[TextClassifier]) -> Training | None:
+    if not trained.history:
+        return None
+    steps = tuple(entry.step for entry in trained.history)
+
+    def curve(name: str, values: Iterator[float]) -> Curve:
+        return Curve(name, steps, tuple(values))
+
+    return Training(
+        (
+            curve("training loss", (entry.loss for entry in trained.history)),
+            curve("training accuracy", (entry.accuracy for entry in trained.history)),
+            curve("validation accuracy", (entry.score for entry in trained.history)),
+        ),
+        _chosen(trained),
+    )
+
+
+def _chosen(trained: TrainedModel[TextClassifier]) -> int | None:
+    return trained.history[trained.best - 1].step if trained.best else None
+
+
+_PLACE = SHARES.index(_TAKEN)

@@ -1,0 +1,139 @@
+"""The task of learning what texts are about, for the one training loop there is."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jaxtyping import Array, Key
+
+from attnreport.models.text_classifier import PADDING, TextClassifier, TextClassifierSizes
+from attnreport.recording import Confusion
+from attnreport.tasks.keywords.collection import Collection
+from attnreport.tasks.keywords.encoding import Encoding, Texts
+from attnreport.tasks.keywords.measuring import Measurer, Quality
+from attnreport.tasks.keywords.plan import KeywordsPlan
+from attnreport.tasks.trained import Recipe
+from attnreport.tasks.training import Losses, Schedule, new_model
+
+# The code that only this task depends on.
+SOURCES = ("analysis", "models/text_classifier.py", "tasks/keywords")
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """What was measured about a trained text classifier.
+
+    Attributes:
+        quality: Its quality on the test passages.
+        untrained: The same before training, when its weights are random.
+        confusion: How often it took each label for each.
+    """
+
+    quality: Quality
+    untrained: Quality
+    confusion: Confusion
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "Findings":
+        """The findings that `KeywordsTask.facts` put down."""
+        counts = np.array(facts["counts"], dtype=np.int64)
+        return cls(
+            Quality.of(facts["quality"]),
+            Quality.of(facts["untrained"]),
+            Confusion(tuple(facts["labels"]), counts),
+        )
+
+
+class KeywordsTask:
+    """Learns what the passages of a plan are about.
+
+    Args:
+        plan: What to learn from, and how.
+    """
+
+    scored = "passages right"
+
+    def __init__(self, plan: KeywordsPlan) -> None:
+        self.plan = plan
+
+    @property
+    def schedule(self) -> Schedule:
+        """How long and how fast to learn."""
+        return self.plan.schedule
+
+    @functools.cached_property
+    def collection(self) -> Collection:
+        """The passages."""
+        return self.plan.collection()
+
+    @functools.cached_property
+    def encoding(self) -> Encoding:
+        """Their words and labels."""
+        return Encoding.of(self.collection)
+
+    @functools.cached_property
+    def _train(self) -> Texts:
+        return self.encoding.texts(self.collection.train, self.plan.width)
+
+    def new_model(self, rngs: nnx.Rngs) -> TextClassifier:
+        """A text classifier before any training."""
+        plan = self.plan
+        sizes = TextClassifierSizes(
+            len(self.encoding),
+            len(self.encoding.labels),
+            embedding=plan.embedding,
+            scoring=plan.scoring,
+            hops=plan.hops,
+            dropout=plan.dropout,
+            attention=plan.attention,
+        )
+        return TextClassifier(sizes, rngs=rngs)
+
+    def batches(self, epoch: int) -> list[Texts]:
+        """The batches of an epoch; passages that do not fill one wait for another epoch."""
+        texts, size = self._train, min(self.plan.batch, len(self._train.words))
+        order = np.random.default_rng((self.schedule.seed, epoch)).permutation(len(texts.words))
+        parts = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+        return [Texts(texts.words[part], texts.labels[part]) for part in parts]
+
+    def loss(self, model: TextClassifier, batch: Texts, key: Key[Array, ""]) -> Losses:
+        """Mean cross-entropy in nats, and share of passages right."""
+        words = jnp.asarray(batch.words)
+        kept = jax.random.bernoulli(key, 1 - self.plan.word_dropout, words.shape)
+        logits = model(jnp.where(kept, words, PADDING))
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.labels)
+        return Losses(losses.mean(), (logits.argmax(axis=-1) == batch.labels).mean())
+
+    def score(self, model: TextClassifier) -> float:
+        """Share of validation passages whose likeliest label is right."""
+        passages = self.collection.validation
+        right = self.encoding.texts(passages, self.plan.width).labels
+        return float((self.measurer(model).read(passages).labels == right).mean())
+
+    def measurer(self, model: TextClassifier) -> Measurer:
+        """What measures a model of this task."""
+        return Measurer(model, self.encoding, self.collection.titles, self.plan.width)
+
+    def facts(self, model: TextClassifier) -> dict[str, Any]:
+        """Quality on the test passages, trained and not, and confusion; see `Findings`."""
+        passages = self.collection.test
+        untrained = new_model(self, self.schedule.seed)
+        untrained.eval()
+        quality, confused = self.measurer(model).quality(passages)
+        return {
+            "quality": dataclasses.asdict(quality),
+            "untrained": dataclasses.asdict(self.measurer(untrained).quality(passages)[0]),
+            "labels": confused.labels,
+            "counts": confused.counts.tolist(),
+        }
+
+
+def keywords_recipe(plan: KeywordsPlan) -> Recipe[TextClassifier]:
+    """How to come by the text classifier of a plan."""
+    return Recipe("keywords", plan, SOURCES, lambda _: KeywordsTask(plan))

@@ -1,0 +1,28 @@
+"""Trains a small text classifier on Python's own help, and reports which words it goes by.
+
+python examples/keywords.py report.html
+"""
+
+import sys
+
+from attnreport import write_report
+from attnreport.tasks import run_demo
+
+
+def main(path: str = "keywords.html") -> None:
+    recording = run_demo("keywords")
+    for metric in recording.metrics:
+        print(f"{metric.value:8.3f}  {metric.name}")
+
+    # One look: of each passage, the label and the five heaviest words.
+    for example in recording.examples[:8]:
+        attention = example.maps[0]
+        weights = attention.array()[0].mean(axis=0)
+        heaviest = [attention.key.labels[place] for place in weights.argsort()[::-1][:5]]
+        verdict = "right" if example.output == example.target else f"it is {example.target}"
+        print(f"{example.output} ({verdict}): {' '.join(heaviest)}")
+    print(write_report(recording, path))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
