@@ -111,6 +111,12 @@ def _translation(**options: Any) -> Recording:
     return record_translation(**options)
 
 
+def _keywords(**options: Any) -> Recording:
+    from attnreport.tasks.keywords.recording import record_keywords
+
+    return record_keywords(**options)
+
+
 DEMOS: dict[str, Demo] = {
     "translation": Demo(
         "A translator from English to German, trained in a minute or two: see which English word "
@@ -122,5 +128,13 @@ DEMOS: dict[str, Demo] = {
         },
         only_with={"attention": ("model", "gru")},
         data="one sentence pair a line in text files: English, a tab, German",
-    )
+    ),
+    "keywords": Demo(
+        "A classifier of paragraphs of Python's own help, trained in about a minute: see which "
+        "words tell the topic.",
+        _keywords,
+        {"attention": ("additive", "self-attentive")},
+        data="a subfolder of text files for each label, as in 20 Newsgroups; or folders train and "
+        "test of these, as in the Large Movie Review Dataset",
+    ),
 }

@@ -199,7 +199,7 @@ class Measurer:
 
 
 def confusion(
-    labels: Sequence[str],
+    labels: tuple[str, ...],
     target: Int[np.ndarray, " passage"],
     output: Int[np.ndarray, " passage"],
 ) -> Confusion:

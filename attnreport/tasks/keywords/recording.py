@@ -27,7 +27,6 @@ from attnreport.tasks.keywords.collection import Passage
 from attnreport.tasks.keywords.measuring import (
     MOST_MEASURED,
     SHARES,
-    Measurer,
     PassageQuality,
     Quality,
 )
