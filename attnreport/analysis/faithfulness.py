@@ -44,13 +44,7 @@ def deletion_curve(
         InvalidAttentionError: The order does not have each position once, a share is not in
             [0, 1], or `rescore` did not give a score for each version.
     """
-    scores = np.asarray(rescore(kept_without(order, shares)), dtype=np.float64)
-    if scores.shape != (len(shares),):
-        raise InvalidAttentionError(
-            f"`rescore` was given {len(shares)} versions of an input and returned scores of shape "
-            f"{scores.shape}. It must return one score per version."
-        )
-    return scores
+    return _scores(rescore, kept_without(order, shares))
 
 
 def random_deletion_curve(
@@ -59,15 +53,16 @@ def random_deletion_curve(
     """The mean `deletion_curve` of orders drawn at random.
 
     Args:
-        rescore: Scores versions of the input.
+        rescore: Scores versions of the input; it gets those of all draws at once.
         positions: How many positions the input has.
         shares: Shares of the positions to take away.
         seed: Of the orders.
         draws: How many orders to draw.
     """
     random = np.random.default_rng(seed)
-    orders = [random.permutation(positions) for _ in range(draws)]
-    return np.mean([deletion_curve(rescore, order, shares) for order in orders], axis=0)
+    kept = [kept_without(random.permutation(positions), shares) for _ in range(draws)]
+    scores = _scores(rescore, np.concatenate(kept))
+    return scores.reshape(draws, len(shares)).mean(axis=0)
 
 
 def kept_without(
@@ -88,6 +83,18 @@ def kept_without(
     rank[places] = np.arange(len(places))
     gone = np.floor(np.asarray(shares) * len(places) + 0.5)
     return rank >= gone[:, None]
+
+
+def _scores(
+    rescore: Rescore, kept: Bool[np.ndarray, "version position"]
+) -> Float[np.ndarray, " version"]:
+    scores = np.asarray(rescore(kept), dtype=np.float64)
+    if scores.shape != (len(kept),):
+        raise InvalidAttentionError(
+            f"`rescore` was given {len(kept)} versions of an input and returned scores of shape "
+            f"{scores.shape}. It must return one score per version."
+        )
+    return scores
 
 
 def comprehensiveness(curve: Float[np.ndarray, " share"]) -> float:

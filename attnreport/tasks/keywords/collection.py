@@ -1,6 +1,7 @@
 """Labelled texts for training, validation and test."""
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -37,6 +38,7 @@ class Collection:
         validation: What decides which state of the model is kept.
         test: What the model that was kept is measured on.
         titles: Of each label, the roots of the words that name it.
+        titled: Which words these are, such as `words of the title of their topic`.
         origin: What the texts are and where they come from, in a few sentences.
     """
 
@@ -45,7 +47,13 @@ class Collection:
     validation: tuple[Passage, ...]
     test: tuple[Passage, ...]
     titles: Mapping[str, frozenset[str]]
+    titled: str
     origin: str
+
+    @functools.cached_property
+    def width(self) -> int:
+        """How many words the longest passage has."""
+        return max(len(each.words) for each in (*self.train, *self.validation, *self.test))
 
     @property
     def most_frequent(self) -> float:

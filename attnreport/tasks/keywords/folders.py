@@ -22,7 +22,11 @@ _BREAK = re.compile(r"<br ?/?>")
 
 
 def folder_collection(
-    folder: "str | PathLike[str]", *, seed: int = 0, most: int | None = None
+    folder: "str | PathLike[str]",
+    *,
+    seed: int = 0,
+    most: int | None = None,
+    texts: int | None = None,
 ) -> Collection:
     """The texts of a folder, each cut to `LONGEST` words.
 
@@ -33,6 +37,7 @@ def folder_collection(
         folder: The folder.
         seed: Decides which texts are held out.
         most: Most labels, the first in alphabetical order; all if left out.
+        texts: Most texts of a label in each part, evenly spread; all if left out.
 
     Raises:
         DataError: There is no such folder, or no texts of two labels in it.
@@ -45,9 +50,9 @@ def folder_collection(
         )
     parts = [_part(root, "train"), _part(root, "test")]
     if all(parts):
-        rest, test = (tuple(_passages(part)) for part in parts if part)
+        rest, test = (tuple(_passages(part, texts)) for part in parts if part)
     else:
-        rest, test = held_out(tuple(_passages(root)), 1 / 6, seed)
+        rest, test = held_out(tuple(_passages(root, texts)), 1 / 6, seed)
     labels = sorted({passage.label for passage in rest} & {passage.label for passage in test})
     labels = labels[:most]
     _require_labels(root, labels)
@@ -59,6 +64,7 @@ def folder_collection(
         validation,
         test,
         {label: title_roots([re.sub(r"[\W_]+", " ", label)]) for label in labels},
+        "words of the name of their label",
         f"Test texts of the folder `{root.name}`: {len(rest) + len(test):,} texts of "
         f"{len(labels)} labels, of which at most the first {LONGEST} words are read. The model has "
         "seen none of the test texts in training.",
@@ -71,7 +77,7 @@ def _part(root: Path, name: str) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
-def _passages(root: Path) -> Iterator[Passage]:
+def _passages(root: Path, texts: int | None) -> Iterator[Passage]:
     """All texts with a word, ordered by label and name of the file."""
     for subfolder in sorted(root.iterdir()):
         if (
@@ -80,9 +86,13 @@ def _passages(root: Path) -> Iterator[Passage]:
             or subfolder.name == _UNLABELLED
         ):
             continue
-        for file in sorted(subfolder.iterdir()):
-            if not file.is_file() or file.name.startswith("."):
-                continue
+        files = [
+            file
+            for file in sorted(subfolder.iterdir())
+            if file.is_file() and not file.name.startswith(".")
+        ]
+        step = 1 if texts is None else max(-(-len(files) // texts), 1)
+        for file in files[::step]:
             words = split_words(_without_markup(_read(file)))[:LONGEST]
             if words:
                 yield Passage(f"{subfolder.name}/{file.name}", words, subfolder.name)
@@ -90,7 +100,7 @@ def _passages(root: Path) -> Iterator[Passage]:
 
 def _read(file: Path) -> str:
     """The text of a file: UTF-8, or else Latin-1, in which 20 Newsgroups is written."""
-    content = file.read_bytes()
+    content = file.read_bytes().replace(b"\r\n", b"\n")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:

@@ -45,6 +45,7 @@ def help_collection(*, seed: int = 0, most: int | None = None) -> Collection:
         validation,
         test,
         {label: title_words(label, topics[label]) for label in large},
+        "words of the title of their topic, or words that help() calls related to it",
         _origin(len(large), len(topics), len(kept)),
     )
 

@@ -1,7 +1,8 @@
 """Measures a text classifier: its labels, and whether it went by the words it looked at."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Self
 
 import jax
@@ -133,10 +134,11 @@ class Measurer:
         self,
         model: TextClassifier,
         encoding: Encoding,
-        titles: Any,
+        titles: Mapping[str, Set[str]],
         width: int,
     ) -> None:
-        self._model, self._encoding, self._titles, self._width = model, encoding, titles, width
+        self._graph, self._state = nnx.split(model)
+        self._encoding, self._titles, self._width = encoding, titles, width
 
     def read(self, passages: Sequence[Passage]) -> Reading:
         """What the model makes of passages."""
@@ -145,7 +147,8 @@ class Measurer:
         for start in range(0, len(rows), _BATCH):
             part = rows[start : start + _BATCH]
             filled = np.concatenate([part, np.repeat(part[:1], _BATCH - len(part), axis=0)])
-            parts.append([each[: len(part)] for each in _read(self._model, jnp.asarray(filled))])
+            found = _read(self._graph, self._state, jnp.asarray(filled))
+            parts.append([np.asarray(each)[: len(part)] for each in found])
         probabilities, weights = (np.concatenate(each) for each in zip(*parts, strict=True))
         return Reading(probabilities, weights)
 
@@ -154,7 +157,9 @@ class Measurer:
         reading = self.read(passages)
         target = self._encoding.texts(passages, self._width).labels
         measured = np.unique(np.linspace(0, len(passages) - 1, MOST_MEASURED).astype(int))
-        found = [self.passage(passages[i], reading.weights[i]) for i in measured]
+        found = [
+            self.passage(passages[i], reading.weights[i], int(reading.labels[i])) for i in measured
+        ]
         titled = [each.title for each in found if each.title is not None]
         quality = Quality(
             float((reading.labels == target).mean()),
@@ -165,12 +170,14 @@ class Measurer:
         )
         return quality, confusion(self._encoding.labels, target, reading.labels)
 
-    def passage(self, passage: Passage, weights: Float[np.ndarray, " place"]) -> PassageQuality:
-        """The quality of the attention to one passage, given its weights."""
+    def passage(
+        self, passage: Passage, weights: Float[np.ndarray, " place"], label: int
+    ) -> PassageQuality:
+        """The quality of the attention to one passage, given its weights and predicted label."""
         length = len(passage.words)
         weights, tf_idf = weights[:length], self._encoding.tf_idf(passage)
         words = DistinctWords.of(passage)
-        rescore = self._rescore(passage)
+        rescore = self._rescore(passage, label)
         faithfulness = Faithfulness(
             tuple(deletion_curve(rescore, heaviest_first(weights), SHARES).tolist()),
             tuple(deletion_curve(rescore, heaviest_first(tf_idf), SHARES).tolist()),
@@ -182,18 +189,14 @@ class Measurer:
             faithfulness,
         )
 
-    def _rescore(self, passage: Passage) -> Rescore:
-        """The probability of the label that is predicted for the whole passage."""
+    def _rescore(self, passage: Passage, label: int) -> Rescore:
+        """The probability of a label."""
         row = self._encoding.texts([passage], self._width).words[0]
-        length = len(passage.words)
-        # All versions of a passage are scored in a batch of one size.
-        whole = np.broadcast_to(row, (len(SHARES), self._width))
-        label = int(_read(self._model, jnp.asarray(whole))[0][0].argmax())
 
         def rescore(kept: Bool[np.ndarray, "version place"]) -> Float[np.ndarray, " version"]:
-            rows = whole.copy()
-            rows[:, :length][~kept] = PADDING
-            return np.asarray(_read(self._model, jnp.asarray(rows))[0])[:, label]
+            rows = np.repeat(row[None], len(kept), axis=0)
+            rows[:, : len(passage.words)][~kept] = PADDING
+            return np.asarray(_read(self._graph, self._state, jnp.asarray(rows))[0])[:, label]
 
         return rescore
 
@@ -212,9 +215,12 @@ def confusion(
     return Confusion(tuple(labels[i] for i in kept), counts[np.ix_(kept, kept)])
 
 
-@nnx.jit
-def _read(model: TextClassifier, words: Int[Array, "passage place"]) -> tuple[Array, Array]:
-    logits, weights = model(words, return_weights=True)
+# Split from its state, a model is compiled once and called a thousand times at little cost.
+@functools.partial(jax.jit, static_argnums=0)
+def _read(
+    graph: nnx.GraphDef[TextClassifier], state: nnx.State, words: Int[Array, "passage place"]
+) -> tuple[Array, Array]:
+    logits, weights = nnx.merge(graph, state)(words, return_weights=True)
     return jax.nn.softmax(logits), weights.mean(axis=(1, 2))
 
 

@@ -3,16 +3,20 @@
 import dataclasses
 import hashlib
 from os import PathLike
-from pathlib import Path
 from typing import Self
 
-from attnreport.tasks.keywords import folders, help_topics
 from attnreport.tasks.keywords.collection import Collection
+from attnreport.tasks.keywords.folders import folder_collection
+from attnreport.tasks.keywords.help_topics import help_collection
 from attnreport.tasks.training import Schedule
 
 # Passages that a training sees, the same one many times: so many texts are read less often.
 _SEEN = 36_000
-_MOST_EPOCHS = 60
+# An epoch goes several times through few passages, so that keeping states takes no time.
+_PASSES = 3
+_MOST_EPOCHS, _FEWEST_EPOCHS = 20, 2
+# Of a quick training.
+_FEW_LABELS, _FEW_TEXTS, _FEW_EPOCHS = 8, 100, 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,12 +24,9 @@ class KeywordsPlan:
     """Everything that a training of a text classifier depends on, besides code and machine.
 
     Attributes:
-        schedule: How long and how fast; its seed is that of the collection, too.
-        attention: How words are pooled: one of `attnreport.models.text_classifier`.
-        width: Most words of a passage.
         digest: Of the passages, which differ between versions of Python.
-        folder: Where they are; None for the help of this Python.
-        most: Most labels; None for all.
+        schedule: How long and how fast to learn.
+        attention: How words are pooled: one of `attnreport.models.TEXT_ATTENTIONS`, or `mean`.
         embedding: Features of a word.
         scoring: Features of the network that scores a word.
         hops: How many times `self-attentive` looks.
@@ -33,65 +34,64 @@ class KeywordsPlan:
         word_dropout: Share of the words that training takes out, so that the model does not learn
             to lean on few.
         batch: Passages in a batch.
+        passes: How many times an epoch goes through all passages.
     """
 
+    digest: str
     schedule: Schedule
     attention: str = "additive"
-    width: int = help_topics.LONGEST
-    digest: str = ""
-    folder: Path | None = None
-    most: int | None = None
     embedding: int = 64
     scoring: int = 64
     hops: int = 4
     dropout: float = 0.5
     word_dropout: float = 0.5
     batch: int = 32
+    passes: int = 1
 
     @classmethod
     def of(
         cls,
+        collection: Collection,
         *,
         seed: int = 0,
         attention: str = "additive",
-        folder: "str | PathLike[str] | None" = None,
         quick: bool = False,
     ) -> Self:
         """The usual plan.
 
         Args:
-            seed: Of data and training.
+            collection: What to learn from.
+            seed: Of the training.
             attention: How words are pooled.
-            folder: Where texts are; None for the help of this Python.
-            quick: Whether a few labels and epochs will do.
-
-        Raises:
-            DataError: The folder holds no labelled texts.
-            MissingDependencyError: This Python came without its help topics.
+            quick: Whether few epochs will do.
         """
-        data = cls(
-            Schedule(seed),
-            folder=None if folder is None else Path(folder).expanduser().resolve(),
-            most=8 if quick else None,
-        )
-        found = data.collection()
-        epochs = max(min(_SEEN // len(found.train), _MOST_EPOCHS), 2)
-        return dataclasses.replace(
-            data,
-            schedule=Schedule(
-                seed, epochs=min(epochs, 8) if quick else epochs, rounds=1, patience=epochs
-            ),
-            attention=attention,
-            width=max(len(each.words) for each in (*found.train, *found.validation, *found.test)),
-            digest=_digest(found),
-        )
+        most = _FEW_EPOCHS if quick else _MOST_EPOCHS
+        times = _SEEN // len(collection.train)
+        passes = _PASSES if times >= _PASSES * _MOST_EPOCHS else 1
+        epochs = max(min(times // passes, most), _FEWEST_EPOCHS)
+        # Validation scores of so few passages go up and down, so nothing stops it early.
+        schedule = Schedule(seed, epochs=epochs, rounds=1, patience=epochs)
+        return cls(_digest(collection), schedule, attention, passes=passes)
 
-    def collection(self) -> Collection:
-        """The passages."""
-        seed = self.schedule.seed
-        if self.folder is None:
-            return help_topics.help_collection(seed=seed, most=self.most)
-        return folders.folder_collection(self.folder, seed=seed, most=self.most)
+
+def load_collection(
+    data: "str | PathLike[str] | None" = None, *, seed: int = 0, quick: bool = False
+) -> Collection:
+    """The passages to learn from.
+
+    Args:
+        data: A folder of labelled texts; the help of this Python if left out.
+        seed: Decides which are held out.
+        quick: Whether a few labels will do.
+
+    Raises:
+        DataError: The folder holds no labelled texts.
+        MissingDependencyError: This Python came without its help topics.
+    """
+    labels = _FEW_LABELS if quick else None
+    if data is None:
+        return help_collection(seed=seed, most=labels)
+    return folder_collection(data, seed=seed, most=labels, texts=_FEW_TEXTS if quick else None)
 
 
 def _digest(collection: Collection) -> str:
@@ -100,4 +100,5 @@ def _digest(collection: Collection) -> str:
     for part in (collection.train, collection.validation, collection.test):
         for passage in part:
             digest.update(f"{passage.label}\n{passage.text}\n\n".encode(errors="surrogatepass"))
+        digest.update(b"\n")
     return digest.hexdigest()[:16]

@@ -30,7 +30,7 @@ from attnreport.tasks.keywords.measuring import (
     PassageQuality,
     Quality,
 )
-from attnreport.tasks.keywords.plan import KeywordsPlan
+from attnreport.tasks.keywords.plan import KeywordsPlan, load_collection
 from attnreport.tasks.keywords.task import Findings, KeywordsTask, keywords_recipe
 from attnreport.tasks.keywords.truth import HEAVIEST, Precision
 from attnreport.tasks.trained import TrainedModel, trained_model
@@ -54,7 +54,6 @@ def record_keywords(
     quick: bool = False,
     data: "str | PathLike[str] | None" = None,
     attention: str = "additive",
-    plan: KeywordsPlan | None = None,
 ) -> Recording:
     """A recording of the text classifier on passages it has not seen in training.
 
@@ -65,21 +64,21 @@ def record_keywords(
         quick: Whether a few labels and epochs will do.
         data: A folder of labelled texts, in place of the help of this Python.
         attention: How words are pooled: one of `attnreport.models.TEXT_ATTENTIONS`.
-        plan: How to train, in place of what the other arguments say.
 
     Raises:
         DataError: The folder holds no labelled texts.
         MissingDependencyError: This Python came without its help topics.
     """
-    if plan is None:
-        plan = KeywordsPlan.of(seed=seed, attention=attention, folder=data, quick=quick)
-    trained = trained_model(keywords_recipe(plan), fresh=fresh, progress=progress)
-    without = dataclasses.replace(plan, attention=MEAN)
-    mean = trained_model(keywords_recipe(without), fresh=fresh, progress=progress)
-    task = KeywordsTask(plan)
+    collection = load_collection(data, seed=seed, quick=quick)
+    plan = KeywordsPlan.of(collection, seed=seed, attention=attention, quick=quick)
+    recipe = keywords_recipe(plan, collection)
+    trained = trained_model(recipe, fresh=fresh, progress=progress)
+    without = keywords_recipe(dataclasses.replace(plan, attention=MEAN), collection)
+    mean = trained_model(without, fresh=fresh, progress=progress)
+    task = KeywordsTask(plan, collection)
     found, baseline = Findings.of(trained.facts), Findings.of(mean.facts)
     return Recording(
-        _examples(trained.model, task, shown(task.collection.test)),
+        _examples(trained.model, task, shown(collection.test)),
         _source(trained, task, found, quick_notes(quick=quick)),
         tuple(_metrics(task, found.quality, found.untrained, baseline.quality)),
         found.confusion,
@@ -113,7 +112,7 @@ def _examples(
             example.maps[0],
             task.encoding.labels[label],
             float(probabilities[label]),
-            measurer.passage(passage, weights),
+            measurer.passage(passage, weights, int(label)),
         )
         for passage, example, label, probabilities, weights in zip(
             passages,
@@ -137,7 +136,7 @@ def _example(
     query = ItemAxis(tuple(f"hop {hop}" for hop in range(hops)) if hops > 1 else ("the topic",))
     scores = {
         "probability": probability,
-        "probability without the heaviest words": quality.faithfulness.attention[_PLACE],
+        _WITHOUT: quality.faithfulness.attention[_PLACE],
     }
     for name, precision in (("title words", quality.title), ("tf-idf words", quality.tf_idf)):
         if precision is not None:
@@ -175,8 +174,8 @@ def _notes(
 ) -> Iterator[str]:
     plan, collection = task.plan, task.collection
     yield (
-        f"Trained from scratch in {trained.seconds:.0f} s: {trained.epochs:.3g} epochs of "
-        f"{len(collection.train):,} passages, {trained.parameters:,} parameters, seed "
+        f"Trained from scratch in {trained.seconds:.0f} s: {trained.epochs * plan.passes:.3g} "
+        f"times through {len(collection.train):,} passages, {trained.parameters:,} parameters, seed "
         f"{plan.schedule.seed}. {len(collection.validation):,} passages chose the checkpoint."
     )
     yield (
@@ -215,16 +214,13 @@ def _metrics(
         percent=True,
     )
     yield _precision_metric(
-        "title words among the heaviest",
-        f"words of the topic's title, or that Python's help calls related, over the "
-        f"{quality.titled:,} {on_test} that have any"
-        if task.plan.folder is None
-        else f"words of the label's name, over the {quality.titled:,} {on_test} that have any",
+        f"title words among the heaviest {HEAVIEST}",
+        f"{task.collection.titled} ({quality.titled:,} {on_test} have any)",
         quality.title,
         untrained.title,
     )
     yield _precision_metric(
-        "tf-idf words among the heaviest",
+        f"tf-idf words among the heaviest {HEAVIEST}",
         f"the {HEAVIEST} words of highest tf-idf of their passage ({measured:,} test passages)",
         quality.tf_idf,
         untrained.tf_idf,
@@ -287,3 +283,4 @@ def _chosen(trained: TrainedModel[TextClassifier]) -> int | None:
 
 
 _PLACE = SHARES.index(_TAKEN)
+_WITHOUT = f"probability without the heaviest {100 * _TAKEN:.0f} % of words"

@@ -51,26 +51,22 @@ class Findings:
 
 
 class KeywordsTask:
-    """Learns what the passages of a plan are about.
+    """Learns what passages are about.
 
     Args:
-        plan: What to learn from, and how.
+        plan: How to learn.
+        collection: The passages.
     """
 
     scored = "passages right"
 
-    def __init__(self, plan: KeywordsPlan) -> None:
-        self.plan = plan
+    def __init__(self, plan: KeywordsPlan, collection: Collection) -> None:
+        self.plan, self.collection = plan, collection
 
     @property
     def schedule(self) -> Schedule:
         """How long and how fast to learn."""
         return self.plan.schedule
-
-    @functools.cached_property
-    def collection(self) -> Collection:
-        """The passages."""
-        return self.plan.collection()
 
     @functools.cached_property
     def encoding(self) -> Encoding:
@@ -79,7 +75,7 @@ class KeywordsTask:
 
     @functools.cached_property
     def _train(self) -> Texts:
-        return self.encoding.texts(self.collection.train, self.plan.width)
+        return self.encoding.texts(self.collection.train, self.collection.width)
 
     def new_model(self, rngs: nnx.Rngs) -> TextClassifier:
         """A text classifier before any training."""
@@ -96,10 +92,15 @@ class KeywordsTask:
         return TextClassifier(sizes, rngs=rngs)
 
     def batches(self, epoch: int) -> list[Texts]:
-        """The batches of an epoch; passages that do not fill one wait for another epoch."""
+        """The batches of an epoch; passages that do not fill one are left out of a pass."""
         texts, size = self._train, min(self.plan.batch, len(self._train.words))
-        order = np.random.default_rng((self.schedule.seed, epoch)).permutation(len(texts.words))
-        parts = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+        random = np.random.default_rng((self.schedule.seed, epoch))
+        orders = [random.permutation(len(texts.words)) for _ in range(self.plan.passes)]
+        parts = [
+            order[start : start + size]
+            for order in orders
+            for start in range(0, len(order) - size + 1, size)
+        ]
         return [Texts(texts.words[part], texts.labels[part]) for part in parts]
 
     def loss(self, model: TextClassifier, batch: Texts, key: Key[Array, ""]) -> Losses:
@@ -113,12 +114,12 @@ class KeywordsTask:
     def score(self, model: TextClassifier) -> float:
         """Share of validation passages whose likeliest label is right."""
         passages = self.collection.validation
-        right = self.encoding.texts(passages, self.plan.width).labels
+        right = self.encoding.texts(passages, self.collection.width).labels
         return float((self.measurer(model).read(passages).labels == right).mean())
 
     def measurer(self, model: TextClassifier) -> Measurer:
         """What measures a model of this task."""
-        return Measurer(model, self.encoding, self.collection.titles, self.plan.width)
+        return Measurer(model, self.encoding, self.collection.titles, self.collection.width)
 
     def facts(self, model: TextClassifier) -> dict[str, Any]:
         """Quality on the test passages, trained and not, and confusion; see `Findings`."""
@@ -134,6 +135,6 @@ class KeywordsTask:
         }
 
 
-def keywords_recipe(plan: KeywordsPlan) -> Recipe[TextClassifier]:
-    """How to come by the text classifier of a plan."""
-    return Recipe("keywords", plan, SOURCES, lambda _: KeywordsTask(plan))
+def keywords_recipe(plan: KeywordsPlan, collection: Collection) -> Recipe[TextClassifier]:
+    """How to come by the text classifier of a plan for a collection."""
+    return Recipe("keywords", plan, SOURCES, lambda _: KeywordsTask(plan, collection))

@@ -1,7 +1,7 @@
 """Which words attention should find: those of the title, and those that tf-idf would take."""
 
 import dataclasses
-from collections.abc import Collection as Names
+from collections.abc import Set
 from typing import Self
 
 import numpy as np
@@ -38,7 +38,7 @@ class DistinctWords:
         """The weight of each word, in all its places together."""
         return np.bincount(self.places, weights, minlength=len(self.keys))
 
-    def named(self, roots: Names[str]) -> Bool[np.ndarray, " word"]:
+    def named(self, roots: Set[str]) -> Bool[np.ndarray, " word"]:
         """True for words that have one of the roots."""
         return np.array([word_root(key) in roots for key in self.keys], dtype=bool)
 
