@@ -14,6 +14,7 @@ SCRIPTS = (
     "startup.py",
     "demo_time.py",
     "capture.py",
+    "keyword_attention.py",
 )
 IN_BROWSER = ("report_open.py", "peers.py")
 

@@ -4,11 +4,11 @@ import argparse
 import dataclasses
 import statistics
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from printing import print_heading, print_table
+from printing import print_heading, print_table, spread
 from word_classes import CLASSES, word_class
 
 from attnreport.analysis.alignment import corpus_alignment_error_rate
@@ -154,13 +154,6 @@ def print_lengths(found: dict[str, list[Measured]], sizes: CorpusSizes) -> None:
 
 def with_attention(found: dict[str, list[Measured]]) -> list[tuple[str, Sequence[Measured]]]:
     return [(name, runs) for name, runs in found.items() if name != BASELINE]
-
-
-def spread(values: Iterable[float]) -> str:
-    """Mean and standard deviation."""
-    numbers = list(values)
-    deviation = statistics.stdev(numbers) if len(numbers) > 1 else 0.0
-    return f"{statistics.mean(numbers):.3f} ± {deviation:.3f}"
 
 
 if __name__ == "__main__":

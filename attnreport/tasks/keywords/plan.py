@@ -11,7 +11,7 @@ from attnreport.tasks.keywords.help_topics import help_collection
 from attnreport.tasks.training import Schedule
 
 # Passages that a training sees, the same one many times: so many texts are read less often.
-_SEEN = 36_000
+_SEEN = 40_000
 # An epoch goes several times through few passages, so that keeping states takes no time.
 _PASSES = 3
 _MOST_EPOCHS, _FEWEST_EPOCHS = 20, 2
@@ -67,7 +67,7 @@ class KeywordsPlan:
         """
         most = _FEW_EPOCHS if quick else _MOST_EPOCHS
         times = _SEEN // len(collection.train)
-        passes = _PASSES if times >= _PASSES * _MOST_EPOCHS else 1
+        passes = min(max(times // _MOST_EPOCHS, 1), _PASSES)
         epochs = max(min(times // passes, most), _FEWEST_EPOCHS)
         # Validation scores of so few passages go up and down, so nothing stops it early.
         schedule = Schedule(seed, epochs=epochs, rounds=1, patience=epochs)

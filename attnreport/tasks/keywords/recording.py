@@ -175,8 +175,8 @@ def _notes(
     plan, collection = task.plan, task.collection
     yield (
         f"Trained from scratch in {trained.seconds:.0f} s: {trained.epochs * plan.passes:.3g} "
-        f"times through {len(collection.train):,} passages, {trained.parameters:,} parameters, seed "
-        f"{plan.schedule.seed}. {len(collection.validation):,} passages chose the checkpoint."
+        f"times through {len(collection.train):,} passages, {trained.parameters:,} parameters, "
+        f"seed {plan.schedule.seed}. {len(collection.validation):,} passages chose the checkpoint."
     )
     yield (
         "The model pools the words themselves, in no order: none knows its neighbours before it "
