@@ -77,6 +77,7 @@ def of_models(runs: Sequence[Run]) -> Iterable[list[str]]:
 
 def of_baselines(runs: Sequence[Run]) -> Iterable[list[str]]:
     additive = [run.found["additive"] for run in runs]
+    untrained = [each.untrained for each in additive if each.untrained is not None]
     means = [run.found[MEAN].quality for run in runs]
     yield [
         "none: the mean of all words (baseline)",
@@ -87,9 +88,9 @@ def of_baselines(runs: Sequence[Run]) -> Iterable[list[str]]:
     ]
     yield [
         "random weights: additive, before training (baseline)",
-        spread(each.untrained.accuracy for each in additive),
-        spread(each.untrained.title.found for each in additive),
-        spread(each.untrained.tf_idf.found for each in additive),
+        spread(each.accuracy for each in untrained),
+        spread(each.title.found for each in untrained),
+        spread(each.tf_idf.found for each in untrained),
         *(NONE, NONE),
     ]
     for name, order in (("highest tf-idf", "tf_idf"), ("random", "random")):

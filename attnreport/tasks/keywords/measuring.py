@@ -28,8 +28,9 @@ from attnreport.tasks.keywords.truth import DistinctWords, Precision, word_preci
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 # Of more test passages, attention is measured on so many, evenly spread.
 MOST_MEASURED = 500
-# Passages that are read at once; the last batch is filled up, so that one shape is compiled.
-_BATCH = 128
+# Passages that are read at once; a smaller batch is filled up, so that one shape is compiled. All
+# versions of a passage in `DRAWS` random orders fit in.
+_BATCH = 32
 # A larger confusion matrix cannot be read: it keeps the labels that are confused most.
 MOST_CONFUSED = 30
 
@@ -142,15 +143,7 @@ class Measurer:
 
     def read(self, passages: Sequence[Passage]) -> Reading:
         """What the model makes of passages."""
-        rows = self._encoding.texts(passages, self._width).words
-        parts = []
-        for start in range(0, len(rows), _BATCH):
-            part = rows[start : start + _BATCH]
-            filled = np.concatenate([part, np.repeat(part[:1], _BATCH - len(part), axis=0)])
-            found = _read(self._graph, self._state, jnp.asarray(filled))
-            parts.append([np.asarray(each)[: len(part)] for each in found])
-        probabilities, weights = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return Reading(probabilities, weights)
+        return self._read(self._encoding.texts(passages, self._width).words)
 
     def quality(self, passages: Sequence[Passage]) -> tuple[Quality, Confusion]:
         """The quality of the model, and how often it took each label for each."""
@@ -196,9 +189,19 @@ class Measurer:
         def rescore(kept: Bool[np.ndarray, "version place"]) -> Float[np.ndarray, " version"]:
             rows = np.repeat(row[None], len(kept), axis=0)
             rows[:, : len(passage.words)][~kept] = PADDING
-            return np.asarray(_read(self._graph, self._state, jnp.asarray(rows))[0])[:, label]
+            return self._read(rows).probabilities[:, label]
 
         return rescore
+
+    def _read(self, rows: Int[np.ndarray, "passage place"]) -> Reading:
+        parts = []
+        for start in range(0, len(rows), _BATCH):
+            part = rows[start : start + _BATCH]
+            filled = np.concatenate([part, np.repeat(part[:1], _BATCH - len(part), axis=0)])
+            found = _read(self._graph, self._state, jnp.asarray(filled))
+            parts.append([np.asarray(each)[: len(part)] for each in found])
+        probabilities, weights = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return Reading(probabilities, weights)
 
 
 def confusion(

@@ -80,7 +80,7 @@ def record_keywords(
     return Recording(
         _examples(trained.model, task, shown(collection.test)),
         _source(trained, task, found, quick_notes(quick=quick)),
-        tuple(_metrics(task, found.quality, found.untrained, baseline.quality)),
+        tuple(_metrics(task, found, baseline.quality)),
         found.confusion,
         _training(trained),
     )
@@ -194,9 +194,8 @@ def _notes(
         )
 
 
-def _metrics(
-    task: KeywordsTask, quality: Quality, untrained: Quality, mean: Quality
-) -> Iterator[Metric]:
+def _metrics(task: KeywordsTask, found: Findings, mean: Quality) -> Iterator[Metric]:
+    quality, untrained = found.quality, found.untrained
     tests = len(task.collection.test)
     measured = min(tests, MOST_MEASURED)
     on_test = f"of {tests:,} test passages"
@@ -217,24 +216,28 @@ def _metrics(
         f"title words among the heaviest {HEAVIEST}",
         f"{task.collection.titled} ({quality.titled:,} {on_test} have any)",
         quality.title,
-        untrained.title,
+        untrained and untrained.title,
     )
     yield _precision_metric(
         f"tf-idf words among the heaviest {HEAVIEST}",
         f"the {HEAVIEST} words of highest tf-idf of their passage ({measured:,} test passages)",
         quality.tf_idf,
-        untrained.tf_idf,
+        untrained and untrained.tf_idf,
     )
     yield from _faithfulness_metrics(quality, measured)
 
 
-def _precision_metric(name: str, right: str, found: Precision, untrained: Precision) -> Metric:
+def _precision_metric(
+    name: str, right: str, found: Precision, untrained: Precision | None
+) -> Metric:
+    before = (
+        "" if untrained is None else f"; random weights, before training: {untrained.found:.2f}"
+    )
     return Metric(
         name,
         found.found,
         f"Share of the {HEAVIEST} heaviest words (precision at {HEAVIEST}) that are {right}. Best "
-        f"possible: {found.best:.2f}. Equal weights: {found.chance:.2f}; random weights, before "
-        f"training: {untrained.found:.2f}.",
+        f"possible: {found.best:.2f}. Equal weights: {found.chance:.2f}{before}.",
     )
 
 

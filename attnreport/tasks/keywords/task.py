@@ -12,7 +12,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Key
 
-from attnreport.models.text_classifier import PADDING, TextClassifier, TextClassifierSizes
+from attnreport.models.text_classifier import MEAN, PADDING, TextClassifier, TextClassifierSizes
 from attnreport.recording import Confusion
 from attnreport.tasks.keywords.collection import Collection
 from attnreport.tasks.keywords.encoding import Encoding, Texts
@@ -31,21 +31,23 @@ class Findings:
 
     Attributes:
         quality: Its quality on the test passages.
-        untrained: The same before training, when its weights are random.
+        untrained: The same before training, when its weights are random; None where there is no
+            attention that is trained.
         confusion: How often it took each label for each.
     """
 
     quality: Quality
-    untrained: Quality
+    untrained: Quality | None
     confusion: Confusion
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> "Findings":
         """The findings that `KeywordsTask.facts` put down."""
         counts = np.array(facts["counts"], dtype=np.int64)
+        untrained = facts["untrained"]
         return cls(
             Quality.of(facts["quality"]),
-            Quality.of(facts["untrained"]),
+            None if untrained is None else Quality.of(untrained),
             Confusion(tuple(facts["labels"]), counts),
         )
 
@@ -123,16 +125,20 @@ class KeywordsTask:
 
     def facts(self, model: TextClassifier) -> dict[str, Any]:
         """Quality on the test passages, trained and not, and confusion; see `Findings`."""
-        passages = self.collection.test
-        untrained = new_model(self, self.schedule.seed)
-        untrained.eval()
-        quality, confused = self.measurer(model).quality(passages)
+        quality, confused = self.measurer(model).quality(self.collection.test)
+        untrained = None if self.plan.attention == MEAN else self._untrained()
         return {
             "quality": dataclasses.asdict(quality),
-            "untrained": dataclasses.asdict(self.measurer(untrained).quality(passages)[0]),
+            "untrained": None if untrained is None else dataclasses.asdict(untrained),
             "labels": confused.labels,
             "counts": confused.counts.tolist(),
         }
+
+    def _untrained(self) -> Quality:
+        """The quality of the model before training."""
+        model = new_model(self, self.schedule.seed)
+        model.eval()
+        return self.measurer(model).quality(self.collection.test)[0]
 
 
 def keywords_recipe(plan: KeywordsPlan, collection: Collection) -> Recipe[TextClassifier]:
