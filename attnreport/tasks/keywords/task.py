@@ -22,7 +22,20 @@ from attnreport.tasks.trained import Recipe
 from attnreport.tasks.training import Losses, Schedule, new_model
 
 # The code that only this task depends on.
-SOURCES = ("analysis", "models/text_classifier.py", "tasks/keywords")
+SOURCES = (
+    "analysis/faithfulness.py",
+    "analysis/ranking.py",
+    "models/text_classifier.py",
+    "tasks/keywords/collection.py",
+    "tasks/keywords/encoding.py",
+    "tasks/keywords/folders.py",
+    "tasks/keywords/help_topics.py",
+    "tasks/keywords/measuring.py",
+    "tasks/keywords/plan.py",
+    "tasks/keywords/task.py",
+    "tasks/keywords/truth.py",
+    "tasks/keywords/words.py",
+)
 
 
 @dataclasses.dataclass(frozen=True)
