@@ -31,3 +31,7 @@ class UnknownNameError(AttnReportError, LookupError):
 
 class MissingDependencyError(AttnReportError, ImportError):
     """A package of an optional extra is not installed."""
+
+
+class DataFolderError(AttnReportError, ValueError):
+    """A folder with data to learn from that cannot be read."""

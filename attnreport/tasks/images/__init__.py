@@ -1,0 +1,1 @@
+"""Digits among clutter: networks that have to find what they read, and whether they looked there."""
