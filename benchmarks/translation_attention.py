@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from printing import print_heading, print_table
 
 from attnreport.models.looking import ATTENTIONS, BASELINE
-from attnreport.tasks.evaluation import Quality
+from attnreport.tasks.translation.evaluation import Quality
 from attnreport.tasks.trained import trained_translator
 from attnreport.tasks.training import TrainingPlan
 

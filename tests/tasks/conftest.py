@@ -2,12 +2,19 @@ from collections.abc import Callable
 
 import pytest
 
-from attnreport.tasks.corpus import CorpusSizes
-from attnreport.tasks.grammar.lexicon import lexicon
-from attnreport.tasks.grammar.trees import Adjunct, Clause, NounPhrase, Pronoun, Statement
-from attnreport.tasks.grammar.verb_forms import BE
-from attnreport.tasks.training import TrainingPlan
-from tests.tasks.saying import texts
+from attnreport.tasks.training import Schedule
+from attnreport.tasks.translation.corpus import CorpusSizes
+from attnreport.tasks.translation.grammar.lexicon import lexicon
+from attnreport.tasks.translation.grammar.trees import (
+    Adjunct,
+    Clause,
+    NounPhrase,
+    Pronoun,
+    Statement,
+)
+from attnreport.tasks.translation.grammar.verb_forms import BE
+from attnreport.tasks.translation.plan import RecurrentSizes, TranslationPlan
+from tests.tasks.translation.saying import texts
 
 
 def nominal(text: str) -> NounPhrase | Pronoun:
@@ -68,14 +75,12 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def small_plan() -> TrainingPlan:
+def small_plan() -> TranslationPlan:
     """A training of a few seconds, which learns little."""
-    return TrainingPlan(
+    return TranslationPlan(
         CorpusSizes(train=800, validation=60, test=80, longest=7),
-        embedding=12,
-        hidden=16,
-        scoring=12,
-        epochs=2,
+        Schedule(epochs=2),
+        RecurrentSizes(embedding=12, hidden=16, scoring=12),
         batch=32,
     )
 

@@ -4,12 +4,13 @@ import pytest
 
 from attnreport.analysis.alignment import alignment_error_rate
 from attnreport.models.translator_decoding import translate_greedily
-from attnreport.tasks import evaluation
-from attnreport.tasks.batches import Languages
-from attnreport.tasks.corpus import make_corpus
-from attnreport.tasks.evaluation import measure, sentences_right, translate
-from attnreport.tasks.grammar import SentencePair
-from attnreport.tasks.training import new_model, translator_sizes
+from attnreport.tasks.training import new_model
+from attnreport.tasks.translation import evaluation
+from attnreport.tasks.translation.batches import Languages
+from attnreport.tasks.translation.corpus import make_corpus
+from attnreport.tasks.translation.evaluation import measure, sentences_right, translate
+from attnreport.tasks.translation.grammar import SentencePair
+from attnreport.tasks.translation.task import TranslationTask
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -26,7 +27,7 @@ def languages(pairs) -> Languages:
 
 @pytest.fixture(scope="module")
 def model(small_plan, languages):
-    model = new_model(translator_sizes(small_plan, languages), 0)
+    model = new_model(TranslationTask(small_plan, languages), 0)
     model.eval()
     return model
 

@@ -1,7 +1,7 @@
 """Puts noun phrases, pronouns and prepositional phrases into words."""
 
-from attnreport.tasks.grammar.closed_classes import CONTRACTIONS
-from attnreport.tasks.grammar.german import (
+from attnreport.tasks.translation.grammar.closed_classes import CONTRACTIONS
+from attnreport.tasks.translation.grammar.german import (
     CASES,
     GENITIVE,
     NOMINATIVE,
@@ -11,8 +11,8 @@ from attnreport.tasks.grammar.german import (
     question_pronoun,
     relative_pronoun,
 )
-from attnreport.tasks.grammar.lexicon import Adverb, Determiner
-from attnreport.tasks.grammar.trees import (
+from attnreport.tasks.translation.grammar.lexicon import Adverb, Determiner
+from attnreport.tasks.translation.grammar.trees import (
     Adjunct,
     Couple,
     Description,
@@ -21,7 +21,7 @@ from attnreport.tasks.grammar.trees import (
     Opening,
     Pronoun,
 )
-from attnreport.tasks.grammar.words import EMPTY, Part, Translated, Word, joined, pair
+from attnreport.tasks.translation.grammar.words import EMPTY, Part, Translated, Word, joined, pair
 
 _NO = Determiner("no", "no", "kein", "mixed")
 _IT = {"m": ("er", "ihn", "ihm"), "f": ("sie", "sie", "ihr"), "n": ("es", "es", "ihm")}

@@ -5,9 +5,13 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool
 
-from attnreport.tasks.grammar.clauses import clause_words, infinitive_clause
-from attnreport.tasks.grammar.closed_classes import CONJUNCTIONS, COORDINATORS, QUESTION_WORDS
-from attnreport.tasks.grammar.trees import (
+from attnreport.tasks.translation.grammar.clauses import clause_words, infinitive_clause
+from attnreport.tasks.translation.grammar.closed_classes import (
+    CONJUNCTIONS,
+    COORDINATORS,
+    QUESTION_WORDS,
+)
+from attnreport.tasks.translation.grammar.trees import (
     Joined,
     Linked,
     Question,
@@ -16,7 +20,7 @@ from attnreport.tasks.grammar.trees import (
     Statement,
     WithInfinitive,
 )
-from attnreport.tasks.grammar.words import Part, Translated, Word, joined, pair
+from attnreport.tasks.translation.grammar.words import Part, Translated, Word, joined, pair
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ both; between them stand pronouns, adverbs of time, objects, `nicht`, manner, an
 
 from typing import Literal, NamedTuple
 
-from attnreport.tasks.grammar.german import CASES, NOMINATIVE
-from attnreport.tasks.grammar.phrases import (
+from attnreport.tasks.translation.grammar.german import CASES, NOMINATIVE
+from attnreport.tasks.translation.grammar.phrases import (
     adverb,
     declines_kein,
     description,
@@ -16,7 +16,7 @@ from attnreport.tasks.grammar.phrases import (
     person_of,
     prepositional,
 )
-from attnreport.tasks.grammar.trees import (
+from attnreport.tasks.translation.grammar.trees import (
     Clause,
     Couple,
     Nominal,
@@ -25,8 +25,8 @@ from attnreport.tasks.grammar.trees import (
     Pronoun,
     Relative,
 )
-from attnreport.tasks.grammar.verb_forms import VerbWords, infinitive_words, verb_words
-from attnreport.tasks.grammar.words import EMPTY, Part, Translated, Word, joined, pair
+from attnreport.tasks.translation.grammar.verb_forms import VerbWords, infinitive_words, verb_words
+from attnreport.tasks.translation.grammar.words import EMPTY, Part, Translated, Word, joined, pair
 
 # `continued`: a main clause after a subordinate one, which takes the place before the German verb.
 Order = Literal["main", "continued", "question", "subordinate"]

@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float
 from attnreport.analysis.alignment import corpus_alignment_error_rate
 from attnreport.models.translator import PADDING, Translator, Words
 from attnreport.models.translator_decoding import Translation, translate_greedily
-from attnreport.tasks.batches import Batch, Languages
-from attnreport.tasks.grammar import SentencePair
+from attnreport.tasks.translation.batches import Batch, Languages
+from attnreport.tasks.translation.grammar import SentencePair
 
 # Rows that are translated at once; the last batch is filled up, so that one shape is compiled.
 BATCH = 256

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from attnreport.recording import Recording, TokenAxis
-from attnreport.tasks import translation
-from attnreport.tasks.batches import Languages
-from attnreport.tasks.corpus import make_corpus
-from attnreport.tasks.evaluation import Quality, translate
-from attnreport.tasks.grammar import SentencePair
-from attnreport.tasks.trained import TrainedTranslator
-from attnreport.tasks.training import new_model, translator_sizes
+from attnreport.tasks.checkpoints import Round
+from attnreport.tasks.trained import TrainedModel
+from attnreport.tasks.training import new_model
+from attnreport.tasks.translation.task import Findings, TranslationTask
 from attnreport.tasks.translation import record_translation
-from attnreport.tasks.vocabulary import END_MARKER
+from attnreport.tasks.translation.batches import Languages
+from attnreport.tasks.translation.corpus import make_corpus
+from attnreport.tasks.translation.evaluation import Quality, translate
+from attnreport.tasks.translation.grammar import SentencePair
+from attnreport.tasks.translation.vocabulary import END_MARKER
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 

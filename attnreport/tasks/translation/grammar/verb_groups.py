@@ -2,7 +2,7 @@
 
 import functools
 
-from attnreport.tasks.grammar.lexicon import Verb, lexicon
+from attnreport.tasks.translation.grammar.lexicon import Verb, lexicon
 
 _WEATHER = frozenset({"weather", "sky", "wind"})
 

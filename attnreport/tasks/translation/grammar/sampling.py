@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Callable
 
-from attnreport.tasks.grammar.choosing import Chooser
-from attnreport.tasks.grammar.clause_sampling import (
+from attnreport.tasks.translation.grammar.choosing import Chooser
+from attnreport.tasks.translation.grammar.clause_sampling import (
     ANY_TENSE,
     GIVEN,
     PRESENT,
@@ -12,8 +12,8 @@ from attnreport.tasks.grammar.clause_sampling import (
     ClauseSampler,
     Tenses,
 )
-from attnreport.tasks.grammar.lexicon import Attitude, lexicon
-from attnreport.tasks.grammar.trees import (
+from attnreport.tasks.translation.grammar.lexicon import Attitude, lexicon
+from attnreport.tasks.translation.grammar.trees import (
     Clause,
     Joined,
     Linked,
@@ -26,7 +26,7 @@ from attnreport.tasks.grammar.trees import (
     Statement,
     WithInfinitive,
 )
-from attnreport.tasks.grammar.verb_groups import (
+from attnreport.tasks.translation.grammar.verb_groups import (
     all_verbs,
     verbs_of_motion,
     verbs_somewhere,

@@ -4,9 +4,14 @@ import dataclasses
 import random
 from collections.abc import Iterator
 
-from attnreport.tasks.grammar import Chooser, SentencePair, SentenceSampler, sentence_pair
-from attnreport.tasks.grammar.lexicon import lexicon
-from attnreport.tasks.grammar.trees import Adjunct, Clause, NounPhrase, Statement
+from attnreport.tasks.translation.grammar import (
+    Chooser,
+    SentencePair,
+    SentenceSampler,
+    sentence_pair,
+)
+from attnreport.tasks.translation.grammar.lexicon import lexicon
+from attnreport.tasks.translation.grammar.trees import Adjunct, Clause, NounPhrase, Statement
 
 
 @dataclasses.dataclass(frozen=True)

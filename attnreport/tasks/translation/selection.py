@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from attnreport.tasks.grammar import SentencePair
-from attnreport.tasks.grammar.lexicon import lexicon
+from attnreport.tasks.translation.grammar import SentencePair
+from attnreport.tasks.translation.grammar.lexicon import lexicon
 
 _PREFIXES = frozenset(verb.prefix for verb in lexicon().verbs.values() if verb.prefix)
 _JOINED = frozenset(verb.prefix + verb.third for verb in lexicon().verbs.values() if verb.prefix)

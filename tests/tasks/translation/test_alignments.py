@@ -1,7 +1,7 @@
 """Which words of a sentence and its translation belong together."""
 
-from attnreport.tasks.grammar import sentence_pair
-from attnreport.tasks.grammar.trees import (
+from attnreport.tasks.translation.grammar import sentence_pair
+from attnreport.tasks.translation.grammar.trees import (
     Reported,
     Statement,
     WithInfinitive,

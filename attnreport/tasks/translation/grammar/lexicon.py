@@ -4,16 +4,16 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 
-from attnreport.tasks.grammar.adjectives import ADJECTIVES
-from attnreport.tasks.grammar.closed_classes import (
+from attnreport.tasks.translation.grammar.adjectives import ADJECTIVES
+from attnreport.tasks.translation.grammar.closed_classes import (
     ADVERBS,
     DETERMINERS,
     DIRECTIONS,
     PREPOSITIONS,
     PRONOUNS,
 )
-from attnreport.tasks.grammar.nouns import NOUNS
-from attnreport.tasks.grammar.verbs import ATTITUDES, MOTION, PLACES, VERBS
+from attnreport.tasks.translation.grammar.nouns import NOUNS
+from attnreport.tasks.translation.grammar.verbs import ATTITUDES, MOTION, PLACES, VERBS
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +103,7 @@ class Determiner:
         english_plural: Plural form.
         stem: German stem.
         declension: How it and the adjectives after it decline; see
-            `attnreport.tasks.grammar.german`.
+            `attnreport.tasks.translation.grammar.german`.
     """
 
     english: str

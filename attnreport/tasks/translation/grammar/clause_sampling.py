@@ -3,11 +3,11 @@
 import dataclasses
 from collections.abc import Mapping
 
-from attnreport.tasks.grammar.choosing import Chooser
-from attnreport.tasks.grammar.closed_classes import FREQUENCIES, MANNERS, TIMES
-from attnreport.tasks.grammar.lexicon import Adverb, Noun, Verb, lexicon
-from attnreport.tasks.grammar.phrase_sampling import PhraseSampler, adjectives_of
-from attnreport.tasks.grammar.trees import (
+from attnreport.tasks.translation.grammar.choosing import Chooser
+from attnreport.tasks.translation.grammar.closed_classes import FREQUENCIES, MANNERS, TIMES
+from attnreport.tasks.translation.grammar.lexicon import Adverb, Noun, Verb, lexicon
+from attnreport.tasks.translation.grammar.phrase_sampling import PhraseSampler, adjectives_of
+from attnreport.tasks.translation.grammar.trees import (
     Adjunct,
     Clause,
     Description,
@@ -15,8 +15,12 @@ from attnreport.tasks.grammar.trees import (
     Pronoun,
     Tense,
 )
-from attnreport.tasks.grammar.verb_forms import BE, DENIABLE
-from attnreport.tasks.grammar.verb_groups import all_verbs, verbs_that_extend, weather_verbs
+from attnreport.tasks.translation.grammar.verb_forms import BE, DENIABLE
+from attnreport.tasks.translation.grammar.verb_groups import (
+    all_verbs,
+    verbs_that_extend,
+    weather_verbs,
+)
 
 Tenses = Mapping[Tense, float]
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from attnreport.models.translator import PADDING
-from attnreport.tasks.batches import Languages, bucketed, shuffled_batches
-from attnreport.tasks.corpus import CorpusSizes, make_corpus
+from attnreport.tasks.translation.batches import Languages, bucketed, shuffled_batches
+from attnreport.tasks.translation.corpus import CorpusSizes, make_corpus
 
 PAIRS = make_corpus(CorpusSizes(train=400, validation=0, test=0)).train
 LANGUAGES = Languages.of(PAIRS)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from attnreport.tasks.grammar import SentencePair
-from attnreport.tasks.vocabulary import Vocabulary
+from attnreport.tasks.translation.grammar import SentencePair
+from attnreport.tasks.translation.vocabulary import Vocabulary
 
 
 class Batch(NamedTuple):

@@ -8,7 +8,7 @@ Source: Duden, Die Grammatik, chapters on articles, adjectives and nouns.
 
 import functools
 
-from attnreport.tasks.grammar.lexicon import Adjective, Determiner, Noun
+from attnreport.tasks.translation.grammar.lexicon import Adjective, Determiner, Noun
 
 NOMINATIVE, ACCUSATIVE, DATIVE, GENITIVE = range(4)
 # Cases by the names that the tables use.

@@ -1,6 +1,6 @@
 """Sentences as texts."""
 
-from attnreport.tasks.grammar import sentence_pair
+from attnreport.tasks.translation.grammar import sentence_pair
 
 WHO, WHICH, THAT = (("who", "whom"), ("which", "which"), ("that", "that"))
 

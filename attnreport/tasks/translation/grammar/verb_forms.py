@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from attnreport.tasks.grammar.lexicon import Verb
-from attnreport.tasks.grammar.trees import Clause, Tense
-from attnreport.tasks.grammar.words import Translated, Word
+from attnreport.tasks.translation.grammar.lexicon import Verb
+from attnreport.tasks.translation.grammar.trees import Clause, Tense
+from attnreport.tasks.translation.grammar.words import Translated, Word
 
 BE = Verb(("be", "is", "been"), "", "sein", "ist", "bin", "gewesen", "", "ist")
 

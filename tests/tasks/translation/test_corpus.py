@@ -3,9 +3,15 @@ from collections import Counter
 
 import pytest
 
-from attnreport.tasks.corpus import Corpus, CorpusSizes, held_out_pairs, make_corpus
-from attnreport.tasks.grammar import Chooser, SentenceSampler, sentence_pair
-from attnreport.tasks.grammar.lexicon import Adjective, Determiner, Noun, Preposition, Verb
+from attnreport.tasks.translation.corpus import Corpus, CorpusSizes, held_out_pairs, make_corpus
+from attnreport.tasks.translation.grammar import Chooser, SentenceSampler, sentence_pair
+from attnreport.tasks.translation.grammar.lexicon import (
+    Adjective,
+    Determiner,
+    Noun,
+    Preposition,
+    Verb,
+)
 
 FOX = "the quick brown fox jumps over the lazy dog"
 SMALL = CorpusSizes(train=300, validation=50, test=50)

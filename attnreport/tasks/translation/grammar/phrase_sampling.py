@@ -4,9 +4,16 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 
-from attnreport.tasks.grammar.choosing import Chooser
-from attnreport.tasks.grammar.lexicon import Adjective, Determiner, Noun, lexicon
-from attnreport.tasks.grammar.trees import Adjunct, Couple, Nominal, NounPhrase, Opening, Pronoun
+from attnreport.tasks.translation.grammar.choosing import Chooser
+from attnreport.tasks.translation.grammar.lexicon import Adjective, Determiner, Noun, lexicon
+from attnreport.tasks.translation.grammar.trees import (
+    Adjunct,
+    Couple,
+    Nominal,
+    NounPhrase,
+    Opening,
+    Pronoun,
+)
 
 PERSONS = frozenset({"being", "person"})
 

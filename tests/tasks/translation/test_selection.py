@@ -1,7 +1,7 @@
 import pytest
 
-from attnreport.tasks.corpus import CorpusSizes, make_corpus
-from attnreport.tasks.selection import choose_examples
+from attnreport.tasks.translation.corpus import CorpusSizes, make_corpus
+from attnreport.tasks.translation.selection import choose_examples
 
 PAIRS = make_corpus(CorpusSizes(train=0, validation=0, test=800)).test
 

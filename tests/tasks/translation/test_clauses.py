@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from attnreport.tasks.grammar.lexicon import lexicon
-from attnreport.tasks.grammar.trees import (
+from attnreport.tasks.translation.grammar.lexicon import lexicon
+from attnreport.tasks.translation.grammar.trees import (
     Couple,
     Description,
     Joined,
@@ -17,7 +17,7 @@ from attnreport.tasks.grammar.trees import (
     Reported,
     WithInfinitive,
 )
-from tests.tasks.saying import THAT, WHO, texts
+from tests.tasks.translation.saying import THAT, WHO, texts
 
 
 def test_in_a_subordinate_clause_the_verb_comes_last(clause):

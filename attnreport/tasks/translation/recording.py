@@ -10,7 +10,7 @@ import numpy as np
 
 from attnreport.analysis.alignment import alignment_error_rate
 from attnreport.capture.capture import capture_attention
-from attnreport.models.translator import END
+from attnreport.models.translator import END, Translator
 from attnreport.models.translator_decoding import translate_greedily
 from attnreport.recording import (
     AttentionMap,
@@ -20,12 +20,19 @@ from attnreport.recording import (
     Source,
     TokenAxis,
 )
-from attnreport.tasks.corpus import held_out_pairs
-from attnreport.tasks.evaluation import translate
-from attnreport.tasks.grammar import SentencePair
-from attnreport.tasks.trained import TrainedTranslator, trained_translator
-from attnreport.tasks.training import TrainingPlan
-from attnreport.tasks.vocabulary import END_MARKER, MARKERS, Vocabulary, text_of
+from attnreport.tasks.demos import quick_notes
+from attnreport.tasks.trained import TrainedModel, trained_model
+from attnreport.tasks.training import Schedule
+from attnreport.tasks.translation.corpus import held_out_pairs
+from attnreport.tasks.translation.evaluation import translate
+from attnreport.tasks.translation.grammar import SentencePair
+from attnreport.tasks.translation.plan import (
+    RecurrentSizes,
+    TranslationPlan,
+    quick_plan,
+)
+from attnreport.tasks.translation.task import Findings, translation_recipe
+from attnreport.tasks.translation.vocabulary import END_MARKER, MARKERS, Vocabulary, text_of
 
 _LUONG = "(Luong, Pham and Manning, 2015)"
 _NAMES = {
@@ -46,8 +53,9 @@ def record_translation(
     seed: int = 0,
     fresh: bool = False,
     progress: bool = True,
+    quick: bool = False,
     attention: str = "additive",
-    plan: TrainingPlan | None = None,
+    plan: TranslationPlan | None = None,
 ) -> Recording:
     """A recording of the translator on sentences it has not seen in training.
 
@@ -55,27 +63,32 @@ def record_translation(
         seed: Of the training.
         fresh: Whether to train again although the trained model is in the cache.
         progress: Whether to show on standard error how training goes.
+        quick: Whether little data and few steps will do.
         attention: How the decoder looks at the source: one of
             `attnreport.models.looking.ATTENTIONS`.
-        plan: How to train, in place of the usual plan with `seed` and `attention`.
+        plan: How to train, in place of what the other arguments say.
     """
-    plan = plan or TrainingPlan(seed=seed, attention=attention)
-    trained = trained_translator(plan, fresh=fresh, progress=progress)
-    pairs = [*held_out_pairs(), *trained.examples]
-    return Recording(_examples(trained, pairs), _source(trained), _metrics(trained))
+    if plan is None:
+        plan = TranslationPlan(schedule=Schedule(seed), sizes=RecurrentSizes(attention))
+        plan = quick_plan(plan) if quick else plan
+    trained = trained_model(translation_recipe(plan), fresh=fresh, progress=progress)
+    found = Findings.of(trained.facts)
+    pairs = [*held_out_pairs(), *found.examples]
+    source = _source(trained, plan, quick_notes(quick=quick))
+    return Recording(_examples(trained.model, found, plan, pairs), source, _metrics(found, plan))
 
 
-def _examples(trained: TrainedTranslator, pairs: Sequence[SentencePair]) -> tuple[Example, ...]:
+def _examples(
+    model: Translator, found: Findings, plan: TranslationPlan, pairs: Sequence[SentencePair]
+) -> tuple[Example, ...]:
     english = [(*pair.english, END_MARKER) for pair in pairs]
-    width = trained.plan.width
-    rows = translate(trained.model, trained.languages, [pair.english for pair in pairs], width)
-    german = [_written(trained.languages.target, row) for row in rows.words]
+    width, languages = plan.width, found.languages
+    rows = translate(model, languages, [pair.english for pair in pairs], width)
+    german = [_written(languages.target, row) for row in rows.words]
     captured = capture_attention(
         translate_greedily,
-        trained.model,
-        jnp.asarray(
-            trained.languages.source.encode([pair.english for pair in pairs], _longest(english))
-        ),
+        model,
+        jnp.asarray(languages.source.encode([pair.english for pair in pairs], _longest(english))),
         kwargs={"length": _longest(german)},
         tokens=[_axis(words) for words in german],
         key_tokens=[_axis(words) for words in english],
@@ -119,11 +132,12 @@ def _axis(tokens: Sequence[str]) -> TokenAxis:
     return TokenAxis(tuple(tokens), special)
 
 
-def _source(trained: TrainedTranslator) -> Source:
-    plan = trained.plan
+def _source(
+    trained: TrainedModel[Translator], plan: TranslationPlan, notes: Sequence[str]
+) -> Source:
     packages = ("jax", "flax", "optax")
     return Source(
-        model=f"Recurrent translator with {_NAMES[plan.attention]}",
+        model=f"Recurrent translator with {_NAMES[plan.sizes.attention]}",
         framework="Flax NNX",
         versions={package: importlib.metadata.version(package) for package in packages},
         data=(
@@ -132,32 +146,25 @@ def _source(trained: TrainedTranslator) -> Source:
             "seen none of them in training."
         ),
         created=datetime.date.today().isoformat(),
-        notes=tuple(_notes(trained, plan)),
+        notes=(*notes, *_notes(trained, plan)),
     )
 
 
-def _notes(trained: TrainedTranslator, plan: TrainingPlan) -> Iterator[str]:
-    rounds = len(trained.history)
-    epochs = rounds / plan.rounds
+def _notes(trained: TrainedModel[Translator], plan: TranslationPlan) -> Iterator[str]:
     yield (
-        f"Trained from scratch in {trained.seconds:.0f} s: {epochs:.3g} epochs of "
+        f"Trained from scratch in {trained.seconds:.0f} s: {trained.epochs:.3g} epochs of "
         f"{plan.corpus.train:,} sentence pairs, {trained.parameters:,} parameters, seed "
-        f"{plan.seed}."
+        f"{plan.schedule.seed}."
     )
-    if trained.interrupted:
-        found = f"round {trained.best} of {rounds}" if trained.best else "the last step"
-        yield (
-            f"Training was interrupted; this is the model of {found}. The next run goes on where "
-            "this one stopped."
-        )
+    yield from trained.notes()
     yield (
         "A row of the attention is where the model looked to write that word. The end marker "
         "translates nothing and does not count in the alignment error rate."
     )
 
 
-def _metrics(trained: TrainedTranslator) -> tuple[Metric, ...]:
-    quality, sizes = trained.quality, trained.plan.corpus
+def _metrics(found: Findings, plan: TranslationPlan) -> tuple[Metric, ...]:
+    quality, sizes = found.quality, plan.corpus
     on_test = f"of {sizes.test:,} test sentences"
     aer = (
         "0: every word looks most at a word it translates; 1: none does; "

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attnreport.models.translator import END, PADDING, START
-from attnreport.tasks.vocabulary import MARKERS, Vocabulary, text_of
+from attnreport.tasks.translation.vocabulary import MARKERS, Vocabulary, text_of
 
 VOCABULARY = Vocabulary.of([("the", "fox"), ("a", "fox")])
 

@@ -7,7 +7,7 @@ tree is one English sentence and one German sentence, and the links between thei
 import dataclasses
 from typing import Literal
 
-from attnreport.tasks.grammar.lexicon import (
+from attnreport.tasks.translation.grammar.lexicon import (
     Adjective,
     Adverb,
     Determiner,
@@ -107,7 +107,8 @@ class Clause:
 
     Attributes:
         subject: None in an infinitive.
-        verb: The verb; that of a description is `attnreport.tasks.grammar.verb_forms.BE`.
+        verb: The verb; that of a description is `BE` of
+            `attnreport.tasks.translation.grammar.verb_forms`.
         tense: Present, perfect, future, or the modal verb.
         objects: As many as the verb asks for.
         place: Where, where to, or with whom.
