@@ -1,1 +1,1 @@
-"""Digits among clutter: networks that have to find what they read, and whether they looked there."""
+"""Digits among clutter: networks that must find what they read, and whether they looked there."""

@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float
 
 from attnreport.tasks.images.digits import Scans
+from attnreport.tasks.images.pictures import Pictures
 
 SIDE = 32
 # Sides of a digit in pixels: it fills between a seventh and a quarter of the canvas.
@@ -34,20 +35,9 @@ class Box(NamedTuple):
         return rows and self.left < other.right and other.left < self.right
 
 
-class Canvases(NamedTuple):
-    """Pictures, which digit each shows whole, and where it is.
-
-    Boxes are top, left, bottom and right in pixels, the ends not included.
-    """
-
-    pixels: UInt8[np.ndarray, "picture row column 1"]
-    digits: Int[np.ndarray, " picture"]
-    boxes: Int[np.ndarray, "picture 4"]
-
-
 def make_canvases(
-    scans: Scans, count: int, seed: int | list[int], *, all_clutter: bool = True
-) -> Canvases:
+    scans: Scans, count: int, seed: int | list[int], *, least_clutter: float = 1.0
+) -> Pictures:
     """Canvases of a seed, white on black, each with one digit, all digits equally often.
 
     A digit stands at a random place in a random size, with pieces of other digits and strokes
@@ -59,9 +49,9 @@ def make_canvases(
         scans: Digits to put on them, and to break into pieces.
         count: How many canvases to make.
         seed: The same seed makes the same canvases.
-        all_clutter: Whether each has all the clutter, or from none of it to all. The latter is to
-            learn from: a network that has never met a digit alone takes long to find out what it
-            is that all the pictures of a class have in common.
+        least_clutter: Smallest share of all the clutter that a canvas may have. Learning begins
+            with 0: a network that has never met a digit alone takes long to find out what it is
+            that all the pictures of a class have in common.
     """
     random = np.random.default_rng(seed)
     enlarged = {size: enlarge(scans.pixels, size) for size in SIZES}
@@ -72,10 +62,10 @@ def make_canvases(
     for canvas, box, digit in zip(canvases, boxes, digits, strict=True):
         scan = enlarged[random.choice(SIZES)][random.choice(choices[int(digit)])]
         box[:] = _place_digit(canvas, scan, random)
-        share = 1 if all_clutter else random.random()
+        share = random.uniform(least_clutter, 1)
         _place_clutter(canvas, enlarged, Box(*box.tolist()), share, random)
     pixels = np.rint(canvases * 255).astype(np.uint8)[..., np.newaxis]
-    return Canvases(pixels, digits, boxes)
+    return Pictures(pixels, digits, boxes)
 
 
 def enlarge(
@@ -131,7 +121,7 @@ def _stroke(random: Random) -> Pixels:
 def _add(canvas: Pixels, piece: Pixels, digit: Box, random: Random) -> None:
     """Puts a piece of clutter somewhere outside of the digit; nowhere if there is hardly room."""
     for _ in range(_TRIES):
-        box = _anywhere(*piece.shape, random)
+        box = _anywhere(piece.shape[0], piece.shape[1], random)
         if not box.meets(digit):
             place = canvas[box.top : box.bottom, box.left : box.right]
             np.maximum(place, piece, out=place)

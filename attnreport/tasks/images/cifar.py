@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 
-from attnreport._errors import DataFolderError
+from attnreport._errors import DataError
+from attnreport.tasks.images.pictures import Pictures
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -23,13 +24,6 @@ TEST, NAMES = "test_batch", "batches.meta"
 _SIDE, _CHANNELS, _CLASSES = 32, 3, 10
 _NUMBERS = _SIDE * _SIDE * _CHANNELS
 _PLACE = "Give the folder `cifar-10-batches-py` that cifar-10-python.tar.gz unpacks to."
-
-
-class Pictures(NamedTuple):
-    """Colour pictures, and the number of the class of each."""
-
-    pixels: UInt8[np.ndarray, "picture 32 32 3"]
-    classes: Int[np.ndarray, " picture"]
 
 
 class Cifar10(NamedTuple):
@@ -50,13 +44,16 @@ def load_cifar10(folder: "str | PathLike[str]") -> Cifar10:
         folder: Folder with `data_batch_1` to `data_batch_5`, `test_batch` and `batches.meta`.
 
     Raises:
-        DataFolderError: A file is missing, or is not what it is in CIFAR-10.
+        DataError: A file is missing, or is not what it is in CIFAR-10.
     """
     root = Path(folder)
     if not root.is_dir():
-        raise DataFolderError(f"{str(root)!r} is not a folder. {_PLACE}")
+        raise DataError(f"{str(root)!r} is not a folder. {_PLACE}")
     parts = [_pictures(root / name) for name in TRAINING]
-    training = Pictures(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+    training = Pictures(
+        np.concatenate([part.pixels for part in parts]),
+        np.concatenate([part.classes for part in parts]),
+    )
     return Cifar10(training, _pictures(root / TEST), _names(root / NAMES))
 
 
@@ -91,12 +88,12 @@ def _unpickled(path: Path) -> dict[Any, Any]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataFolderError(
+        raise DataError(
             f"{path.name} of {str(path.parent)!r} cannot be read: {error.strerror}. {_PLACE}"
         ) from error
     try:
         found = _Reader(io.BytesIO(content), encoding="bytes").load()
-    except DataFolderError:
+    except DataError:
         raise
     # A damaged pickle raises nearly anything.
     except Exception as error:
@@ -112,7 +109,7 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         known = _STAND_INS.get((module_name, global_name))
         if known is None:
-            raise DataFolderError(
+            raise DataError(
                 f"A file asks to call {module_name}.{global_name!s} when it is read, which nothing "
                 f"in CIFAR-10 does. Do not trust where it comes from. {_PLACE}"
             )
@@ -159,7 +156,5 @@ _STAND_INS: dict[tuple[str, str], type] = {
 }
 
 
-def _not_cifar(path: Path, why: str) -> DataFolderError:
-    return DataFolderError(
-        f"{path.name} of {str(path.parent)!r} is no file of CIFAR-10: {why}. {_PLACE}"
-    )
+def _not_cifar(path: Path, why: str) -> DataError:
+    return DataError(f"{path.name} of {str(path.parent)!r} is no file of CIFAR-10: {why}. {_PLACE}")

@@ -36,8 +36,8 @@ def scanned_digits() -> Scans:
             "The scanned digits come with the package `scikit-learn`, which is not installed. "
             "Install it with `pip install 'attnreport[examples]'`."
         ) from error
-    found = load_digits()
-    return Scans((found.images / 16).astype(np.float32), found.target.astype(np.int32))
+    pixels, digits = (np.asarray(each) for each in load_digits(return_X_y=True))
+    return Scans((pixels.reshape(-1, 8, 8) / 16).astype(np.float32), digits.astype(np.int32))
 
 
 def divided(scans: Scans) -> tuple[Scans, Scans, Scans]:

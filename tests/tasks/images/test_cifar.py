@@ -7,25 +7,15 @@ import pickletools
 import numpy as np
 import pytest
 
-from attnreport._errors import DataFolderError
-from attnreport.tasks.images.cifar import TEST, TRAINING, load_cifar10
+from attnreport._errors import DataError
+from attnreport.tasks.images.cifar import TEST, load_cifar10
 from tests.tasks.images import pickles
-
-NAMES = b"airplane automobile bird cat deer dog frog horse ship truck".split()
-
-
-def pixels(count, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (count, 3072), dtype=np.uint8)
+from tests.tasks.images.pickles import NAMES, pixels
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Six files of two pictures each, and the names of the classes."""
-    for seed, name in enumerate((*TRAINING, TEST)):
-        content = pickles.batch(pixels(2, seed), [seed, 9 - seed])
-        tmp_path.joinpath(name).write_bytes(content)
-    tmp_path.joinpath("batches.meta").write_bytes(pickles.meta(NAMES))
-    return tmp_path
+    return pickles.cifar10(tmp_path)
 
 
 def test_the_fixture_is_a_pickle_that_numpy_itself_understands(folder):
@@ -33,9 +23,7 @@ def test_the_fixture_is_a_pickle_that_numpy_itself_understands(folder):
     names = {opcode.name for opcode, _, _ in pickletools.genops(content)}
     assert {"SHORT_BINSTRING", "BINSTRING", "BUILD", "REDUCE"} <= names
     assert not names & {"BINUNICODE", "BINBYTES", "STACK_GLOBAL"}
-    # NumPy warns where it finds the name of its old module; what it reads is what counts.
-    with pytest.warns(DeprecationWarning, match=r"numpy\.core"):
-        found = pickle.loads(content, encoding="bytes")
+    found = pickle.loads(content, encoding="bytes")
     np.testing.assert_array_equal(found[b"data"], pixels(2, 5))
     assert found[b"labels"] == [5, 4]
 
@@ -58,7 +46,7 @@ def test_a_file_that_calls_something_is_refused_before_it_is_called(folder, tmp_
 
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         folder.joinpath(TEST).write_bytes(pickle.dumps(Trap(), protocol=protocol))
-        with pytest.raises(DataFolderError, match=r"asks to call .*mkdir.*Do not trust"):
+        with pytest.raises(DataError, match=r"asks to call .*mkdir.*Do not trust"):
             load_cifar10(folder)
     assert not tmp_path.joinpath("trapped").exists()
 
@@ -76,7 +64,7 @@ def test_a_file_that_calls_something_is_refused_before_it_is_called(folder, tmp_
 def test_names_beside_those_of_its_array_are_refused(folder, module, name):
     content = pickles.pickled(pickles.named(module, name))
     folder.joinpath("batches.meta").write_bytes(content)
-    with pytest.raises(DataFolderError, match=f"asks to call {module}.{name}"):
+    with pytest.raises(DataError, match=f"asks to call {module}.{name}"):
         load_cifar10(folder)
 
 
@@ -96,7 +84,7 @@ def test_names_beside_those_of_its_array_are_refused(folder, module, name):
 )
 def test_what_is_no_batch_is_refused(folder, content, why):
     folder.joinpath(TEST).write_bytes(content)
-    with pytest.raises(DataFolderError, match=rf"test_batch of .* is no file of CIFAR-10: .*{why}"):
+    with pytest.raises(DataError, match=rf"test_batch of .* is no file of CIFAR-10: .*{why}"):
         load_cifar10(folder)
 
 
@@ -105,13 +93,13 @@ def test_what_is_no_batch_is_refused(folder, content, why):
 )
 def test_names_that_are_none_are_refused(folder, names, why):
     folder.joinpath("batches.meta").write_bytes(pickles.meta(names))
-    with pytest.raises(DataFolderError, match=why):
+    with pytest.raises(DataError, match=why):
         load_cifar10(folder)
 
 
 def test_what_is_missing_is_named_with_what_to_do(folder):
     folder.joinpath("data_batch_3").unlink()
-    with pytest.raises(DataFolderError, match=r"data_batch_3 .*cifar-10-batches-py"):
+    with pytest.raises(DataError, match=r"data_batch_3 .*cifar-10-batches-py"):
         load_cifar10(folder)
-    with pytest.raises(DataFolderError, match=r"is not a folder.*cifar-10-batches-py"):
+    with pytest.raises(DataError, match=r"is not a folder.*cifar-10-batches-py"):
         load_cifar10(folder / "nothing")
