@@ -111,6 +111,12 @@ def _translation(**options: Any) -> Recording:
     return record_translation(**options)
 
 
+def _images(**options: Any) -> Recording:
+    from attnreport.tasks.images.recording import record_images
+
+    return record_images(**options)
+
+
 def _keywords(**options: Any) -> Recording:
     from attnreport.tasks.keywords.recording import record_keywords
 
@@ -128,6 +134,17 @@ DEMOS: dict[str, Demo] = {
         },
         only_with={"attention": ("model", "gru")},
         data="one sentence pair a line in text files: English, a tab, German",
+    ),
+    "images": Demo(
+        "Networks that read a scanned digit among clutter, trained in a minute or two: see whether "
+        "they look at the digit.",
+        _images,
+        {
+            "model": ("cnn", "vit"),
+            "attention": ("cbam", "none", "se", "eca", "non-local"),
+        },
+        only_with={"attention": ("model", "cnn")},
+        data="the unpacked folder cifar-10-batches-py of the Python version of CIFAR-10",
     ),
     "keywords": Demo(
         "A classifier of paragraphs of Python's own help, trained in about a minute: see which "

@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 
 from attnreport.recording import Recording, TokenAxis
-from attnreport.tasks.checkpoints import Round
-from attnreport.tasks.trained import TrainedModel
 from attnreport.tasks.training import new_model
-from attnreport.tasks.translation.task import Findings, TranslationTask
 from attnreport.tasks.translation import record_translation
 from attnreport.tasks.translation.batches import Languages
 from attnreport.tasks.translation.corpus import make_corpus
