@@ -14,13 +14,13 @@ def main(path: str = "keywords.html") -> None:
     for metric in recording.metrics:
         print(f"{metric.value:8.3f}  {metric.name}")
 
-    # One look: of each passage, the label and the five heaviest words.
+    # Of a few passages the label and the heaviest words.
     for example in recording.examples[:8]:
         attention = example.maps[0]
         weights = attention.array()[0].mean(axis=0)
-        heaviest = [attention.key.labels[place] for place in weights.argsort()[::-1][:5]]
+        words = dict.fromkeys(attention.key.labels[place] for place in weights.argsort()[::-1])
         verdict = "right" if example.output == example.target else f"it is {example.target}"
-        print(f"{example.output} ({verdict}): {' '.join(heaviest)}")
+        print(f"{example.output} ({verdict}): {' '.join(list(words)[:5])}")
     print(write_report(recording, path))
 
 

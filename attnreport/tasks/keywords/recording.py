@@ -27,6 +27,7 @@ from attnreport.tasks.keywords.collection import Passage
 from attnreport.tasks.keywords.measuring import (
     MOST_MEASURED,
     SHARES,
+    Faithfulness,
     PassageQuality,
     Quality,
 )
@@ -140,7 +141,7 @@ def _example(
     }
     for name, precision in (("title words", quality.title), ("tf-idf words", quality.tf_idf)):
         if precision is not None:
-            scores[f"{name} among the heaviest {HEAVIEST}"] = precision.found
+            scores[f"{name} in heaviest {HEAVIEST}"] = precision.found
     return Example(
         passage.name,
         (dataclasses.replace(attention, query=query),),
@@ -195,36 +196,67 @@ def _notes(
 
 
 def _metrics(task: KeywordsTask, found: Findings, mean: Quality) -> Iterator[Metric]:
-    quality, untrained = found.quality, found.untrained
-    tests = len(task.collection.test)
-    measured = min(tests, MOST_MEASURED)
-    on_test = f"of {tests:,} test passages"
+    """All numbers over the test passages; a page tells the first two at its top."""
+    quality, collection = found.quality, task.collection
+    tests = len(collection.test)
+    measured = f"over {min(tests, MOST_MEASURED):,} test passages"
     yield Metric(
         "passages right",
         quality.accuracy,
-        f"Share {on_test} whose likeliest label is right. The most frequent label alone: "
-        f"{task.collection.most_frequent:.0%}.",
+        f"Share of {tests:,} test passages whose likeliest label is right. Without attention: "
+        f"{mean.accuracy:.1%}; the most frequent label alone: {collection.most_frequent:.1%}.",
         percent=True,
     )
-    yield Metric(
-        "passages right without attention",
-        mean.accuracy,
-        "The same of a model that was trained alike and takes the mean of all words.",
-        percent=True,
-    )
+    yield _left_metric(quality.faithfulness, measured)
     yield _precision_metric(
         f"title words among the heaviest {HEAVIEST}",
-        f"{task.collection.titled} ({quality.titled:,} {on_test} have any)",
+        f"{collection.titled} ({quality.titled:,} of {tests:,} test passages have any)",
         quality.title,
-        untrained and untrained.title,
+        found.untrained and found.untrained.title,
     )
     yield _precision_metric(
         f"tf-idf words among the heaviest {HEAVIEST}",
-        f"the {HEAVIEST} words of highest tf-idf of their passage ({measured:,} test passages)",
+        f"the {HEAVIEST} words of highest tf-idf of their passage, {measured}",
         quality.tf_idf,
-        untrained and untrained.tf_idf,
+        found.untrained and found.untrained.tf_idf,
     )
-    yield from _faithfulness_metrics(quality, measured)
+    yield _fall_metric(quality.faithfulness, measured)
+    yield Metric(
+        "passages right without attention",
+        mean.accuracy,
+        "Of a model that was trained alike and takes the mean of all words.",
+        percent=True,
+    )
+
+
+def _left_metric(curves: Faithfulness, measured: str) -> Metric:
+    return Metric(
+        f"probability left without the heaviest {_TAKEN:.0%} of words",
+        curves.attention[_PLACE],
+        f"Of the label that is predicted for the whole passage, {measured}: the less, the more the "
+        f"model goes by them. With all words: {curves.attention[0]:.2f}; without random ones: "
+        f"{curves.random[_PLACE]:.2f}; without those of highest tf-idf: "
+        f"{curves.tf_idf[_PLACE]:.2f}.",
+    )
+
+
+def _fall_metric(curves: Faithfulness, measured: str) -> Metric:
+    orders = (("heaviest", "attention"), ("of highest tf-idf", "tf_idf"), ("random", "random"))
+    told = [
+        f"{name} words {curves.fall(order):.2f} ("
+        + ", ".join(
+            f"{left:.2f} at {share:.0%}"
+            for share, left in zip(SHARES[1:], getattr(curves, order)[1:], strict=True)
+        )
+        + ")"
+        for name, order in orders
+    ]
+    return Metric(
+        "mean fall as the heaviest words are taken out",
+        curves.fall("attention"),
+        f"Of the probability of the predicted label, {measured}, over the shares of words taken "
+        f"out, with the probability left at each: {'; '.join(told)}.",
+    )
 
 
 def _precision_metric(
@@ -239,28 +271,6 @@ def _precision_metric(
         f"Share of the {HEAVIEST} heaviest words (precision at {HEAVIEST}) that are {right}. Best "
         f"possible: {found.best:.2f}. Equal weights: {found.chance:.2f}{before}.",
     )
-
-
-def _faithfulness_metrics(quality: Quality, measured: int) -> Iterator[Metric]:
-    curves, share = quality.faithfulness, f"{_TAKEN:.0%}"
-    whole = curves.attention[0]
-    for name, curve, detail in (
-        ("the heaviest words", curves.attention, "by attention"),
-        ("the words of highest tf-idf", curves.tf_idf, "by tf-idf"),
-        ("random words", curves.random, "at random"),
-    ):
-        values = ", ".join(
-            f"{value:.2f} without {taken:.0%}"
-            for taken, value in zip(SHARES, curve, strict=True)
-            if taken
-        )
-        yield Metric(
-            f"probability without {share} of the words: {name}",
-            curve[_PLACE],
-            f"Mean probability of the label that is predicted for the whole passage, over "
-            f"{measured:,} test passages; {whole:.2f} for the whole. Words taken out {detail}: "
-            f"{values}.",
-        )
 
 
 def _training(trained: TrainedModel[TextClassifier]) -> Training | None:
@@ -286,4 +296,4 @@ def _chosen(trained: TrainedModel[TextClassifier]) -> int | None:
 
 
 _PLACE = SHARES.index(_TAKEN)
-_WITHOUT = f"probability without the heaviest {100 * _TAKEN:.0f} % of words"
+_WITHOUT = f"left without heaviest {_TAKEN:.0%}"

@@ -1,6 +1,7 @@
 """The whole demo, trained for real on two labels that a few words tell apart."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -58,27 +59,39 @@ def test_examples_are_passages_of_the_test(recording, collection):
 def test_scores_are_those_of_the_passage(recording):
     for example in recording.examples:
         assert 0.5 < example.scores["probability"] <= 1
-        without = example.scores["probability without the heaviest 20 % of words"]
+        without = example.scores["left without heaviest 20%"]
         assert without < example.scores["probability"]
-        assert 0 < example.scores["tf-idf words among the heaviest 5"] <= 1
-    named = "title words among the heaviest 5"
+        assert 0 < example.scores["tf-idf words in heaviest 5"] <= 1
+    named = "title words in heaviest 5"
     # Only some sentences have a word of their title.
     assert {named in example.scores for example in recording.examples} == {True, False}
 
 
 def test_metrics_stand_beside_their_baselines(recording):
-    assert metric(recording, "passages right without attention").percent
-    assert "The most frequent label alone: 50%" in metric(recording, "passages right").detail
+    names = [each.name for each in recording.metrics]
+    assert names[:2] == [
+        "passages right",
+        "probability left without the heaviest 20% of words",
+    ]
+    right, left = recording.metrics[:2]
+    without = metric(recording, "passages right without attention")
+    assert right.percent
+    assert without.percent
+    assert f"Without attention: {without.value:.1%}" in right.detail
+    assert "the most frequent label alone: 50.0%" in right.detail
+    whole, random = re.findall(
+        r"With all words: ([\d.]+); without random ones: ([\d.]+)", left.detail
+    )[0]
+    assert left.value < float(random) <= float(whole)
     for name in ("title words among the heaviest 5", "tf-idf words among the heaviest 5"):
         found = metric(recording, name)
         for baseline in ("Best possible:", "Equal weights:", "random weights, before training:"):
             assert baseline in found.detail
-    left = [
-        metric(recording, f"probability without 20% of the words: {order}")
-        for order in ("the heaviest words", "the words of highest tf-idf", "random words")
-    ]
-    assert left[0].value < left[2].value
-    assert all(each.detail.count("without") == len(SHARES) - 1 for each in left)
+    fall = metric(recording, "mean fall as the heaviest words are taken out")
+    assert f"heaviest words {fall.value:.2f} (" in fall.detail
+    assert fall.detail.count(" at 50%") == 3
+    for share in SHARES[1:]:
+        assert f" at {share:.0%}" in fall.detail
 
 
 def test_confusion_and_training_are_recorded(recording, collection):
