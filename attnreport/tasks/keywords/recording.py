@@ -181,12 +181,16 @@ def _notes(
     )
     yield (
         "The model pools the words themselves, in no order: none knows its neighbours before it "
-        "is weighed. A word that is written like another has the same weight, up to how many "
-        "words there are."
+        "is weighed. So the same word has the same weight wherever it stands in a passage."
     )
+    if plan.attention == "self-attentive":
+        yield (
+            f"There are {plan.hops} hops, trained without the paper's penalty on hops that look "
+            "alike. What is measured about the heaviest words is measured on the mean of the hops."
+        )
     yield (
-        f"Words that stand in one training passage alone are all the same to the model "
-        f"({len(task.encoding.keys):,} others are not)."
+        f"The model tells {len(task.encoding.keys):,} words apart. Those that stand in fewer than "
+        "two training passages are all the same to it."
     )
     if len(collection.labels) > len(found.confusion.labels):
         yield (
@@ -241,9 +245,9 @@ def _left_metric(curves: Faithfulness, measured: str) -> Metric:
 
 
 def _fall_metric(curves: Faithfulness, measured: str) -> Metric:
-    orders = (("heaviest", "attention"), ("of highest tf-idf", "tf_idf"), ("random", "random"))
+    orders = (("by attention", "attention"), ("by tf-idf", "tf_idf"), ("at random", "random"))
     told = [
-        f"{name} words {curves.fall(order):.2f} ("
+        f"{name} {curves.fall(order):.2f} ("
         + ", ".join(
             f"{left:.2f} at {share:.0%}"
             for share, left in zip(SHARES[1:], getattr(curves, order)[1:], strict=True)

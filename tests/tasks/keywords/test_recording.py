@@ -2,12 +2,13 @@
 
 import dataclasses
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from attnreport.models import TEXT_ATTENTIONS
-from attnreport.recording import ItemAxis, Recording, TokenAxis
+from attnreport.recording import Confusion, ItemAxis, Recording, TokenAxis
 from attnreport.tasks import DEMOS, run_demo
 from attnreport.tasks.keywords import recording as module
 from attnreport.tasks.keywords.measuring import SHARES
@@ -88,7 +89,7 @@ def test_metrics_stand_beside_their_baselines(recording):
         for baseline in ("Best possible:", "Equal weights:", "random weights, before training:"):
             assert baseline in found.detail
     fall = metric(recording, "mean fall as the heaviest words are taken out")
-    assert f"heaviest words {fall.value:.2f} (" in fall.detail
+    assert f"by attention {fall.value:.2f} (" in fall.detail
     assert fall.detail.count(" at 50%") == 3
     for share in SHARES[1:]:
         assert f" at {share:.0%}" in fall.detail
@@ -116,6 +117,14 @@ def test_the_source_says_where_the_texts_are_from_and_how_it_was_trained(recordi
     assert not any("confusion" in note for note in source.notes)
 
 
+def test_a_note_says_that_a_confusion_matrix_is_not_whole(collection):
+    task = KeywordsTask(KeywordsPlan.of(collection), collection)
+    trained = SimpleNamespace(seconds=1.0, epochs=2, parameters=3)
+    found = SimpleNamespace(confusion=Confusion(("rec.boats",), np.array([[5]])))
+    *_, note = module._notes(trained, task, found)
+    assert note == "The confusion matrix has the 1 labels of 2 that are confused most."
+
+
 def test_hops_look_each_for_itself(cache, newsgroups):
     """On a folder, through the demo: every option is a choice of the command line, too."""
     found = run_demo(
@@ -125,6 +134,7 @@ def test_hops_look_each_for_itself(cache, newsgroups):
     assert attention.query == ItemAxis(("hop 0", "hop 1", "hop 2", "hop 3"))
     assert attention.weights.shape[1] == 4
     assert "Lin et al., 2017" in found.source.model
+    assert any(note.startswith("There are 4 hops") for note in found.source.notes)
     assert "`20news`" in found.source.data
     assert [path.name.partition("-")[0] for path in cache.iterdir()] == ["keywords"] * 2
 
