@@ -1,7 +1,9 @@
+import dataclasses
 from collections.abc import Callable
 
 import pytest
 
+from attnreport.models.transformer_layers import TransformerSizes
 from attnreport.tasks.training import Schedule
 from attnreport.tasks.translation.corpus import CorpusSizes
 from attnreport.tasks.translation.grammar.lexicon import lexicon
@@ -83,6 +85,13 @@ def small_plan() -> TranslationPlan:
         RecurrentSizes(embedding=12, hidden=16, scoring=12),
         batch=32,
     )
+
+
+@pytest.fixture(scope="session")
+def transformer_plan(small_plan) -> TranslationPlan:
+    """The same with a Transformer of two layers of two heads."""
+    sizes = TransformerSizes(features=16, heads=2, layers=2, feed_forward=24)
+    return dataclasses.replace(small_plan, sizes=sizes)
 
 
 @pytest.fixture

@@ -26,11 +26,11 @@ class Languages:
     target: Vocabulary
 
     @classmethod
-    def of(cls, pairs: Sequence[SentencePair]) -> "Languages":
-        """The vocabularies of some sentence pairs."""
+    def of(cls, pairs: Sequence[SentencePair], *, most: int | None = None) -> "Languages":
+        """The vocabularies of some sentence pairs, with the `most` frequent words if given."""
         return cls(
-            Vocabulary.of(pair.english for pair in pairs),
-            Vocabulary.of(pair.german for pair in pairs),
+            Vocabulary.of((pair.english for pair in pairs), most=most),
+            Vocabulary.of((pair.german for pair in pairs), most=most),
         )
 
     def batch(self, pairs: Sequence[SentencePair], width: int | None = None) -> Batch:

@@ -1,24 +1,53 @@
 """Measures a translator: whole sentences, words, and how its attention agrees with the links."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from attnreport.analysis.alignment import corpus_alignment_error_rate
-from attnreport.models.translator import PADDING, Translator, Words
-from attnreport.models.translator_decoding import Translation, translate_greedily
-from attnreport.tasks.translation.batches import Batch, Languages
+from attnreport.tasks.translation.batches import Languages
 from attnreport.tasks.translation.grammar import SentencePair
+from attnreport.tasks.translation.systems import System, looks, written
 
 # Rows that are translated at once; the last batch is filled up, so that one shape is compiled.
 BATCH = 256
 
 AttentionPair = tuple[Float[np.ndarray, "query key"], Bool[np.ndarray, "query key"]]
+# Of one sentence the weights of all heads, given the reference translation.
+Look = Float[np.ndarray, "layer head query key"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Alignment:
+    """How well attention agrees with the known links, as alignment error rates.
+
+    Each is that of the strongest attention of every word, given the reference translation, on the
+    test sentences.
+
+    Attributes:
+        error: Of the head that has the lowest on the validation sentences.
+        layer: Layer of that head.
+        head: Its number in the layer.
+        heads: Of each head of each layer.
+        diagonal_error: If every word looked at the place it has itself in its sentence.
+        random_error: On average, if every word looked at a place drawn at random.
+    """
+
+    error: float
+    layer: int
+    head: int
+    heads: tuple[tuple[float, ...], ...]
+    diagonal_error: float
+    random_error: float
+
+    @property
+    def mean_error(self) -> float:
+        """The mean over all heads, which is what a head drawn at random has on average."""
+        return float(np.mean(self.heads))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,95 +58,138 @@ class Quality:
         sentences: Share of sentences whose greedy translation is the reference, word for word.
         words: Share of words, end markers included, that are the likeliest given the reference
             up to them.
-        alignment_error: Alignment error rate of the attention, given the reference translation.
-        diagonal_error: The same if every word looked at the place it has itself in its sentence.
-        random_error: The same, on average, if every word looked at a place drawn at random.
+        alignment: How its attention agrees with the links; None where these are not known.
     """
 
     sentences: float
     words: float
-    alignment_error: float
-    diagonal_error: float
-    random_error: float
+    alignment: Alignment | None
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "Quality":
+        """The quality that `dataclasses.asdict` and JSON made these facts of."""
+        alignment = facts["alignment"]
+        if alignment is not None:
+            heads = tuple(tuple(layer) for layer in alignment["heads"])
+            alignment = Alignment(**{**alignment, "heads": heads})
+        return cls(facts["sentences"], facts["words"], alignment)
+
+
+class Reading(NamedTuple):
+    """What a model does with sentences whose translations it is given.
+
+    Attributes:
+        right: For each sentence, where the likeliest word is the reference.
+        looks: For each sentence, its attention.
+    """
+
+    right: list[Bool[np.ndarray, " query"]]
+    looks: list[Look]
 
 
 def translate(
-    model: Translator,
-    languages: Languages,
-    sentences: Sequence[Sequence[str]],
-    width: int,
-    *,
-    return_weights: bool = False,
-) -> Translation:
-    """Greedy translations of English sentences, as NumPy arrays.
+    model: System, languages: Languages, sentences: Sequence[Sequence[str]], width: int
+) -> Int[np.ndarray, "sentence target"]:
+    """Greedy translations of English sentences, as word numbers.
 
     Args:
         model: A translator.
         languages: Its vocabularies.
         sentences: English sentences, as words.
         width: Columns for an English sentence with its end marker; the German side has one more.
-        return_weights: Whether to return the attention too.
     """
     source = languages.source.encode(sentences, width)
-    parts = [
-        translate_greedily(
-            model, jnp.asarray(rows), length=width + 1, return_weights=return_weights
-        )
-        for rows in _filled(source)
-    ]
-    return jax.tree.map(lambda *pieces: np.concatenate(pieces)[: len(source)], *parts)
+    parts = [np.asarray(written(model, jnp.asarray(rows), width + 1)) for rows in _filled(source)]
+    return np.concatenate(parts)[: len(source)]
 
 
 def sentences_right(
-    model: Translator, languages: Languages, pairs: Sequence[SentencePair], width: int
+    model: System, languages: Languages, pairs: Sequence[SentencePair], width: int
 ) -> Bool[np.ndarray, " sentence"]:
     """Where the greedy translation is the reference, word for word."""
     batch = languages.batch(pairs, width)
-    written = translate(model, languages, [pair.english for pair in pairs], width).words
-    return (np.asarray(written) == batch.target).all(axis=1)
+    words = translate(model, languages, [pair.english for pair in pairs], width)
+    return (words == batch.target).all(axis=1)
+
+
+def read(model: System, languages: Languages, pairs: Sequence[SentencePair], width: int) -> Reading:
+    """What a model does with sentences whose translations it is given."""
+    batch = languages.batch(pairs, width)
+    right, found = [], []
+    for source, target in zip(_filled(batch.source), _filled(batch.target), strict=True):
+        likeliest, weights = looks(model, jnp.asarray(source), jnp.asarray(target))
+        right.extend(np.asarray(likeliest) == target)
+        found.extend(np.asarray(weights))
+    sizes = [(len(pair.german) + 1, len(pair.english) + 1) for pair in pairs]
+    return Reading(
+        [row[:queries] for row, (queries, _) in zip(right, sizes, strict=False)],
+        [each[..., :q, :k] for each, (q, k) in zip(found, sizes, strict=False)],
+    )
 
 
 def measure(
-    model: Translator,
+    model: System,
     languages: Languages,
-    pairs: Sequence[SentencePair],
+    *,
+    validation: Sequence[SentencePair],
+    test: Sequence[SentencePair],
     width: int,
     right: Bool[np.ndarray, " sentence"],
 ) -> Quality:
-    """The quality of a model on sentence pairs, given which of them are `sentences_right`."""
-    batch = languages.batch(pairs, width)
-    words, weights = _given_reference(model, batch)
-    references = [pair.alignment() for pair in pairs]
-    attention = [
-        (row[: reference.shape[0], : reference.shape[1]], reference)
-        for row, reference in zip(weights, references, strict=True)
-    ]
-    return Quality(
-        sentences=float(right.mean()),
-        words=float(words[batch.target != PADDING].mean()),
-        alignment_error=corpus_alignment_error_rate(attention),
+    """The quality of a model on test sentences, given which of them are `sentences_right`.
+
+    Args:
+        model: A translator.
+        languages: Its vocabularies.
+        validation: Sentences that decide which head is looked at.
+        test: Sentences that measure.
+        width: Columns for an English sentence with its end marker.
+        right: Which test sentences are translated word for word.
+    """
+    reading = read(model, languages, test, width)
+    alignment = None
+    if any(any(pair.links) for pair in test):
+        deciding = read(model, languages, validation, width).looks
+        alignment = measure_alignment(
+            head_errors(deciding, references_of(validation)), reading.looks, references_of(test)
+        )
+    words = float(np.concatenate(reading.right).mean())
+    return Quality(float(right.mean()), words, alignment)
+
+
+def measure_alignment(
+    deciding: Float[np.ndarray, "layer head"],
+    looked: Sequence[Look],
+    references: Sequence[Bool[np.ndarray, "query key"]],
+) -> Alignment:
+    """How attention agrees with references, where `deciding` errors choose the head."""
+    layer, head = map(int, np.unravel_index(deciding.argmin(), deciding.shape))
+    errors = head_errors(looked, references)
+    return Alignment(
+        error=float(errors[layer, head]),
+        layer=layer,
+        head=head,
+        heads=tuple(tuple(map(float, row)) for row in errors),
         diagonal_error=corpus_alignment_error_rate(map(_diagonal, references)),
         random_error=_random_error(references),
     )
 
 
-def _given_reference(
-    model: Translator, batch: Batch
-) -> tuple[Bool[np.ndarray, "batch target"], Float[np.ndarray, "batch target source"]]:
-    """Where the likeliest word is the reference, and the attention."""
-    right, weights = [], []
-    for source, target in zip(_filled(batch.source), _filled(batch.target), strict=True):
-        logits, attention = _teacher_forced(model, jnp.asarray(source), jnp.asarray(target))
-        right.append(np.asarray(logits == target))
-        weights.append(np.asarray(attention))
-    size = len(batch.source)
-    return np.concatenate(right)[:size], np.concatenate(weights)[:size]
+def head_errors(
+    looked: Sequence[Look], references: Sequence[Bool[np.ndarray, "query key"]]
+) -> Float[np.ndarray, "layer head"]:
+    """Alignment error rate of each head over all sentences."""
+    layers, heads = looked[0].shape[:2]
+    errors = np.empty((layers, heads))
+    for layer, head in np.ndindex(layers, heads):
+        weights = (each[layer, head] for each in looked)
+        errors[layer, head] = corpus_alignment_error_rate(zip(weights, references, strict=True))
+    return errors
 
 
-@nnx.jit
-def _teacher_forced(model: Translator, source: Words, target: Words) -> tuple[Words, jax.Array]:
-    logits, weights = model(source, target, return_weights=True)
-    return logits.argmax(axis=-1), weights
+def references_of(pairs: Sequence[SentencePair]) -> list[Bool[np.ndarray, "query key"]]:
+    """The known links of sentence pairs."""
+    return [pair.alignment() for pair in pairs]
 
 
 def _filled(rows: np.ndarray) -> Iterator[np.ndarray]:

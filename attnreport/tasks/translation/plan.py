@@ -37,23 +37,56 @@ class TranslationPlan:
             sentences, too.
         sizes: Which model, and how large.
         batch: Sentences in a batch.
+        one_width: Whether short and long sentences share batches, because there are few.
+        vocabulary: Most words of a language; None for all.
+        data: Where the sentences come from, if not from the grammar.
+        digest: Tells those sentences apart from others.
     """
 
     corpus: CorpusSizes = dataclasses.field(default_factory=CorpusSizes)
     schedule: Schedule = dataclasses.field(default_factory=Schedule)
     sizes: RecurrentSizes | TransformerSizes = dataclasses.field(default_factory=RecurrentSizes)
     batch: int = 64
+    one_width: bool = False
+    vocabulary: int | None = None
+    data: str = ""
+    digest: str = ""
 
     @property
     def width(self) -> int:
         """Columns for the longest English sentence with its end marker."""
         return self.corpus.longest + 1
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths of batches, end markers included, in ascending order."""
+        narrower = () if self.one_width else (8, 12)
+        return (*(width for width in narrower if width < self.width), self.width)
 
-def quick_plan(plan: TranslationPlan) -> TranslationPlan:
-    """A plan with the same model that is over in seconds: short sentences, and few of them."""
+
+def translation_plan(
+    model: str, attention: str, *, seed: int = 0, quick: bool = False
+) -> TranslationPlan:
+    """The plan of the demo.
+
+    Args:
+        model: `gru` or `transformer`.
+        attention: Of the first, one of `attnreport.models.looking.ATTENTIONS`, or its baseline.
+        seed: Of everything that is drawn at random.
+        quick: Whether to be done in seconds: sentences are short and few.
+    """
+    if model == "transformer":
+        sizes = TransformerSizes(features=64, heads=4, layers=2, feed_forward=128)
+        schedule = Schedule(seed, epochs=5, rounds=1, learning_rate=5e-3)
+    else:
+        sizes, schedule = RecurrentSizes(attention), Schedule(seed)
+    plan = TranslationPlan(schedule=schedule, sizes=sizes)
+    if not quick:
+        return plan
     return dataclasses.replace(
         plan,
-        corpus=CorpusSizes(train=6_000, validation=200, test=300, longest=9),
-        schedule=dataclasses.replace(plan.schedule, epochs=2, rounds=1),
+        corpus=CorpusSizes(train=4_000, validation=200, test=200, longest=8),
+        schedule=dataclasses.replace(schedule, epochs=3, rounds=1),
+        batch=32,
+        one_width=True,
     )

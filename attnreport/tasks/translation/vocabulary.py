@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -30,9 +32,15 @@ class Vocabulary:
         return {word: number for number, word in enumerate((*MARKERS, *self.words))}
 
     @classmethod
-    def of(cls, sentences: Iterable[Sequence[str]]) -> "Vocabulary":
-        """The vocabulary of some sentences, in alphabetical order."""
-        return cls(tuple(sorted({word for sentence in sentences for word in sentence})))
+    def of(cls, sentences: Iterable[Sequence[str]], *, most: int | None = None) -> "Vocabulary":
+        """The vocabulary of some sentences, in alphabetical order.
+
+        Args:
+            sentences: Sentences, as words.
+            most: How many words to keep: the most frequent ones; all if left out.
+        """
+        counts = Counter(sorted(word for sentence in sentences for word in sentence))
+        return cls(tuple(sorted(word for word, _ in counts.most_common(most))))
 
     def __len__(self) -> int:
         return len(MARKERS) + len(self.words)
@@ -76,4 +84,4 @@ class Vocabulary:
 
 def text_of(words: Iterable[str]) -> str:
     """Words as a line to read: punctuation follows its word without a space."""
-    return " ".join(words).replace(" ,", ",").replace(" ?", "?")
+    return re.sub(r" ([,?.!;:])", r"\1", " ".join(words))

@@ -32,7 +32,8 @@ class SentencePair:
         german: Words of the German sentence.
         links: For each German word, the positions of the English words it translates: several
             where German has one word for them (`im`, in the). English words that German does
-            without (`does` of a question, `of` before an owner) have no link.
+            without (`does` of a question, `of` before an owner) have no link. Without any link,
+            nobody knows which word translates which.
     """
 
     english: tuple[str, ...]
