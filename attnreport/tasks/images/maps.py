@@ -39,7 +39,7 @@ PATCHES = "self-attention of patches"
 FROM_CLASS = "rollout from the class token"
 ACTIVATIONS = "activations before attention"
 BEHIND = "activations behind attention"
-WITHOUT = "activations (this network has no attention)"
+WITHOUT = "activations (no attention)"
 CLASS = "[class]"
 
 _WHOLE = ItemAxis(("the picture",))
@@ -61,6 +61,11 @@ def picture_maps(model: Network, pictures: Pictures) -> list[tuple[AttentionMap,
         parts.append(_responses(model, pictures))
     found = [sum(each, start=()) for each in zip(*parts, strict=True)]
     return [_with_reference(maps, pictures, row) for row, maps in enumerate(found)]
+
+
+def of_layer(group: str, number: int) -> str:
+    """A group of its own for a layer: layers of a convolutional network differ in shape."""
+    return f"{group}, {layer_name(number)}"
 
 
 def _captured(model: Network, pictures: Pictures) -> list[tuple[AttentionMap, ...]]:
@@ -109,7 +114,8 @@ def _of_convolutions(
         else:
             over_places.append(_placed(each, grid, grid, PLACES))
             mean = f"{over_places[-1].name}, mean of all rows"
-            summed.append(_one_row(mean, MEAN_ROW, row, _WHOLE, grid, number))
+            group = of_layer(MEAN_ROW, number)
+            summed.append(_one_row(mean, group, row, _WHOLE, grid, number))
     return (*summed, *over_places, *over_channels)
 
 
@@ -118,7 +124,7 @@ def _placed(attention: AttentionMap, query: Axis, key: Axis, group: str) -> Atte
     name = attention.name.removesuffix(".convolution")
     number = attention_number(name)
     return dataclasses.replace(
-        attention, name=name, layer=number, query=query, key=key, group=group
+        attention, name=name, layer=number, query=query, key=key, group=of_layer(group, number)
     )
 
 
@@ -147,7 +153,8 @@ def _shares(
             energy = energies[row].astype(np.float64)
             shares = energy / max(energy.sum(), np.finfo(np.float64).tiny)
             grid = GridAxis(*shares.shape, picture=picture)
-            maps.append(_one_row(name.format(number), group, shares, _WHOLE, grid, number))
+            own = of_layer(group, number)
+            maps.append(_one_row(name.format(number), own, shares, _WHOLE, grid, number))
         found.append(tuple(maps))
     return found
 
