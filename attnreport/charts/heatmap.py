@@ -160,13 +160,16 @@ def _reference_marks(x: alt.Scale, y: alt.Scale, **stroke: Any) -> alt.Chart:
     )
 
 
-def weight_legend(low: str, high: str, title: str = "attention weight") -> alt.Chart:
+def weight_legend(
+    low: str, high: str, title: str = "attention weight", ticks: int | alt.ExprRef = 5
+) -> alt.Chart:
     """An invisible point whose color scale makes the legend that a picture cannot have.
 
     Args:
         low: Where the scale begins, an expression.
         high: Where it ends.
         title: What the colors mean.
+        ticks: About how many numbers it has.
     """
     return (
         alt.Chart(one_row())
@@ -189,7 +192,7 @@ def weight_legend(low: str, high: str, title: str = "attention weight") -> alt.C
                     # A legend wider than a narrow plot would make the page shrink the picture.
                     gradientLength=expr("clamp(width - 110, 60, 220)"),
                     gradientThickness=8,
-                    tickCount=5,
+                    tickCount=ticks,
                     format="~r",
                     offset=10,
                 ),

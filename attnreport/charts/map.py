@@ -50,7 +50,7 @@ def map_chart() -> alt.LayerChart:
         _outline("heaviest", x, y, stroke=expr("bg"), strokeWidth=4, strokeOpacity=0.8),
         _outline("heaviest", x, y, stroke=expr("fg"), strokeWidth=1.6),
         chosen,
-        weight_legend("low", "high", "weight"),
+        weight_legend("low", "high", "weight", expr("width < 240 ? 2 : 5")),
         width=320,
         height=320,
     )

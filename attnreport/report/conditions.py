@@ -20,7 +20,8 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
     axes = (stack.query, stack.key)
     grids = [axis for axis in axes if isinstance(axis, GridAxis)]
     spatial = [axis for axis in axes if isinstance(axis, _SPATIAL)]
-    matrix = not spatial or len(stack.query) > 1
+    alone = bool(spatial) or stack.maps[0].kind in ("pooling", "gate")
+    matrix = len(stack.query) > 1 or not alone
     channels = isinstance(stack.key, ChannelAxis)
     return {
         "many-heads": stack.heads > 1,
@@ -36,10 +37,11 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "many-lines": stack.cells > _MOST_LINES,
         "gate": stack.maps[0].kind == "gate",
         "no-gate": stack.maps[0].kind != "gate",
-        # A single row over a grid or over channels says nothing as a matrix.
+        # A single row says nothing as a matrix; over a text it is drawn as bars.
         "matrix": matrix,
         "no-matrix": not matrix,
-        "lines": not spatial,
+        "row": matrix or not spatial,
+        "lines": matrix and not spatial,
         "text": any(not isinstance(axis, _SPATIAL) and len(axis) > 1 for axis in axes)
         or not spatial,
         "direction": len(stack.query) > 1 and not channels,

@@ -8,6 +8,7 @@ import { maskNow } from "./masks.js";
 import { meansNow } from "./means.js";
 import { choosePosition, chosenState, hover, shownState } from "./state.js";
 import { hideTip, showTip } from "./tooltip.js";
+import { placeUnder } from "./views.js";
 import { headNow } from "./weights.js";
 
 /** @typedef {"query" | "key"} Side */
@@ -35,16 +36,10 @@ function pairAt(side, position, state) {
  * @param {import("./views.js").Chart} chart
  * @param {MouseEvent} event
  */
-function cellUnder({ view, place }, event) {
-  const drawing = place.querySelector("canvas");
-  if (!drawing) return -1;
-  const box = drawing.getBoundingClientRect();
-  // Where the style sheet shrinks a chart to its place, it is drawn smaller than Vega knows.
-  const grown = parseFloat(drawing.style.width) / box.width;
-  const [left, top] = view.origin();
-  const column = Math.floor(view.scale("x").invert((event.clientX - box.left) * grown - left));
-  const row = Math.floor(view.scale("y").invert((event.clientY - box.top) * grown - top));
+function cellUnder(chart, event) {
+  const { view } = chart;
   const [columns, rows] = [view.signal("columns"), view.signal("rows")];
+  const [column, row] = placeUnder(chart, event) ?? [-1, -1];
   return column >= 0 && row >= 0 && column < columns && row < rows ? row * columns + column : -1;
 }
 

@@ -154,7 +154,8 @@ function write(stackIndex) {
 function writeStrip(side, axis) {
   const strip = find(`#strip-${side}`);
   const { conditions } = stackAt(written);
-  strip.hidden = !axis || !conditions.includes("text") || /^(grid|channels)$/.test(axis.kind);
+  const asks = conditions.includes(side === "query" ? "matrix" : "text");
+  strip.hidden = !axis || !asks || /^(grid|channels)$/.test(axis.kind);
   return axis && !strip.hidden ? writeAxis(find(".strip", strip), axis) : [];
 }
 

@@ -112,6 +112,25 @@ function initialize(view, place) {
   if (label) place.setAttribute("aria-label", label);
 }
 
+/**
+ * Column and row of the grid under the pointer, which may lie beyond its ends.
+ * @param {Chart} chart
+ * @param {MouseEvent} event
+ * @returns {[number, number] | null}
+ */
+export function placeUnder({ view, place }, event) {
+  const drawing = place.querySelector("canvas");
+  if (!drawing) return null;
+  const box = drawing.getBoundingClientRect();
+  // Where the style sheet shrinks a chart to its place, it is drawn smaller than Vega knows.
+  const grown = parseFloat(drawing.style.width) / box.width;
+  const [left, top] = view.origin();
+  const padding = view.padding();
+  const x = (event.clientX - box.left) * grown - left - padding.left;
+  const y = (event.clientY - box.top) * grown - top - padding.top;
+  return [Math.floor(view.scale("x").invert(x)), Math.floor(view.scale("y").invert(y))];
+}
+
 /** @param {Chart} chart */
 function followWidth(chart) {
   let drawnAt = chart.place.clientWidth;
