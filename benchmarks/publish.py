@@ -16,6 +16,7 @@ SCRIPTS = (
     "demo_time.py",
     "capture.py",
     "translation_attention.py",
+    "image_attention.py",
     "keyword_attention.py",
 )
 IN_BROWSER = ("report_open.py", "peers.py")

@@ -1,6 +1,6 @@
 """Trains a small text classifier on Python's own help, and reports which words it goes by.
 
-python examples/keywords.py report.html
+python examples/keywords.py report.html [additive or self-attentive] [quick]
 """
 
 import sys
@@ -9,8 +9,8 @@ from attnreport import write_report
 from attnreport.tasks import run_demo
 
 
-def main(path: str = "keywords.html") -> None:
-    recording = run_demo("keywords")
+def main(path: str = "keywords.html", attention: str = "additive", pace: str = "") -> None:
+    recording = run_demo("keywords", quick=pace == "quick", attention=attention)
     for metric in recording.metrics:
         print(f"{metric.value:8.3f}  {metric.name}")
 

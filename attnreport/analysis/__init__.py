@@ -16,6 +16,7 @@ from attnreport.analysis.heads import group_statistics as group_statistics
 from attnreport.analysis.patterns import PATTERNS as PATTERNS
 from attnreport.analysis.ranking import best_precision_at as best_precision_at
 from attnreport.analysis.ranking import precision_at as precision_at
+from attnreport.analysis.rollout import rollout as rollout
 from attnreport.analysis.starting import starting_point as starting_point
 from attnreport.analysis.words import display_label as display_label
 from attnreport.analysis.words import display_labels as display_labels

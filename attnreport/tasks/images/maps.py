@@ -39,7 +39,7 @@ PATCHES = "self-attention of patches"
 FROM_CLASS = "rollout from the class token"
 ACTIVATIONS = "activations before attention"
 BEHIND = "activations behind attention"
-WITHOUT = "activations (this network has no attention)"
+WITHOUT = "activations (no attention)"
 CLASS = "[class]"
 
 _WHOLE = ItemAxis(("the picture",))
@@ -61,6 +61,11 @@ def picture_maps(model: Network, pictures: Pictures) -> list[tuple[AttentionMap,
         parts.append(_responses(model, pictures))
     found = [sum(each, start=()) for each in zip(*parts, strict=True)]
     return [_with_reference(maps, pictures, row) for row, maps in enumerate(found)]
+
+
+def of_layer(group: str, number: int) -> str:
+    """A group of its own for a layer: layers of a convolutional network differ in shape."""
+    return f"{group}, {layer_name(number)}"
 
 
 def _captured(model: Network, pictures: Pictures) -> list[tuple[AttentionMap, ...]]:
@@ -99,40 +104,45 @@ def _of_convolutions(
     over_channels, over_places, summed = [], [], []
     for each in maps:
         number = attention_number(each.name)
-        # A gate is called after what computes its logits, which may be a part of it.
-        placed = dataclasses.replace(
-            each, name=each.name.removesuffix(".convolution"), layer=number, query=_WHOLE
-        )
         if is_channel_gate(each.name, each.weights):
-            axis = ChannelAxis(len(each.key))
-            over_channels.append(dataclasses.replace(placed, key=axis, group=CHANNELS))
+            over_channels.append(_placed(each, _WHOLE, ChannelAxis(len(each.key)), CHANNELS))
             continue
         row = places[layer_name(number)]
         grid = GridAxis(*row.shape, picture=picture)
         if each.kind == "gate":
-            over_places.append(dataclasses.replace(placed, key=grid, group=GATES))
+            over_places.append(_placed(each, _WHOLE, grid, GATES))
         else:
-            over_places.append(dataclasses.replace(placed, query=grid, key=grid, group=PLACES))
-            name = f"{placed.name}, mean of all rows"
-            summed.append(_one_row(name, MEAN_ROW, row, _WHOLE, grid, number))
+            over_places.append(_placed(each, grid, grid, PLACES))
+            mean = f"{over_places[-1].name}, mean of all rows"
+            group = of_layer(MEAN_ROW, number)
+            summed.append(_one_row(mean, group, row, _WHOLE, grid, number))
     return (*summed, *over_places, *over_channels)
+
+
+def _placed(attention: AttentionMap, query: Axis, key: Axis, group: str) -> AttentionMap:
+    # A gate is called after what computes its logits, which may be a part of it.
+    name = attention.name.removesuffix(".convolution")
+    number = attention_number(name)
+    return dataclasses.replace(
+        attention, name=name, layer=number, query=query, key=key, group=of_layer(group, number)
+    )
 
 
 def _responses(model: ConvolutionalNetwork, pictures: Pictures) -> list[tuple[AttentionMap, ...]]:
     """What each stage responds to, as shares of the sum over the picture."""
     before, behind = activations(model, pictures.pixels)
     if not has_attention(model):
-        return _shares(WITHOUT, before, pictures, first=0)
+        return _shares(WITHOUT, "stages.{}", before, pictures, first=0)
     # There is no attention behind the first stage.
     parts = (
-        _shares(ACTIVATIONS, before[1:], pictures, first=1),
-        _shares(BEHIND, behind[1:], pictures, first=1),
+        _shares(ACTIVATIONS, "stages.{}", before[1:], pictures, first=1),
+        _shares(BEHIND, "attentions.{}, output", behind[1:], pictures, first=1),
     )
     return [sum(each, start=()) for each in zip(*parts, strict=True)]
 
 
 def _shares(
-    group: str, stages: Sequence[Places], pictures: Pictures, *, first: int
+    group: str, name: str, stages: Sequence[Places], pictures: Pictures, *, first: int
 ) -> list[tuple[AttentionMap, ...]]:
     """A map of each stage for each picture; the stages are numbered from `first`."""
     found = []
@@ -143,7 +153,8 @@ def _shares(
             energy = energies[row].astype(np.float64)
             shares = energy / max(energy.sum(), np.finfo(np.float64).tiny)
             grid = GridAxis(*shares.shape, picture=picture)
-            maps.append(_one_row(f"stages.{number}", group, shares, _WHOLE, grid, number))
+            own = of_layer(group, number)
+            maps.append(_one_row(name.format(number), own, shares, _WHOLE, grid, number))
         found.append(tuple(maps))
     return found
 

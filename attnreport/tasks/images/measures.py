@@ -130,8 +130,8 @@ _GATE = (
     "open without letting anything through: compare the activations before and behind it."
 )
 _CHANNELS = (
-    "This attention weighs channels and not places, so it has no share in the digit's box; what "
-    "there is over places are activations."
+    "This attention weighs channels and not places, so it does not tell where the network looks; "
+    "what there is over places are activations."
 )
 _explained = {
     "none": (
@@ -142,8 +142,8 @@ _explained = {
     "eca": (_CHANNELS,),
     "cbam": (_GATE,),
     "non-local": (
-        "The network takes the mean over all places in the end, so the mean of all rows of a "
-        "non-local block is what is compared with the box.",
+        "The network takes the mean over all places in the end, so what a non-local block "
+        "looks at is the mean of all its rows.",
     ),
 }
 

@@ -35,7 +35,10 @@ def cbam():
 
 def test_gates_over_places_lie_on_the_picture_and_gates_over_channels_do_not(cbam):
     places, channels, *rest = cbam[1]
-    assert (places.group, channels.group) == (maps.GATES, maps.CHANNELS)
+    assert (places.group, channels.group) == (
+        "gates over places, layer 1",
+        "gates over channels, layer 1",
+    )
     assert (places.name, channels.name) == ("attentions.1.spatial", "attentions.1.channel")
     assert places.kind == channels.kind == "gate"
     assert places.layer == channels.layer == 1
@@ -43,7 +46,9 @@ def test_gates_over_places_lie_on_the_picture_and_gates_over_channels_do_not(cba
     assert channels.key == ChannelAxis(8)
     assert places.query == channels.query == ItemAxis(("the picture",))
     assert places.checks.output_difference == 0
-    assert [each.group for each in rest] == [maps.ACTIVATIONS, maps.BEHIND]
+    assert [each.group for each in rest] == [
+        maps.of_layer(g, 1) for g in (maps.ACTIVATIONS, maps.BEHIND)
+    ]
 
 
 def test_the_cells_of_the_box_are_the_reference(cbam):
@@ -65,7 +70,10 @@ def test_activations_are_shares(cbam):
 def test_a_non_local_block_has_all_rows_and_their_mean():
     for found in of_network("non-local"):
         mean, every = found[:2]
-        assert (mean.group, every.group) == (maps.MEAN_ROW, maps.PLACES)
+        assert (mean.group, every.group) == (
+            maps.of_layer(maps.MEAN_ROW, 1),
+            maps.of_layer(maps.PLACES, 1),
+        )
         assert every.query == every.key == mean.key
         assert every.weights.shape == (1, 64, 64)
         np.testing.assert_allclose(mean.array()[0], every.array()[0].mean(0)[None], atol=1e-6)
@@ -74,13 +82,18 @@ def test_a_non_local_block_has_all_rows_and_their_mean():
 @pytest.mark.parametrize("attention", ["se", "eca"])
 def test_gates_over_channels_have_the_path_of_their_module(attention):
     channels, *rest = of_network(attention)[0]
-    assert (channels.name, channels.group) == ("attentions.1", maps.CHANNELS)
-    assert [each.group for each in rest] == [maps.ACTIVATIONS, maps.BEHIND]
+    assert (channels.name, channels.kind) == ("attentions.1", "gate")
+    assert [each.group for each in rest] == [
+        maps.of_layer(g, 1) for g in (maps.ACTIVATIONS, maps.BEHIND)
+    ]
 
 
 def test_a_network_without_attention_has_only_activations_and_says_so():
     for found in of_network("none"):
-        assert {each.group for each in found} == {"activations (this network has no attention)"}
+        assert [each.group for each in found] == [
+            "activations (no attention), layer 0",
+            "activations (no attention), layer 1",
+        ]
         assert [each.name for each in found] == ["stages.0", "stages.1"]
         assert [each.weights.shape for each in found] == [(1, 1, 256), (1, 1, 64)]
 

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from attnreport import run_demo
 from attnreport._errors import DataError, UnknownNameError
 from attnreport.recording import Recording
+from attnreport.tasks import run_demo
 from attnreport.tasks.images.data import CifarFolder
 from attnreport.tasks.images.plan import ConvolutionalSizes
 from attnreport.tasks.images.recording import record_images
