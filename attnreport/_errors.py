@@ -21,6 +21,10 @@ class ModelFolderError(AttnReportError, ValueError):
     """A folder with a pretrained model that cannot be loaded."""
 
 
+class DataError(AttnReportError, ValueError):
+    """A file or folder of data that a demo cannot learn from."""
+
+
 class ReportError(AttnReportError, ValueError):
     """A report could not be made or written."""
 

@@ -23,7 +23,7 @@ def main() -> None:
         again, _ = timed_demo(Path(folder))
         (kept,) = Path(folder).glob("cache/*/summary.json")
         summary = json.loads(kept.read_text(encoding="utf-8"))
-    training = sum(seconds for _, seconds in summary["history"])
+    training = sum(seconds for *_, seconds in summary["history"])
     print_table(
         ["training", "whole command", "its processor time", "the second time", "exact sentences"],
         [
@@ -32,7 +32,7 @@ def main() -> None:
                 f"{fresh:.0f} s",
                 f"{processor:.0f} s",
                 f"{again:.1f} s",
-                f"{summary['quality']['sentences']:.1%}",
+                f"{summary['facts']['quality']['sentences']:.1%}",
             ]
         ],
     )

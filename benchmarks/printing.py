@@ -3,8 +3,9 @@
 import datetime
 import os
 import platform
+import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def held(value: float, budget: float, unit: str = "") -> str:
 
 def times(ratio: float) -> str:
     return f"{ratio:,.0f}×" if ratio >= 10 else f"{ratio:.1f}×"
+
+
+def spread(values: Iterable[float]) -> str:
+    """Mean and standard deviation."""
+    numbers = list(values)
+    deviation = statistics.stdev(numbers) if len(numbers) > 1 else 0.0
+    return f"{statistics.mean(numbers):.3f} ± {deviation:.3f}"
 
 
 def _load() -> str:

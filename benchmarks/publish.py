@@ -1,6 +1,7 @@
 """Runs every benchmark and puts its tables into README.md in place of the old ones."""
 
 import argparse
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,9 @@ SCRIPTS = (
     "startup.py",
     "demo_time.py",
     "capture.py",
+    "translation_attention.py",
+    "image_attention.py",
+    "keyword_attention.py",
 )
 IN_BROWSER = ("report_open.py", "peers.py")
 
@@ -21,12 +25,18 @@ IN_BROWSER = ("report_open.py", "peers.py")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chromium", help="the browser to use instead of Playwright's own")
-    parser.add_argument("scripts", nargs="*", default=SCRIPTS, help="only these, such as peers.py")
+    parser.add_argument(
+        "scripts",
+        nargs="*",
+        default=SCRIPTS,
+        help="only these, such as peers.py, or 'x.py --small' with options of its own",
+    )
     arguments = parser.parse_args()
     for script in arguments.scripts:
         print(f"{script} …", file=sys.stderr, flush=True)
-        command = [sys.executable, HERE / script]
-        if arguments.chromium and script in IN_BROWSER:
+        name, *options = shlex.split(script)
+        command = [sys.executable, HERE / name, *options]
+        if arguments.chromium and name in IN_BROWSER:
             command += ["--chromium", arguments.chromium]
         run = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8")
         if run.returncode:

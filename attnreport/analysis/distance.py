@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from attnreport._errors import InvalidAttentionError
+from attnreport.recording import Axis, GridAxis
 
 
 def mean_distance(
@@ -31,6 +32,23 @@ def mean_distance(
         )
     sums = weights.sum(axis=-1)
     return np.vecdot(weights, position_distances(queries, keys)) / np.where(sums > 0, sums, np.nan)
+
+
+def axis_distances(axis: Axis) -> Float[np.ndarray, "query key"]:
+    """The distance between any two positions of an axis: in positions, or of cells in cells.
+
+    Between cells it is that of their centers. What stands before the cells of a grid has no place;
+    it is at distance 0 from everything.
+    """
+    if not isinstance(axis, GridAxis):
+        return position_distances(len(axis), len(axis))
+    rows, columns = np.divmod(np.arange(axis.height * axis.width), axis.width)
+    before = len(axis.leading)
+    found = np.zeros((len(axis), len(axis)), dtype=np.float32)
+    found[before:, before:] = np.hypot(
+        rows[:, np.newaxis] - rows, columns[:, np.newaxis] - columns, dtype=np.float32
+    )
+    return found
 
 
 def position_distances(queries: int, keys: int) -> Float[np.ndarray, "query key"]:

@@ -11,7 +11,7 @@ from attnreport.analysis.jumps import longest_jump
 from attnreport.analysis.links import Link, agreed_link, content_positions, later_maps
 from attnreport.analysis.patterns import DOMINANT, SHARP
 from attnreport.analysis.starting import clearest_head
-from attnreport.analysis.words import display_text, reveal
+from attnreport.analysis.words import display_label, display_text
 from attnreport.recording import AttentionMap, Axis, Metric, TokenAxis, layer_numbers
 
 # Longer token texts are cut in a sentence, which a reader takes in at a glance.
@@ -65,6 +65,9 @@ def findings(
     heads = group_statistics(maps) if statistics is None else list(statistics)
     told = [_metric(metric) for metric in metrics if math.isfinite(metric.value)][:2]
     choosing = [head for head in heads if head.pattern != "no choice"]
+    gates = all(attention.kind == "gate" for attention in maps)
+    if gates and any(head.greatest > 0 for head in heads):
+        return [*told, _strengths(maps, heads)][:limit]
     if not choosing:
         return [*told, _no_choice(maps)][:limit]
     group = _Group(maps, heads, choosing)
@@ -83,6 +86,20 @@ def findings(
 def _metric(metric: Metric) -> Finding:
     value = f"{100 * metric.value:.3g}%" if metric.percent else f"{metric.value:.3g}"
     return Finding(value, metric.name, detail=metric.detail)
+
+
+def _strengths(maps: Sequence[AttentionMap], heads: Sequence[HeadStatistics]) -> Finding:
+    """How far the strengths of a gate differ, and where the greatest is."""
+    strongest = max(heads, key=lambda head: head.greatest)
+    attention = maps[strongest.layer]
+    least = min(head.least for head in heads)
+    axis, place = attention.key, strongest.top_key
+    text = f"is how strong the gate is; {_quote(axis, place)} is let through most"
+    return Finding(
+        f"{least:.2f} to {strongest.greatest:.2f}",
+        text,
+        (attention.group, strongest.layer, strongest.head),
+    )
 
 
 def _no_choice(maps: Sequence[AttentionMap]) -> Finding:
@@ -289,7 +306,7 @@ def _quote(axis: Axis, position: int) -> str:
     """The text at `position`, in quotes unless it is a marker; with its place if not unique."""
     label = axis.labels[position]
     if not isinstance(axis, TokenAxis):
-        return reveal(label)
+        return display_label(axis, position)
     text = display_text(label)
     if len(text) > _LONGEST_QUOTE:
         text = text[: _LONGEST_QUOTE - 1] + "…"

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from attnreport.analysis.distance import position_distances
+from attnreport.analysis.distance import axis_distances
 from attnreport.analysis.entropy import row_entropy
 from attnreport.analysis.patterns import Shares, pattern_name
-from attnreport.recording import UNORDERED, AttentionMap, special_positions
+from attnreport.recording import UNORDERED, AttentionMap, GridAxis, special_positions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,10 +25,11 @@ class HeadStatistics:
         name: Path of the module in the model.
         entropy: Mean entropy of a row, in bits.
         normalized_entropy: Mean entropy as a share of the highest that the mask permits.
-        distance: Mean distance between query and key, in positions; None, like the three
-            after it, unless queries and keys are the same positions.
-        previous: Mean weight of the position before, over the rows that have one.
-        next: Mean weight of the position after, over the rows that have one.
+        distance: Mean distance between query and key, in positions, among the cells of a grid in
+            cells; None, like the three after it, unless queries and keys are the same positions.
+        previous: Mean weight of the position before, over the rows that have one; None among
+            cells, which stand in no line.
+        next: Mean weight of the position after, likewise.
         itself: Mean weight of the own position.
         first: Mean weight of the first key.
         last: Mean weight of the last key.
@@ -37,6 +38,8 @@ class HeadStatistics:
         top_share: Mean weight of that key.
         in_order: Share of steps from row to row whose strongest key does not move back; None in
             self-attention, among experts, which stand in no order, and where there is no step.
+        least: Smallest weight, and `greatest` the largest.
+        greatest: Largest weight. Not a share, like `peak`.
         peak: Smallest weight that at most one weight in a thousand exceeds, a good end for a
             color scale; in small maps the largest weight. Not a share: strengths may exceed 1.
         pattern: What the head does most, a key of `attnreport.analysis.PATTERNS`.
@@ -57,6 +60,8 @@ class HeadStatistics:
     top_key: int = 0
     top_share: float = 0.0
     in_order: float | None = None
+    least: float = 0.0
+    greatest: float = 0.0
     peak: float = 0.0
     pattern: str = "no choice"
 
@@ -80,6 +85,7 @@ class _Frame:
 
     special: list[int]
     distances: Float[np.ndarray, "query key"] | None  # None unless both axes are the same positions
+    line: bool  # whether each position has one before and one after it, as cells do not
     ordered: bool  # whether keys stand in an order, as words do and experts do not
 
 
@@ -88,7 +94,8 @@ def _map_statistics(layer: int, attention: AttentionMap) -> list[HeadStatistics]
     same_positions = attention.kind == "self" and queries == keys
     frame = _Frame(
         special=list(special_positions(attention.key)),
-        distances=position_distances(queries, keys) if same_positions else None,
+        distances=axis_distances(attention.key) if same_positions else None,
+        line=not isinstance(attention.key, GridAxis),
         ordered=attention.kind not in UNORDERED,
     )
     if attention.mask is None:
@@ -131,6 +138,8 @@ def _head_statistics(
         special=_share(mean[frame.special].sum()),
         top_key=int(mean.argmax()),
         top_share=_share(mean.max()),
+        least=max(0.0, float(weights.min())),
+        greatest=float(weights.max()),
         peak=_peak(weights),
         **_positions(weights, scale, strongest, frame),
     )
@@ -149,12 +158,14 @@ def _positions(
     if frame.distances is None:
         steps = np.diff(strongest) if frame.ordered else strongest[:0]
         return {"in_order": float((steps >= 0).mean()) if len(steps) else None}
-    return {
+    found: dict[str, float | None] = {
         "distance": float(scale @ np.vecdot(weights, frame.distances)) / len(strongest),
-        "previous": _diagonal_mean(np.diagonal(weights, -1), scale[1:]),
-        "next": _diagonal_mean(np.diagonal(weights, 1), scale[:-1]),
         "itself": _diagonal_mean(np.diagonal(weights), scale),
     }
+    if frame.line:
+        found["previous"] = _diagonal_mean(np.diagonal(weights, -1), scale[1:])
+        found["next"] = _diagonal_mean(np.diagonal(weights, 1), scale[:-1])
+    return found
 
 
 def _diagonal_mean(weights: Float[np.ndarray, " row"], scale: Float[np.ndarray, " row"]) -> float:

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from attnreport.recording import Axis, TokenAxis, special_positions
+from attnreport.recording import Axis, ChannelAxis, GridAxis, TokenAxis, special_positions
 
 # How tokenizers write the space before a word: byte-level BPE (GPT-2), SentencePiece, or as it is.
 _SPACES = ("Ġ", "▁", " ")
@@ -71,16 +71,26 @@ def _visible(character: str, blank: bool) -> str:
 
 
 def display_label(axis: Axis, position: int) -> str:
-    """A visible text for one position of `axis`, as `display_text` shows tokens."""
-    label = axis.labels[position]
-    return display_text(label) if isinstance(axis, TokenAxis) else visible_text(label)
+    """A visible text for one position of `axis`, as `display_text` shows tokens.
+
+    Cells are called `cell 2,3` by row and column, channels `channel 5`.
+    """
+    return _display(axis, position, axis.labels[position])
 
 
 def display_labels(axis: Axis) -> tuple[str, ...]:
     """A visible text for every position of `axis`; see `display_label`."""
+    return tuple(_display(axis, place, label) for place, label in enumerate(axis.labels))
+
+
+def _display(axis: Axis, position: int, label: str) -> str:
     if isinstance(axis, TokenAxis):
-        return tuple(display_text(token) for token in axis.tokens)
-    return tuple(visible_text(label) for label in axis.labels)
+        return display_text(label)
+    if isinstance(axis, ChannelAxis):
+        return f"channel {label}"
+    if isinstance(axis, GridAxis) and position >= len(axis.leading):
+        return f"cell {label}"
+    return visible_text(label)
 
 
 def word_spans(axis: Axis) -> list[list[int]]:

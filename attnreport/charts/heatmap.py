@@ -42,7 +42,9 @@ def heatmap_chart() -> alt.LayerChart:
     # The wide stroke below sets the marks off from cells of any color.
     under = _reference_marks(x, y, stroke=expr("bg"), strokeWidth=4, strokeOpacity=0.75)
     marks = _reference_marks(x, y, stroke=expr("gold"), strokeWidth=2)
-    chart = layered(picture, under, marks, row, column, _legend(), width=520, height=520)
+    chart = layered(
+        picture, under, marks, row, column, weight_legend("0", "ceiling"), width=520, height=520
+    )
     return themed(
         with_parameters(
             chart,
@@ -158,11 +160,20 @@ def _reference_marks(x: alt.Scale, y: alt.Scale, **stroke: Any) -> alt.Chart:
     )
 
 
-def _legend() -> alt.Chart:
-    """An invisible point whose color scale makes the legend that a picture cannot have."""
+def weight_legend(
+    low: str, high: str, title: str = "attention weight", ticks: int | alt.ExprRef = 5
+) -> alt.Chart:
+    """An invisible point whose color scale makes the legend that a picture cannot have.
+
+    Args:
+        low: Where the scale begins, an expression.
+        high: Where it ends.
+        title: What the colors mean.
+        ticks: About how many numbers it has.
+    """
     return (
         alt.Chart(one_row())
-        .transform_calculate(w="0")
+        .transform_calculate(w=low)
         .mark_point(opacity=0, aria=False)
         .encode(
             color=alt.Color(
@@ -170,18 +181,18 @@ def _legend() -> alt.Chart:
                 scale=alt.Scale(
                     type="pow",
                     exponent=expr("exponent"),
-                    domain=[0, expr("ceiling")],
+                    domain=[0 if low == "0" else expr(low), expr(high)],
                     scheme=expr("scheme"),
                 ),
                 legend=alt.Legend(
-                    title="attention weight",
+                    title=title,
                     orient="bottom",
                     direction="horizontal",
                     titleOrient="left",
                     # A legend wider than a narrow plot would make the page shrink the picture.
                     gradientLength=expr("clamp(width - 110, 60, 220)"),
                     gradientThickness=8,
-                    tickCount=5,
+                    tickCount=ticks,
                     format="~r",
                     offset=10,
                 ),

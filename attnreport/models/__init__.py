@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from attnreport.models.bert import Bert as Bert
     from attnreport.models.hugging_face import load_bert as load_bert
+    from attnreport.models.text_classifier import TEXT_ATTENTIONS as TEXT_ATTENTIONS
+    from attnreport.models.text_classifier import TextClassifier as TextClassifier
+    from attnreport.models.text_classifier import TextClassifierSizes as TextClassifierSizes
     from attnreport.models.transformer import LanguageModel as LanguageModel
     from attnreport.models.transformer import TextEncoder as TextEncoder
     from attnreport.models.transformer import Transformer as Transformer
@@ -24,6 +27,9 @@ _HOME = {
     "ConvolutionalNetwork": "attnreport.models.vision",
     "IMAGE_ATTENTIONS": "attnreport.models.vision",
     "LanguageModel": "attnreport.models.transformer",
+    "TEXT_ATTENTIONS": "attnreport.models.text_classifier",
+    "TextClassifier": "attnreport.models.text_classifier",
+    "TextClassifierSizes": "attnreport.models.text_classifier",
     "TextEncoder": "attnreport.models.transformer",
     "Transformer": "attnreport.models.transformer",
     "TransformerSizes": "attnreport.models.transformer_layers",
@@ -37,9 +43,12 @@ _HOME = {
 
 __all__ = [
     "IMAGE_ATTENTIONS",
+    "TEXT_ATTENTIONS",
     "Bert",
     "ConvolutionalNetwork",
     "LanguageModel",
+    "TextClassifier",
+    "TextClassifierSizes",
     "TextEncoder",
     "Transformer",
     "TransformerSizes",

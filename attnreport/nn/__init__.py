@@ -1,7 +1,9 @@
 """Attention modules for Flax NNX, which show their weights.
 
-Every module here shows its weights in the same two ways, and both give the weights after the
-softmax and before dropout, in float32, as `[batch, head, query, key]`:
+Every module here shows its weights in the same two ways, and both give the weights by which values
+are averaged, before dropout, in float32, as `[batch, head, query, key]`. They are those after the
+softmax; where something else comes after it, as the bell curve of `PredictedWindow` does, those
+after that:
 
 * A call with `return_weights=True` returns `(output, weights)` in place of `output`.
 * Under `nnx.capture(model, nnx.Intermediate)` a call stores them as `attention_weights`, where

@@ -20,6 +20,10 @@ from attnreport.recording.checks import WorstCheck as WorstCheck
 from attnreport.recording.checks import worst_checks as worst_checks
 from attnreport.recording.from_arrays import recording_from_arrays as recording_from_arrays
 from attnreport.recording.layers import layer_numbers as layer_numbers
+from attnreport.recording.outcomes import Confusion as Confusion
+from attnreport.recording.outcomes import Curve as Curve
+from attnreport.recording.outcomes import Training as Training
+from attnreport.recording.pictures import Picture as Picture
 from attnreport.recording.recording import Example as Example
 from attnreport.recording.recording import Metric as Metric
 from attnreport.recording.recording import Recording as Recording

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from attnreport._errors import InvalidAttentionError
+from attnreport.recording.pictures import Picture, require_picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +54,8 @@ class GridAxis:
         height: Rows of the grid.
         width: Columns of the grid.
         leading: Names of tokens before the cells, such as a class token or registers.
+        picture: What the cells are patches or features of; None without one. The grid covers the
+            whole of it.
     """
 
     kind: ClassVar[str] = "grid"
@@ -60,10 +63,12 @@ class GridAxis:
     height: int
     width: int
     leading: tuple[str, ...] = ()
+    picture: Picture | None = None
 
     def __post_init__(self) -> None:
         _require_positions(min(self.height, self.width), "grid cells")
         object.__setattr__(self, "leading", tuple(self.leading))
+        require_picture(self.picture, "a grid axis")
 
     def __len__(self) -> int:
         return len(self.leading) + self.height * self.width

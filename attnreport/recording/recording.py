@@ -10,6 +10,8 @@ from attnreport._errors import InvalidAttentionError
 from attnreport.recording.attention_map import AttentionMap, Kind
 from attnreport.recording.checks import Checks
 from attnreport.recording.layers import layer_numbers
+from attnreport.recording.outcomes import Confusion, Training
+from attnreport.recording.pictures import Picture, require_picture
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -23,9 +25,10 @@ class Example:
         name: Short label, unique in its recording, such as `test 17`.
         maps: Attention maps in forward order.
         input: The text that went in; empty when it is not text.
-        output: The text that came out.
-        target: The text that should have come out.
+        output: The text that came out; of a classifier, the class it chose.
+        target: The text that should have come out; for a classifier, the true class.
         scores: Numbers about this example, such as `{"AER": 0.04}`.
+        picture: The picture that went in; None when it is not one.
     """
 
     name: str
@@ -34,9 +37,16 @@ class Example:
     output: str = ""
     target: str = ""
     scores: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    picture: Picture | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "maps", tuple(self.maps))
+        require_picture(self.picture, f"example {self.name!r}")
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the output is the target; None where one of them is not known."""
+        return self.output == self.target if self.output and self.target else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,11 +100,15 @@ class Recording:
         examples: What went in and what attention it caused.
         source: Where the weights come from.
         metrics: Numbers over a whole data set, not only these examples.
+        confusion: For a classifier, how often it gave each class for each class.
+        training: How the model came to be.
     """
 
     examples: tuple[Example, ...]
     source: Source = Source()
     metrics: tuple[Metric, ...] = ()
+    confusion: Confusion | None = None
+    training: Training | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "examples", tuple(self.examples))
@@ -125,6 +139,7 @@ class Recording:
             lines.append(f"  … {len(first) - _SHOWN} more")
         count = "1 example" if len(self.examples) == 1 else f"{len(self.examples)} examples"
         model = f"{self.source.model}, " if self.source.model else ""
+        lines += [f"  {each!r}" for each in (self.confusion, self.training) if each is not None]
         return "\n".join([f"Recording({model}{count}; the first has", *lines, ")"])
 
     @classmethod
@@ -175,8 +190,8 @@ class Recording:
 
         Use it to put the encoder's, the decoder's and the cross-attention of the same examples
         into one report, or layers that look at different lengths. Layers keep the numbers they
-        say, and without one count on in their group. Texts, source and metrics come from the
-        first that has them; scores are merged, and the first wins.
+        say, and without one count on in their group. Texts, pictures, source, metrics, confusion
+        and training come from the first that has them; scores are merged, and the first wins.
 
         Raises:
             InvalidAttentionError: The recordings have different numbers of examples, or two
@@ -189,17 +204,13 @@ class Recording:
                 "the same examples in each."
             )
         columns = zip(*(recording.examples for recording in recordings), strict=True)
-        return cls(
-            tuple(_joined(column) for column in columns),
-            source=next((r.source for r in recordings if r.source != Source()), Source()),
-            metrics=next((r.metrics for r in recordings if r.metrics), ()),
-        )
+        return cls(tuple(_joined(column) for column in columns), **_said_of_all(recordings))
 
     @classmethod
     def join_examples(cls, recordings: Sequence["Recording"]) -> "Recording":
         """One recording with the examples of several, renamed where their names collide.
 
-        Source and metrics come from the first that has them.
+        Source, metrics, confusion and training come from the first that has them.
         """
         taken: set[str] = set()
         examples = []
@@ -209,11 +220,7 @@ class Recording:
                 name, count = f"{example.name} ({count})", count + 1
             taken.add(name)
             examples.append(dataclasses.replace(example, name=name))
-        return cls(
-            tuple(examples),
-            source=next((r.source for r in recordings if r.source != Source()), Source()),
-            metrics=next((r.metrics for r in recordings if r.metrics), ()),
-        )
+        return cls(tuple(examples), **_said_of_all(recordings))
 
     def select(
         self,
@@ -272,7 +279,18 @@ def _joined(examples: Sequence[Example]) -> Example:
         output=next((example.output for example in examples if example.output), ""),
         target=next((example.target for example in examples if example.target), ""),
         scores=scores,
+        picture=next((each.picture for each in examples if each.picture is not None), None),
     )
+
+
+def _said_of_all(recordings: Sequence[Recording]) -> dict[str, Any]:
+    """What is said of no single example, from the first recording that says it."""
+    return {
+        "source": next((r.source for r in recordings if r.source != Source()), Source()),
+        "metrics": next((r.metrics for r in recordings if r.metrics), ()),
+        "confusion": next((r.confusion for r in recordings if r.confusion is not None), None),
+        "training": next((r.training for r in recordings if r.training is not None), None),
+    }
 
 
 _SHOWN = 6

@@ -19,6 +19,7 @@ STYLES = (
     "charts",
     "bar",
     "tokens",
+    "maps",
     "proof",
     "prose",
     "tables",

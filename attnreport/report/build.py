@@ -7,6 +7,7 @@ from attnreport.analysis import PATTERNS, Finding, HeadStatistics, display_label
 from attnreport.recording import Example, Metric, Recording
 from attnreport.recording.layers import numbers_text
 from attnreport.report.assets import Assets
+from attnreport.report.blocks import Block
 from attnreport.report.check_tables import check_columns, check_rows, other_check_rows
 from attnreport.report.conditions import page_conditions
 from attnreport.report.context import (
@@ -18,8 +19,17 @@ from attnreport.report.context import (
 )
 from attnreport.report.environment import json_script
 from attnreport.report.head_facts import fact_names, head_facts
+from attnreport.report.outcome_text import (
+    class_names,
+    compares,
+    confusion_rows,
+    filters,
+    kept_step,
+    panel_names,
+    verdict_on,
+)
 from attnreport.report.packing import ENCODINGS, Encoding
-from attnreport.report.page_data import Block, PageData
+from attnreport.report.page_data import PageData
 from attnreport.report.phrases import clipped, counted, magnitude, ranged, rounded
 from attnreport.report.provenance import failure_fact, guess_fact, made_rows
 from attnreport.report.specs import occurring_patterns
@@ -45,12 +55,20 @@ def build_context(
     heading = clipped(title or _default_title(recording), _LONGEST_TITLE)
     single = recording.examples[0] if len(recording.examples) == 1 else None
     atlases = [Block(f"atlas{i}", atlas.text) for i, atlas in enumerate(data.atlases)]
-    columns = fact_names([head_facts(head, opened.key) for head in data.statistics[first]])
+    columns = fact_names(
+        [head_facts(head, opened.key, opened.maps[0].kind) for head in data.statistics[first]]
+    )
     return ReportContext(
         title=heading,
         facts=_facts(recording, stacks, encoding, heading),
         findings=_findings(recording, opened, data, first),
         examples=() if single else _cards(recording, stacks, opened.label),
+        compares=compares(recording),
+        filters=filters(recording),
+        classes=class_names(recording.confusion),
+        confusion=confusion_rows(recording.confusion),
+        panels=panel_names(recording.training),
+        kept=kept_step(recording.training),
         score_columns=tuple(dict.fromkeys(n for e in recording.examples for n in e.scores)),
         output=single.output if single else "",
         patterns=tuple((name, PATTERNS[name]) for name in occurring_patterns(data.statistics)),
@@ -60,7 +78,7 @@ def build_context(
             data.statistics[first], opened, columns, _link_prefix(opened, data, first)
         ),
         charts=charts,
-        conditions=page_conditions(opened, stacks),
+        conditions=page_conditions(opened, stacks, recording),
         first_label=display_label(opened.key, 0),
         broadest=f"{math.log2(len(opened.key)):.2f}",
         check_columns=check_columns(stacks),
@@ -165,21 +183,24 @@ def _cards(recording: Recording, stacks: Sequence[Stack], label: str) -> tuple[E
     for index, example in enumerate(recording.examples):
         own = [i for i, stack in enumerate(stacks) if stack.example == index]
         alike = [i for i in own if stacks[i].label == label]
-        cards.append(_card(index, example, (alike or own)[0]))
+        # Of a translation that differs nobody can say that it is wrong.
+        verdict = verdict_on(example) if recording.confusion else ""
+        cards.append(_card(index, example, (alike or own)[0], verdict))
     return tuple(cards)
 
 
-def _card(index: int, example: Example, stack: int) -> ExampleCard:
+def _card(index: int, example: Example, stack: int, verdict: str) -> ExampleCard:
     differs = example.target and example.target != example.output
     return ExampleCard(
         index=index,
         # A name that repeats the input would only be read twice.
-        name=example.name if example.name != example.input else "",
+        name=example.name if example.name != (example.input or example.name) else "",
         stack=stack,
         input=example.input or example.name,
         output=example.output,
         target=example.target if differs else "",
         scores=tuple((name, f"{value:.2f}") for name, value in example.scores.items()),
+        verdict=verdict,
     )
 
 
@@ -189,7 +210,7 @@ def _head_rows(
     rows = []
     numbers = stack.layer_numbers
     for head in statistics:
-        facts = dict(head_facts(head, stack.key))
+        facts = dict(head_facts(head, stack.key, stack.maps[0].kind))
         values = tuple(facts.get(name, "–") for name in columns)
         number = numbers[head.layer]
         link = f"#{prefix}L{number}H{head.head}"

@@ -2,18 +2,27 @@
 
 from collections.abc import Sequence
 
-from attnreport.recording import special_positions
+from attnreport.recording import ChannelAxis, GridAxis, Recording, special_positions
+from attnreport.report.outcome_text import compares
 from attnreport.report.stacks import Stack
 
 # Of one head; `MOST_EDGES` in templates/page/rows.js.
 _MOST_LINES = 500
+# What a reader sees as a picture or as bars, and not as text.
+_SPATIAL = (GridAxis, ChannelAxis)
 
 
-def page_conditions(stack: Stack, stacks: Sequence[Stack]) -> dict[str, bool]:
+def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording) -> dict[str, bool]:
     """For each condition that a template may ask for, whether it holds for one of the stacks."""
     alike = [other for other in stacks if other.example == stack.example]
     normalized = all(attention.normalized for attention in stack.maps)
     masks = [attention.mask for attention in stack.maps if attention.mask is not None]
+    axes = (stack.query, stack.key)
+    grids = [axis for axis in axes if isinstance(axis, GridAxis)]
+    spatial = [axis for axis in axes if isinstance(axis, _SPATIAL)]
+    alone = bool(spatial) or stack.maps[0].kind in ("pooling", "gate")
+    matrix = len(stack.query) > 1 or not alone
+    channels = isinstance(stack.key, ChannelAxis)
     return {
         "many-heads": stack.heads > 1,
         "one-head": stack.heads == 1,
@@ -26,5 +35,34 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack]) -> dict[str, bool]:
         "normalized": normalized,
         "unnormalized": not normalized,
         "many-lines": stack.cells > _MOST_LINES,
+        "gate": stack.maps[0].kind == "gate",
+        "no-gate": stack.maps[0].kind != "gate",
+        # A single row says nothing as a matrix; over a text it is drawn as bars.
+        "matrix": matrix,
+        "no-matrix": not matrix,
+        "row": matrix or not spatial,
+        "lines": matrix and not spatial,
+        "text": any(not isinstance(axis, _SPATIAL) and len(axis) > 1 for axis in axes)
+        or not spatial,
+        "direction": len(stack.query) > 1 and not channels,
+        "grid": bool(grids),
+        "picture": any(axis.picture is not None for axis in grids),
+        "channels": channels,
+        "class-means": channels and _classes_of_channels(recording, len(stack.key)) > 1,
+        "means": isinstance(stack.key, GridAxis) and compares(recording),
         "mask": any(not mask.all() for mask in masks),
     }
+
+
+def _classes_of_channels(recording: Recording, count: int) -> int:
+    """How many classes the examples have that look at so many channels."""
+    return len(
+        {
+            example.target
+            for example in recording.examples
+            for attention in example.maps
+            if example.target
+            and isinstance(attention.key, ChannelAxis)
+            and len(attention.key) == count
+        }
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from attnreport.report.assets import Assets
-from attnreport.report.page_data import Block
+from attnreport.report.blocks import Block
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +38,7 @@ class ExampleCard:
         output: What came out; may be empty.
         target: What should have come out, where that differs from the output; may be empty.
         scores: Name and value of each score.
+        verdict: `right` or `wrong`, for a classifier; else empty.
     """
 
     index: int
@@ -47,6 +48,7 @@ class ExampleCard:
     output: str
     target: str
     scores: tuple[tuple[str, str], ...]
+    verdict: str
 
     def score(self, name: str) -> str:
         """The value of the named score; a dash where the example has none."""
@@ -145,6 +147,13 @@ class ReportContext:
         facts: Short facts under the title, a strong part and the rest of each.
         findings: What stands out, in words.
         examples: The examples, when there is more than one; else empty.
+        compares: Whether some examples are right and others are wrong.
+        filters: Value, name and count of each choice of examples, when `compares`.
+        classes: Names of the classes of a classifier.
+        confusion: For each class its name, how often it was taken for each, and how often for
+            itself in percent.
+        panels: For each panel of the training, the names of its curves.
+        kept: Step of the checkpoint that was kept; empty where it is not known.
         score_columns: Names of the scores that examples have.
         output: What came out of a single example; may be empty.
         patterns: Name and meaning of each pattern that occurs.
@@ -174,6 +183,12 @@ class ReportContext:
     facts: tuple[tuple[str, str], ...]
     findings: tuple[FindingText, ...]
     examples: tuple[ExampleCard, ...]
+    compares: bool
+    filters: tuple[tuple[str, str, int], ...]
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[str, tuple[str, ...], str], ...]
+    panels: tuple[str, ...]
+    kept: str
     score_columns: tuple[str, ...]
     output: str
     patterns: tuple[tuple[str, str], ...]

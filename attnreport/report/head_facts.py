@@ -3,11 +3,16 @@
 from collections.abc import Sequence
 
 from attnreport.analysis import HeadStatistics, display_label
-from attnreport.recording import Axis, special_positions
+from attnreport.recording import Axis, Kind, special_positions
+from attnreport.report.phrases import rounded
 
 
-def head_facts(statistics: HeadStatistics, key: Axis) -> list[tuple[str, str]]:
+def head_facts(statistics: HeadStatistics, key: Axis, kind: Kind = "self") -> list[tuple[str, str]]:
     """Name and value of each statistic that makes sense for this head, most telling first."""
+    strongest = display_label(key, statistics.top_key)
+    if kind == "gate":
+        span = f"{rounded(statistics.least)} to {rounded(statistics.greatest)}"
+        return [("strengths", span), ("strongest", strongest)]
     facts = [("entropy", f"{statistics.entropy:.2f} bits")]
     shares = [
         ("previous", statistics.previous),
@@ -19,7 +24,6 @@ def head_facts(statistics: HeadStatistics, key: Axis) -> list[tuple[str, str]]:
     if statistics.distance is not None:
         facts.append(("distance", f"{statistics.distance:.1f}"))
     facts += [(name, f"{share:.0%}") for name, share in shares if share is not None]
-    strongest = display_label(key, statistics.top_key)
     facts.append(("most looked at", f"{strongest} ({statistics.top_share:.0%})"))
     return facts
 

@@ -11,34 +11,23 @@ import numpy as np
 
 from attnreport.analysis import (
     HeadStatistics,
-    display_labels,
     group_statistics,
     starting_point,
     visible_text,
-    word_spans,
 )
-from attnreport.recording import AttentionMap, Axis, Recording, special_positions
+from attnreport.recording import AttentionMap, Axis, GridAxis, Picture, Recording
 from attnreport.recording.validation import require_attention
 from attnreport.report.atlas import Atlas, build_atlas, thumbnail
+from attnreport.report.axis_data import AxisBook
+from attnreport.report.blocks import Block
 from attnreport.report.conditions import page_conditions
 from attnreport.report.head_facts import head_facts
+from attnreport.report.outcomes import confusion_entry, example_outcomes, training_entry
 from attnreport.report.packing import Encoding, heads_per_block, pack_bits, pack_heads
 from attnreport.report.palette import DARK, LIGHT
+from attnreport.report.pictures import PictureBook, picture_of
 from attnreport.report.proofs import Statement, statements_of
 from attnreport.report.stacks import Stack
-
-
-@dataclasses.dataclass(frozen=True)
-class Block:
-    """A piece of data in the page.
-
-    Attributes:
-        id: Its element's id.
-        text: The packed bytes in base64.
-    """
-
-    id: str
-    text: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +37,7 @@ class PageData:
     Attributes:
         manifest: What the report is about, small enough to be read before anything is drawn.
         atlases: The thumbnails of each stack.
-        blocks: Weights and masks; the block that is looked at first comes first.
+        blocks: Weights, masks and pictures; what is looked at first comes first.
         statistics: Statistics of every head, stack by stack.
         largest: Largest weight of each stack; 1 where no weight exceeds it.
     """
@@ -67,13 +56,14 @@ def build_page_data(
     blocks: list[Block] = []
     entries, atlases, statistics = [], [], []
     statements: dict[Statement, int] = {}
+    axes, pictures = AxisBook(), PictureBook()
     weight_blocks = 0
     for index, stack in enumerate(stacks):
-        conditions = page_conditions(stack, stacks)
+        conditions = page_conditions(stack, stacks, recording)
         masks, mask_blocks = _pack_masks(stack.maps, index)
         per_block = heads_per_block(stack.cells, encoding)
         largest = _largest_weight(stack)
-        thumbnails, packed = _pack_weights(stack.maps, encoding, per_block, largest)
+        thumbnails, packed = _pack_weights(stack, encoding, per_block, largest)
         atlas = build_atlas(thumbnails)
         numbers = group_statistics(stack.maps)
         layer, head, query, key = starting_point(stack.maps, numbers)
@@ -87,8 +77,9 @@ def build_page_data(
                 "heads": [attention.heads for attention in stack.maps],
                 "names": [attention.name for attention in stack.maps],
                 "layerNumbers": stack.layer_numbers,
-                "query": _axis(stack.query),
-                "key": None if stack.is_self else _axis(stack.key),
+                "query": axes.number(stack.query),
+                "key": None if stack.is_self else axes.number(stack.key),
+                "pictures": [pictures.number(_picture(each)) for each in (stack.query, stack.key)],
                 "firstBlock": weight_blocks,
                 "headsPerBlock": per_block,
                 "atlas": {"id": f"atlas{index}", "width": atlas.width, "height": atlas.height},
@@ -106,18 +97,17 @@ def build_page_data(
         statistics.append(tuple(numbers))
     manifest = {
         "encoding": encoding,
-        "examples": [
-            {
-                "name": example.name,
-                "stacks": [i for i, stack in enumerate(stacks) if stack.example == number],
-            }
-            for number, example in enumerate(recording.examples)
-        ],
+        "examples": _examples(recording, stacks, pictures),
         "stacks": entries,
+        "axes": axes.entries(),
+        "pictures": pictures.entries(),
+        "confusion": confusion_entry(recording.confusion),
+        "training": training_entry(recording.training),
         "checks": [dataclasses.astuple(statement) for statement in statements],
         "ramps": {"light": LIGHT, "dark": DARK},
         "start": {"stack": first, **entries[first]["start"]},
     }
+    blocks.extend(pictures.blocks())
     ordered = _first_block_first(blocks, stacks[first], entries[first])
     return PageData(
         manifest,
@@ -126,6 +116,27 @@ def build_page_data(
         tuple(statistics),
         tuple(entry["largest"] for entry in entries),
     )
+
+
+def _examples(
+    recording: Recording, stacks: Sequence[Stack], pictures: PictureBook
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": example.name,
+            "stacks": [i for i, stack in enumerate(stacks) if stack.example == number],
+            "picture": pictures.number(picture_of(example)),
+            "class": visible_text(example.target) if example.target else "",
+            **outcome,
+        }
+        for number, (example, outcome) in enumerate(
+            zip(recording.examples, example_outcomes(recording), strict=True)
+        )
+    ]
+
+
+def _picture(axis: Axis) -> Picture | None:
+    return axis.picture if isinstance(axis, GridAxis) else None
 
 
 def _largest_weight(stack: Stack) -> float:
@@ -144,18 +155,18 @@ def _is_bounded(attention: AttentionMap) -> bool:
 
 
 def _pack_weights(
-    maps: Sequence[AttentionMap], encoding: Encoding, per_block: int, largest: float
+    stack: Stack, encoding: Encoding, per_block: int, largest: float
 ) -> tuple[list[list[np.ndarray]], list[str]]:
     """Thumbnails by layer, and blocks of `per_block` heads; each head is read once."""
     thumbnails: list[list[np.ndarray]] = []
     packed: list[str] = []
     waiting: list[np.ndarray] = []
-    for attention in maps:
+    for attention in stack.maps:
         thumbnails.append([])
         for index in range(attention.heads):
             weights = attention.head(index)
             _require_attention(attention, index, weights)
-            thumbnails[-1].append(thumbnail(weights, largest=largest))
+            thumbnails[-1].append(_thumbnail(weights, stack, largest))
             waiting.append(weights)
             if len(waiting) == per_block:
                 packed.append(pack_heads(waiting, encoding, largest=largest))
@@ -163,6 +174,16 @@ def _pack_weights(
     if waiting:
         packed.append(pack_heads(waiting, encoding, largest=largest))
     return thumbnails, packed
+
+
+def _thumbnail(weights: np.ndarray, stack: Stack, largest: float) -> np.ndarray:
+    """A head as a small matrix, or as a small map where one query looks at a grid."""
+    if not stack.is_map:
+        return thumbnail(weights, largest=largest)
+    assert isinstance(stack.key, GridAxis)
+    cells = weights[0, len(stack.key.leading) :].reshape(stack.key.height, stack.key.width)
+    # Over many cells each weight is small; what matters is which is the largest.
+    return thumbnail(cells, largest=float(cells.max()) or 1.0)
 
 
 def _require_attention(attention: AttentionMap, index: int, weights: np.ndarray) -> None:
@@ -206,25 +227,9 @@ def _first_block_first(blocks: list[Block], stack: Stack, entry: dict[str, Any])
     wanted = {f"b{entry['firstBlock'] + flat // entry['headsPerBlock']}"}
     if entry["masks"][layer]:
         wanted.add(entry["masks"][layer]["id"])
+    wanted |= {f"picture{number}" for number in entry["pictures"] if number is not None}
     yield from (block for block in blocks if block.id in wanted)
     yield from (block for block in blocks if block.id not in wanted)
-
-
-def _axis(axis: Axis) -> dict[str, Any]:
-    return {
-        "kind": axis.kind,
-        "labels": axis.labels,
-        "drawn": _differing(axis, [visible_text(label) for label in axis.labels]),
-        "read": _differing(axis, display_labels(axis)),
-        "special": special_positions(axis),
-        "words": word_spans(axis),
-    }
-
-
-def _differing(axis: Axis, shown: Sequence[str]) -> dict[int, str]:
-    """The texts that are not the labels themselves, which are few."""
-    pairs = enumerate(zip(axis.labels, shown, strict=True))
-    return {position: text for position, (label, text) in pairs if text != label}
 
 
 def _numbered(found: Sequence[Statement], known: dict[Statement, int]) -> list[int]:
@@ -244,6 +249,6 @@ def _statistics(numbers: HeadStatistics, stack: Stack) -> dict[str, Any]:
         "entropy": round(numbers.entropy, 4),
         "pattern": numbers.pattern,
         "x": round(x or 0.0, 4),
-        "facts": head_facts(numbers, stack.key),
+        "facts": head_facts(numbers, stack.key, stack.maps[0].kind),
         "peak": round(numbers.peak, 6),
     }

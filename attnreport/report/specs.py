@@ -1,22 +1,26 @@
 """Chooses the charts that a report needs, from those compiled when the package was built."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attnreport._resources import read_text
 from attnreport.analysis import PATTERNS, HeadStatistics
+from attnreport.recording import ChannelAxis, GridAxis, Recording
 from attnreport.report.stacks import Stack
 
 Signals = dict[str, list[str]]
 
 
 def charts_for(
-    stacks: Sequence[Stack], statistics: Sequence[Sequence[HeadStatistics]]
+    recording: Recording,
+    stacks: Sequence[Stack],
+    statistics: Sequence[Sequence[HeadStatistics]],
 ) -> dict[str, Signals]:
     """The charts by name, each with the signals in which it follows this recording.
 
-    Those that compare heads are left out where no stack has two.
+    Those that compare heads are left out where no stack has two, and others where nothing is known
+    of what they show.
     """
     charts: dict[str, Signals] = {name: {} for name in ("heatmap", "row", "lines", "entropy")}
     many = [index for index, stack in enumerate(stacks) if stack.heads > 1]
@@ -28,7 +32,20 @@ def charts_for(
         )
         if patterns:
             charts[name] = {"patterns": patterns}
-    return charts
+    return charts | {name: {} for name in _special_charts(recording, stacks)}
+
+
+def _special_charts(recording: Recording, stacks: Sequence[Stack]) -> Iterator[str]:
+    """The charts that only some kinds of axes and models have."""
+    axes = [axis for stack in stacks for axis in (stack.query, stack.key)]
+    if any(isinstance(axis, GridAxis) for axis in axes):
+        yield "map"
+    if any(isinstance(stack.key, ChannelAxis) for stack in stacks):
+        yield from ("channels", "class-channels")
+    if recording.confusion is not None:
+        yield "confusion"
+    if recording.training is not None:
+        yield "training"
 
 
 def compiled(charts: Mapping[str, Signals]) -> dict[str, dict[str, Any]]:

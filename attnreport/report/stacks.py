@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from attnreport.recording import AttentionMap, Axis, Recording, layer_numbers
+from attnreport.recording import AttentionMap, Axis, GridAxis, Recording, layer_numbers
 from attnreport.recording.layers import with_numbers
 
 
@@ -42,6 +42,11 @@ class Stack:
     def is_self(self) -> bool:
         """Whether queries and keys are the same positions."""
         return self.maps[0].kind == "self" and self.query == self.key
+
+    @property
+    def is_map(self) -> bool:
+        """Whether a single query looks at the cells of a grid."""
+        return len(self.query) == 1 and isinstance(self.key, GridAxis)
 
     @property
     def heads(self) -> int:

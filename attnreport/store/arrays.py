@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorstore as ts
-from jaxtyping import Bool, Shaped
+from jaxtyping import Shaped
 
 from attnreport._errors import RecordingFileError
 from attnreport.recording import Weights
@@ -17,6 +17,8 @@ from attnreport.store.location import STORE_ERRORS, Folder, reason, shared_conte
 # A file holds as many heads as fit; a larger head is split by rows. Blosc takes at most 2 GiB.
 _FILE_BYTES = 64 << 20
 _CHUNK_BYTES = 256 << 20
+# What a reader would see of a part that is not there, by the kind of number; V is bfloat16.
+_FILL_VALUES = {"b": False, "u": 0, "i": 0, "f": "NaN", "V": "NaN"}
 # How much may wait to be compressed and written.
 _PENDING_BYTES = 128 << 20
 
@@ -30,12 +32,14 @@ class ArrayPlan:
         values: The numbers; heads are read one file's worth at a time.
         dimensions: A name per axis.
         label: What it is, for people who open the folder with other tools.
+        whole: Whether it is only ever read as a whole, as pictures are.
     """
 
     name: str
     values: Weights
     dimensions: tuple[str, ...]
     label: str
+    whole: bool = False
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -45,6 +49,8 @@ class ArrayPlan:
     @property
     def chunk(self) -> tuple[int, ...]:
         """Shape of the smallest piece that can be read: one head, or some rows of a huge one."""
+        if self.whole:
+            return self.values.shape
         *_, queries, keys = self.values.shape
         rows = max(1, min(queries, _CHUNK_BYTES // (keys * self.dtype.itemsize)))
         return (1, rows, keys)[-len(self.values.shape) :]
@@ -52,7 +58,7 @@ class ArrayPlan:
     @property
     def file(self) -> tuple[int, ...]:
         """Shape of the piece that one file holds: whole chunks."""
-        if len(self.chunk) == 2:
+        if self.whole or len(self.chunk) == 2:
             return self.chunk
         heads = _FILE_BYTES // (math.prod(self.chunk) * self.dtype.itemsize)
         return (max(1, min(heads, self.values.shape[0])), *self.chunk[1:])
@@ -118,7 +124,7 @@ class StoredWeights:
         return f"StoredWeights({self._array.name}, shape={self.shape}, dtype={self.dtype})"
 
 
-def read_array(folder: Folder, array: StoredArray) -> Bool[np.ndarray, "..."]:
+def read_array(folder: Folder, array: StoredArray) -> Shaped[np.ndarray, "..."]:
     """The whole array.
 
     Raises:
@@ -190,7 +196,7 @@ def _create(folder: Folder, plan: ArrayPlan) -> ts.TensorStore:
         # No folders below that of the array: each would have to be synchronized to the disk.
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
         "codecs": [{"name": "sharding_indexed", "configuration": shards}],
-        "fill_value": False if plan.dtype == bool else "NaN",
+        "fill_value": _FILL_VALUES[plan.dtype.kind],
         "dimension_names": plan.dimensions,
         "attributes": {"long_name": plan.label.encode("utf-8", "replace").decode()},
     }

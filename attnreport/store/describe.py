@@ -8,7 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from attnreport.recording import AttentionMap, Axis, Checks, Example, Recording, Source
+from attnreport.recording import (
+    AttentionMap,
+    Axis,
+    Checks,
+    Confusion,
+    Example,
+    GridAxis,
+    Picture,
+    Recording,
+    Source,
+    Training,
+)
 from attnreport.store.arrays import ArrayPlan
 from attnreport.store.schema import SCHEMA_VERSION
 from attnreport.store.text import encode_number, encode_text
@@ -47,6 +58,7 @@ class _Describer:
         self._axes: dict[Axis, int] = {}
         self._plans: list[ArrayPlan] = []
         self._masks: dict[object, dict[str, Any]] = {}
+        self._pictures: dict[Picture, dict[str, Any]] = {}
 
     def describe(self, recording: Recording) -> Description:
         examples = [self._example(i, example) for i, example in enumerate(recording.examples)]
@@ -64,7 +76,9 @@ class _Describer:
                 }
                 for metric in recording.metrics
             ],
-            "axes": [_axis(axis) for axis in self._axes],
+            "confusion": self._confusion(recording.confusion),
+            "training": _training(recording.training),
+            "axes": [self._axis(axis) for axis in self._axes],
             "examples": examples,
         }
         return Description(attributes, tuple(self._plans))
@@ -80,8 +94,43 @@ class _Describer:
             "output": encode_text(example.output),
             "target": encode_text(example.target),
             "scores": _pairs(example.scores),
+            "picture": self._picture(example.picture),
             "maps": maps,
         }
+
+    def _axis(self, axis: Axis) -> dict[str, Any]:
+        fields = {field.name: getattr(axis, field.name) for field in dataclasses.fields(axis)}
+        found = {name: _axis_value(value) for name, value in fields.items() if name != "picture"}
+        if isinstance(axis, GridAxis) and axis.picture is not None:
+            found["picture"] = self._picture(axis.picture)
+        return {"kind": axis.kind, **found}
+
+    def _picture(self, picture: Picture | None) -> dict[str, Any] | None:
+        """Stores a picture; once, if several axes and examples show it."""
+        if picture is None:
+            return None
+        if picture not in self._pictures:
+            height, width, channels = picture.pixels.shape
+            self._pictures[picture] = self._array(
+                f"picture_{len(self._pictures)}",
+                picture.pixels,
+                (f"row_{height}", f"column_{width}", f"channel_{channels}"),
+                "picture",
+                whole=True,
+            )
+        return self._pictures[picture]
+
+    def _confusion(self, confusion: Confusion | None) -> dict[str, Any] | None:
+        if confusion is None:
+            return None
+        counts = self._array(
+            "confusion_0",
+            confusion.counts,
+            ("target_class", "output_class"),
+            "how often each class was taken for each",
+            whole=True,
+        )
+        return {"labels": [encode_text(label) for label in confusion.labels], "counts": counts}
 
     def _map(self, place: str, attention: AttentionMap, example: Example) -> dict[str, Any]:
         query = self._axes.setdefault(attention.query, len(self._axes))
@@ -123,9 +172,15 @@ class _Describer:
         return self._masks[identity]
 
     def _array(
-        self, name: str, values: Any, dimensions: tuple[str, ...], label: str
+        self,
+        name: str,
+        values: Any,
+        dimensions: tuple[str, ...],
+        label: str,
+        *,
+        whole: bool = False,
     ) -> dict[str, Any]:
-        plan = ArrayPlan(f"{name}{self._suffix}", values, dimensions, label)
+        plan = ArrayPlan(f"{name}{self._suffix}", values, dimensions, label, whole)
         self._plans.append(plan)
         return {
             "array": plan.name,
@@ -140,11 +195,6 @@ def _version() -> str:
         return importlib.metadata.version("attnreport")
     except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
         return "uninstalled"
-
-
-def _axis(axis: Axis) -> dict[str, Any]:
-    fields = {field.name: getattr(axis, field.name) for field in dataclasses.fields(axis)}
-    return {"kind": axis.kind, **{name: _axis_value(value) for name, value in fields.items()}}
 
 
 def _axis_value(value: Any) -> Any:
@@ -181,6 +231,20 @@ def _source(source: Source) -> dict[str, Any]:
         "created": encode_text(source.created),
         "notes": [encode_text(note) for note in source.notes],
     }
+
+
+def _training(training: Training | None) -> dict[str, Any] | None:
+    if training is None:
+        return None
+    curves = [
+        {
+            "name": encode_text(curve.name),
+            "steps": list(curve.steps),
+            "values": [encode_number(value) for value in curve.values],
+        }
+        for curve in training.curves
+    ]
+    return {"curves": curves, "chosen": training.chosen}
 
 
 def _pairs(scores: Mapping[str, float]) -> list[list[Any]]:

@@ -133,8 +133,8 @@ def recording_info(source: str | os.PathLike[str]) -> RecordingInfo:
 
 
 def _unread(array: StoredArray) -> np.ndarray:
-    """Stands for a mask whose content does not matter, in no memory."""
-    return np.broadcast_to(np.True_, array.shape)
+    """Stands for an array whose content does not matter, in no memory."""
+    return np.broadcast_to(np.ones((), array.dtype), array.shape)
 
 
 def _groups(recording: Recording) -> tuple[GroupInfo, ...]:

@@ -10,7 +10,7 @@ from attnreport.store.arrays import StoredWeights, read_array
 from attnreport.store.local import existing_folder
 from attnreport.store.location import STORE_ERRORS, Folder, local_path, open_folder
 from attnreport.store.marker import decode_root, no_recording, read_root
-from attnreport.store.restore import ReadFlags, restore, stored_arrays
+from attnreport.store.restore import ReadWhole, restore, stored_arrays
 
 
 def load_recording(source: str | os.PathLike[str]) -> Recording:
@@ -24,8 +24,8 @@ def load_recording(source: str | os.PathLike[str]) -> Recording:
             format.
     """
     folder, attributes = open_recording(source)
-    flags = functools.cache(functools.partial(read_array, folder))
-    return restored(folder, attributes, flags)
+    whole = functools.cache(functools.partial(read_array, folder))
+    return restored(folder, attributes, whole)
 
 
 def open_recording(source: str | os.PathLike[str]) -> tuple[Folder, dict[str, Any]]:
@@ -47,14 +47,14 @@ def open_recording(source: str | os.PathLike[str]) -> tuple[Folder, dict[str, An
     return folder, attributes
 
 
-def restored(folder: Folder, attributes: dict[str, Any], flags: ReadFlags) -> Recording:
+def restored(folder: Folder, attributes: dict[str, Any], whole: ReadWhole) -> Recording:
     """The recording of a description, with weights that are read on demand.
 
     Raises:
         RecordingFileError: The description is damaged.
     """
     try:
-        return restore(attributes, functools.partial(StoredWeights, folder), flags)
+        return restore(attributes, functools.partial(StoredWeights, folder), whole)
     except RecordingFileError:
         raise
     except (AttributeError, LookupError, TypeError, ValueError) as error:

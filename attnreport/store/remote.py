@@ -20,7 +20,9 @@ from attnreport.store.restore import stored_arrays
 # Tells the remains of a first recording that was never finished from other people's objects.
 _UNFINISHED = ".attnreport-unfinished"
 
-_OBJECT_OF_ARRAY = re.compile(r"((?:weights|logits|mask|reference)_[0-9_]+(?:_g[0-9]+)?)/.*")
+_OBJECT_OF_ARRAY = re.compile(
+    r"((?:weights|logits|mask|reference|picture|confusion)_[0-9_]+(?:_g[0-9]+)?)/.*"
+)
 
 
 def require_replaceable(folder: Folder) -> int:

@@ -1,7 +1,7 @@
 """Turns the description of a recording, and its arrays, back into the recording."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,14 @@ from attnreport.recording import (
     Axis,
     Check,
     Checks,
+    Confusion,
+    Curve,
     Example,
     Metric,
+    Picture,
     Recording,
     Source,
+    Training,
     Weights,
 )
 from attnreport.store.arrays import StoredArray
@@ -27,25 +31,26 @@ _AXIS_TYPES: Mapping[str, Callable[..., Axis]] = {each.kind: each for each in AX
 # Nothing that a description says may lead out of the recording's folder.
 _ARRAY_NAME = re.compile("[a-z0-9_]+")
 
-# Weights and logits are read when they are needed; masks and references at once, or not at all.
+# Weights and logits are read when they are needed; everything else at once.
 ReadWeights = Callable[[StoredArray], Weights]
-ReadFlags = Callable[[StoredArray], np.ndarray | None]
+ReadWhole = Callable[[StoredArray], np.ndarray]
 
 
-def restore(attributes: Mapping[str, Any], weights: ReadWeights, flags: ReadFlags) -> Recording:
+def restore(attributes: Mapping[str, Any], weights: ReadWeights, whole: ReadWhole) -> Recording:
     """The recording that `attnreport.store.describe.describe` described.
 
     Args:
         attributes: The description.
         weights: Gets an array of weights or logits.
-        flags: Gets a mask or a reference; None leaves it out.
+        whole: Gets a mask, a reference, a picture, or counts.
 
     Raises:
         KeyError, IndexError, TypeError, ValueError, AttributeError: The description is damaged.
     """
-    axes = [_axis(axis) for axis in attributes["axes"]]
+    restorer = _Restorer(weights, whole)
+    restorer.add_axes(attributes["axes"])
     return Recording(
-        examples=tuple(_example(each, axes, weights, flags) for each in attributes["examples"]),
+        examples=tuple(restorer.example(each) for each in attributes["examples"]),
         source=_source(attributes["source"]),
         metrics=tuple(
             Metric(
@@ -56,6 +61,9 @@ def restore(attributes: Mapping[str, Any], weights: ReadWeights, flags: ReadFlag
             )
             for metric in attributes["metrics"]
         ),
+        # Recordings of before there were pictures have neither.
+        confusion=restorer.confusion(attributes.get("confusion")),
+        training=_training(attributes.get("training")),
     )
 
 
@@ -65,54 +73,89 @@ def stored_arrays(attributes: Mapping[str, Any]) -> dict[str, StoredArray]:
     Raises:
         KeyError, IndexError, TypeError, ValueError, AttributeError: The description is damaged.
     """
-    found = {}
+    confusion = attributes.get("confusion")
+    described = [
+        confusion and confusion["counts"],
+        *(axis.get("picture") for axis in attributes["axes"]),
+    ]
     for example in attributes["examples"]:
+        described.append(example.get("picture"))
         for attention in example["maps"]:
-            for field in ("weights", "logits", "mask", "reference"):
-                if attention[field] is not None:
-                    array = _stored(attention[field])
-                    found[array.name] = array
-    return found
+            described += [attention[name] for name in ("weights", "logits", "mask", "reference")]
+    arrays = [_stored(each) for each in described if each is not None]
+    return {array.name: array for array in arrays}
 
 
-def _example(
-    example: Mapping[str, Any], axes: list[Axis], weights: ReadWeights, flags: ReadFlags
-) -> Example:
-    return Example(
-        name=decode_text(example["name"]),
-        maps=tuple(_map(each, axes, weights, flags) for each in example["maps"]),
-        input=decode_text(example["input"]),
-        output=decode_text(example["output"]),
-        target=decode_text(example["target"]),
-        scores={decode_text(name): decode_number(value) for name, value in example["scores"]},
-    )
+class _Restorer:
+    """Gives everything that refers to axes and arrays what it refers to."""
 
+    def __init__(self, weights: ReadWeights, whole: ReadWhole) -> None:
+        self._weights = weights
+        self._whole = whole
+        self._axes: list[Axis] = []
+        self._pictures: dict[str, Picture] = {}
 
-def _map(
-    attention: Mapping[str, Any],
-    axes: list[Axis],
-    weights: ReadWeights,
-    flags: ReadFlags,
-) -> AttentionMap:
-    logits, mask, reference = (
-        None if attention[field] is None else _stored(attention[field])
-        for field in ("logits", "mask", "reference")
-    )
-    return AttentionMap(
-        name=decode_text(attention["name"]),
-        kind=attention["kind"],
-        group=decode_text(attention["group"]),
-        layer=attention.get("layer"),
-        query=axes[attention["query"]],
-        key=axes[attention["key"]],
-        normalized=bool(attention["normalized"]),
-        precision=decode_text(attention["precision"]),
-        checks=_checks(attention["checks"]),
-        weights=weights(_stored(attention["weights"])),
-        logits=None if logits is None else weights(logits),
-        mask=None if mask is None else flags(mask),
-        reference=None if reference is None else flags(reference),
-    )
+    def add_axes(self, axes: Iterable[Mapping[str, Any]]) -> None:
+        """Takes in the axes, to which maps refer by number."""
+        self._axes += [self._axis(axis) for axis in axes]
+
+    def example(self, example: Mapping[str, Any]) -> Example:
+        """One example of a description."""
+        return Example(
+            name=decode_text(example["name"]),
+            maps=tuple(self._map(each) for each in example["maps"]),
+            input=decode_text(example["input"]),
+            output=decode_text(example["output"]),
+            target=decode_text(example["target"]),
+            scores={decode_text(name): decode_number(value) for name, value in example["scores"]},
+            picture=self._picture(example.get("picture")),
+        )
+
+    def confusion(self, confusion: Mapping[str, Any] | None) -> Confusion | None:
+        """The confusion of classes, if there is one."""
+        if confusion is None:
+            return None
+        labels = tuple(decode_text(label) for label in confusion["labels"])
+        return Confusion(labels, self._whole(_stored(confusion["counts"])))
+
+    def _map(self, attention: Mapping[str, Any]) -> AttentionMap:
+        logits, mask, reference = (
+            None if attention[field] is None else _stored(attention[field])
+            for field in ("logits", "mask", "reference")
+        )
+        return AttentionMap(
+            name=decode_text(attention["name"]),
+            kind=attention["kind"],
+            group=decode_text(attention["group"]),
+            layer=attention.get("layer"),
+            query=self._axes[attention["query"]],
+            key=self._axes[attention["key"]],
+            normalized=bool(attention["normalized"]),
+            precision=decode_text(attention["precision"]),
+            checks=_checks(attention["checks"]),
+            weights=self._weights(_stored(attention["weights"])),
+            logits=None if logits is None else self._weights(logits),
+            mask=None if mask is None else self._whole(mask),
+            reference=None if reference is None else self._whole(reference),
+        )
+
+    def _axis(self, axis: Mapping[str, Any]) -> Axis:
+        fields = {
+            name: _axis_value(value)
+            for name, value in axis.items()
+            if name not in ("kind", "picture")
+        }
+        if axis.get("picture") is not None:
+            fields["picture"] = self._picture(axis["picture"])
+        return _AXIS_TYPES[axis["kind"]](**fields)
+
+    def _picture(self, array: Mapping[str, Any] | None) -> Picture | None:
+        if array is None:
+            return None
+        stored = _stored(array)
+        if stored.name not in self._pictures:
+            self._pictures[stored.name] = Picture(self._whole(stored))
+        return self._pictures[stored.name]
 
 
 def _checks(checks: Mapping[str, Any]) -> Checks:
@@ -146,11 +189,6 @@ def _stored(array: Mapping[str, Any]) -> StoredArray:
     )
 
 
-def _axis(axis: Mapping[str, Any]) -> Axis:
-    fields = {name: _axis_value(value) for name, value in axis.items() if name != "kind"}
-    return _AXIS_TYPES[axis["kind"]](**fields)
-
-
 def _axis_value(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_axis_value(each) for each in value)
@@ -167,3 +205,17 @@ def _source(source: Mapping[str, Any]) -> Source:
         created=decode_text(source["created"]),
         notes=tuple(decode_text(note) for note in source["notes"]),
     )
+
+
+def _training(training: Mapping[str, Any] | None) -> Training | None:
+    if training is None:
+        return None
+    curves = tuple(
+        Curve(
+            name=decode_text(curve["name"]),
+            steps=tuple(curve["steps"]),
+            values=tuple(decode_number(value) for value in curve["values"]),
+        )
+        for curve in training["curves"]
+    )
+    return Training(curves, training["chosen"])

@@ -5,25 +5,12 @@ import hashlib
 import importlib.resources
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-# The code that a trained model depends on: a change in any of it makes it another model.
-SOURCES = (
-    "nn",
-    "models/looking.py",
-    "models/translator.py",
-    "models/translator_decoding.py",
-    "tasks/grammar",
-    "tasks/batches.py",
-    "tasks/checkpoints.py",
-    "tasks/corpus.py",
-    "tasks/evaluation.py",
-    "tasks/selection.py",
-    "tasks/training.py",
-    "tasks/vocabulary.py",
-)
+# The code that every trained model depends on: a change in any of it makes it another model.
+SOURCES = ("nn", "tasks/checkpoints.py", "tasks/training.py")
 
 
 def cache_folder() -> Path:
@@ -41,14 +28,16 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "attnreport"
 
 
-def cache_key(*parts: object) -> str:
+def cache_key(*parts: object, sources: Sequence[str] = ()) -> str:
     """A short key of the given values and of all code that a trained model depends on.
 
-    Values are told apart by their `repr`, so give numbers, texts, and dataclasses of these.
+    Args:
+        parts: Numbers, texts, and dataclasses of these: they are told apart by their `repr`.
+        sources: Files and folders of code, as paths inside of the package, besides `SOURCES`.
     """
     digest = hashlib.sha256()
     package = importlib.resources.files("attnreport")
-    for name, text in _sources(package):
+    for name, text in _sources(package, (*SOURCES, *sources)):
         digest.update(f"{name}\n{text}\n".encode())
     digest.update(repr(parts).encode())
     return digest.hexdigest()[:16]
@@ -71,8 +60,8 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _sources(package: Traversable) -> Iterator[tuple[str, str]]:
-    for name in SOURCES:
+def _sources(package: Traversable, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
         yield from _python_files(package.joinpath(*name.split("/")), name)
 
 

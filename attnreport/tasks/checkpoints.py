@@ -1,15 +1,32 @@
 """States of a training run on disk: the best one, and the last one to go on from."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-# For each round of training the share of validation sentences right, and its seconds.
-History = list[tuple[float, float]]
+
+class Round(NamedTuple):
+    """Numbers about one round of training.
+
+    Attributes:
+        step: Steps from the start of training to the end of the round.
+        loss: Mean loss of its batches.
+        accuracy: Mean share of its batches that was right.
+        score: Share of the validation data right at its end.
+        seconds: How long it took, validation included.
+    """
+
+    step: int
+    loss: float
+    accuracy: float
+    score: float
+    seconds: float
+
 
 _SCORE = "validation accuracy"
 
@@ -51,25 +68,26 @@ class Checkpoints:
     ) -> None:
         self._manager.close()
 
-    def save(self, history: History, state: Any) -> None:
+    def save(self, history: Sequence[Round], state: Any) -> None:
         """Keeps a state, with the history of the run up to it, which ends with its score."""
         self._manager.save(
             len(history),
             args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state), history=ocp.args.JsonSave({"rounds": history})
+                state=ocp.args.StandardSave(state),
+                history=ocp.args.JsonSave({"rounds": [list(entry) for entry in history]}),
             ),
-            metrics={_SCORE: history[-1][0]},
+            metrics={_SCORE: history[-1].score},
         )
 
-    def last(self, like: Any) -> tuple[History, Any] | None:
+    def last(self, like: Any) -> tuple[tuple[Round, ...], Any] | None:
         """History and state to go on from, in the shape of `like`; None without any."""
         return self._restored(self._manager.latest_step(), like)
 
-    def best(self, like: Any) -> tuple[History, Any] | None:
+    def best(self, like: Any) -> tuple[tuple[Round, ...], Any] | None:
         """History up to the state of the highest score, and that state; None without any."""
         return self._restored(self._manager.best_step(), like)
 
-    def _restored(self, number: int | None, like: Any) -> tuple[History, Any] | None:
+    def _restored(self, number: int | None, like: Any) -> tuple[tuple[Round, ...], Any] | None:
         if number is None:
             return None
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
@@ -79,4 +97,4 @@ class Checkpoints:
                 state=ocp.args.StandardRestore(shapes), history=ocp.args.JsonRestore()
             ),
         )
-        return [(score, seconds) for score, seconds in kept["history"]["rounds"]], kept["state"]
+        return tuple(Round(*entry) for entry in kept["history"]["rounds"]), kept["state"]

@@ -21,22 +21,27 @@ _EVERY = 20
 
 
 class TrainingProgress:
-    """A bar with loss, accuracy and time left. Use it in a `with` statement."""
+    """A bar with loss, validation score and time left. Use it in a `with` statement.
 
-    def __init__(self, *, shown: bool) -> None:
+    Args:
+        scored: What the validation score is the share of.
+        shown: Whether to show it at all.
+    """
+
+    def __init__(self, scored: str, *, shown: bool) -> None:
         self._bar = Progress(
             TextColumn("Training"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("loss {task.fields[loss]}"),
-            TextColumn("sentences right {task.fields[accuracy]}"),
+            TextColumn("{task.fields[scored]} {task.fields[score]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             disable=not shown,
         )
-        self._task = self._bar.add_task("", total=None, loss="–", accuracy="–")
+        self._task = self._bar.add_task("", total=None, loss="–", scored=scored, score="–")
         self._steps = 0
 
     def __enter__(self) -> Self:
@@ -62,9 +67,9 @@ class TrainingProgress:
         if self._steps % _EVERY == 0:
             self._bar.update(self._task, loss=f"{float(losses.loss):.3f}")
 
-    def validated(self, accuracy: float) -> None:
-        """A round ended, with this share of validation sentences right."""
-        self._bar.update(self._task, accuracy=f"{accuracy:.1%}")
+    def validated(self, score: float) -> None:
+        """A round ended, with this share of the validation data right."""
+        self._bar.update(self._task, score=f"{score:.1%}")
 
 
 def announce(text: str, *, shown: bool) -> None:

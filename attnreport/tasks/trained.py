@@ -1,52 +1,69 @@
-"""A trained translator: trained now, or found in the cache."""
+"""A trained model of any task: trained now, or found in the cache."""
 
 import contextlib
 import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol
 
-import jax
-from flax import nnx
-
-from attnreport.models.translator import Translator
-from attnreport.tasks.batches import Languages
 from attnreport.tasks.cache import cache_folder, cache_key, locked
-from attnreport.tasks.checkpoints import Checkpoints, History
-from attnreport.tasks.corpus import make_corpus
-from attnreport.tasks.evaluation import Quality, measure, sentences_right
-from attnreport.tasks.grammar import SentencePair
+from attnreport.tasks.checkpoints import Checkpoints, Round
 from attnreport.tasks.progress import TrainingProgress, announce
-from attnreport.tasks.selection import choose_examples
-from attnreport.tasks.training import Trainer, TrainingPlan, load_model
-from attnreport.tasks.vocabulary import Vocabulary
+from attnreport.tasks.training import Model, Task, Trainer, load_model, parameter_count
+
+# What JSON can keep.
+Facts = Mapping[str, Any]
+
+
+class MeasuredTask(Task[Model], Protocol[Model]):
+    """A task that can say of a trained model what is worth keeping with it."""
+
+    def facts(self, model: Model) -> Facts:
+        """What was measured, and what else the next run needs to know, for JSON to keep."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainedTranslator:
-    """A trained translator and what was measured about it.
+class Recipe(Generic[Model]):
+    """How to come by a trained model.
 
     Attributes:
-        plan: How it was trained.
+        name: What the model is called in the cache, such as the name of its demo.
+        plan: Everything that training depends on besides code and machine: a dataclass of
+            numbers and texts, told apart by its `repr`.
+        sources: The code that only this task depends on, as paths inside of the package; see
+            `attnreport.tasks.cache`.
+        task: Makes the task. It gets the facts that were kept with a trained model, or None
+            where there are none: so a task whose facts say enough need not make its data again.
+    """
+
+    name: str
+    plan: Any
+    sources: Sequence[str]
+    task: Callable[[Facts | None], MeasuredTask[Model]]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedModel(Generic[Model]):
+    """A trained model and what was measured about it.
+
+    Attributes:
         model: The model, in evaluation mode.
-        languages: Its vocabularies.
-        quality: Its quality on the test sentences.
-        examples: Test sentences worth looking at.
-        history: Share of validation sentences right after each round of training, and seconds.
+        task: Its task.
+        facts: What the task says of the model, as JSON gives it back.
+        history: Numbers about each round of training.
         best: Number of the round whose parameters were kept; 0 if there was none.
         interrupted: Whether training was stopped before its end.
         kept: Whether it is in the cache for the next time.
     """
 
-    plan: TrainingPlan
-    model: Translator
-    languages: Languages
-    quality: Quality
-    examples: tuple[SentencePair, ...]
-    history: History
+    model: Model
+    task: MeasuredTask[Model]
+    facts: Facts
+    history: tuple[Round, ...]
     best: int
     interrupted: bool = False
     kept: bool = True
@@ -54,43 +71,57 @@ class TrainedTranslator:
     @property
     def parameters(self) -> int:
         """Number of parameters."""
-        leaves = jax.tree.leaves(nnx.state(self.model, nnx.Param))
-        return sum(leaf.size for leaf in leaves)
+        return parameter_count(self.model)
 
     @property
     def seconds(self) -> float:
         """Seconds of training, compilation included, data generation and tests not."""
-        return sum(seconds for _, seconds in self.history)
+        return sum(entry.seconds for entry in self.history)
+
+    @property
+    def epochs(self) -> float:
+        """How many epochs it was trained."""
+        return len(self.history) / self.task.schedule.rounds
+
+    def notes(self) -> Iterator[str]:
+        """What a report should say about an interrupted training."""
+        if self.interrupted:
+            found = f"round {self.best} of {len(self.history)}" if self.best else "the last step"
+            yield (
+                f"Training was interrupted; this is the model of {found}. The next run goes on "
+                "where this one stopped."
+            )
 
 
-def trained_translator(
-    plan: TrainingPlan, *, fresh: bool = False, progress: bool = True
-) -> TrainedTranslator:
-    """The translator of a plan, from the cache if it has been trained before.
+def trained_model(
+    recipe: Recipe[Model], *, fresh: bool = False, progress: bool = True
+) -> TrainedModel[Model]:
+    """The model of a recipe, from the cache if it has been trained before.
 
     Training that was interrupted goes on where it was. Where the cache cannot be written, the
     model is trained and not kept.
 
     Args:
-        plan: How to train it.
+        recipe: What to train, and how.
         fresh: Whether to train again although it is in the cache.
         progress: Whether to show on standard error how it goes.
     """
-    folder = _folder(plan)
+    folder = _folder(recipe)
     if folder is None:
-        return _train(plan, None, progress=progress)
+        return _train(recipe, None, progress=progress)
     with locked(folder):
         if fresh:
             _clear(folder)
-        found = _load(plan, folder)
+        found = _load(recipe, folder)
         if found is not None:
-            announce("The translator was trained before.", shown=progress)
+            announce("The model was trained before.", shown=progress)
             return found
-        return _train(plan, folder, progress=progress)
+        return _train(recipe, folder, progress=progress)
 
 
-def _folder(plan: TrainingPlan) -> Path | None:
-    folder = cache_folder() / f"translation-{cache_key(plan)}"
+def _folder(recipe: Recipe[Model]) -> Path | None:
+    key = cache_key(recipe.plan, sources=recipe.sources)
+    folder = cache_folder() / f"{recipe.name}-{key}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -103,28 +134,31 @@ def _clear(folder: Path) -> None:
     shutil.rmtree(folder / "states", ignore_errors=True)
 
 
-def _train(plan: TrainingPlan, folder: Path | None, *, progress: bool) -> TrainedTranslator:
-    corpus = make_corpus(plan.corpus, seed=plan.seed)
-    languages = Languages.of(corpus.train)
-    with TrainingProgress(shown=progress) as watcher, _checkpoints(folder) as checkpoints:
-        done = Trainer(plan, corpus, languages).train(checkpoints, watcher)
+def _train(recipe: Recipe[Model], folder: Path | None, *, progress: bool) -> TrainedModel[Model]:
+    task = recipe.task(None)
+    watcher = TrainingProgress(task.scored, shown=progress)
+    with watcher, _checkpoints(folder) as checkpoints:
+        done = Trainer(task).train(checkpoints, watcher)
     if done.interrupted:
         announce("Interrupted: going on with the best so far.", shown=progress)
-    right = sentences_right(done.model, languages, corpus.test, plan.width)
-    trained = TrainedTranslator(
-        plan,
+    summary = {
+        # As JSON gives it back, so that it is the same the next time.
+        "facts": json.loads(json.dumps(dict(task.facts(done.model)))),
+        "history": done.history,
+        "best": done.best,
+    }
+    kept = folder is not None and not done.interrupted
+    if folder is not None and kept:
+        _write_summary(folder / "summary.json", summary)
+    return TrainedModel(
         done.model,
-        languages,
-        measure(done.model, languages, corpus.test, plan.width, right),
-        tuple(choose_examples(corpus.test, right.tolist())),
+        task,
+        summary["facts"],
         done.history,
         done.best,
         interrupted=done.interrupted,
-        kept=folder is not None and not done.interrupted,
+        kept=kept,
     )
-    if folder is not None and trained.kept:
-        _write_summary(folder / "summary.json", trained)
-    return trained
 
 
 @contextlib.contextmanager
@@ -136,51 +170,26 @@ def _checkpoints(folder: Path | None) -> Iterator[Checkpoints | None]:
         yield checkpoints
 
 
-def _load(plan: TrainingPlan, folder: Path) -> TrainedTranslator | None:
-    """The translator in the folder; None if there is none that was trained to the end."""
+def _load(recipe: Recipe[Model], folder: Path) -> TrainedModel[Model] | None:
+    """The model in the folder; None if there is none that was trained to the end."""
     path = folder / "summary.json"
     if not path.exists():
         return None
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
-        return _from_summary(plan, summary, folder)
+        history = tuple(Round(*entry) for entry in summary["history"])
+        task = recipe.task(summary["facts"])
+        with Checkpoints(folder / "states") as checkpoints:
+            model = load_model(task, checkpoints)
+        return TrainedModel(model, task, summary["facts"], history, summary["best"])
     # What is damaged, or not ours, is mended by training again.
     except (LookupError, OSError, TypeError, ValueError):
         _clear(folder)
         return None
 
 
-def _from_summary(plan: TrainingPlan, summary: dict[str, Any], folder: Path) -> TrainedTranslator:
-    languages = Languages(
-        Vocabulary(tuple(summary["source words"])), Vocabulary(tuple(summary["target words"]))
-    )
-    examples = tuple(
-        SentencePair(tuple(english), tuple(german), tuple(tuple(link) for link in links))
-        for english, german, links in summary["examples"]
-    )
-    with Checkpoints(folder / "states") as checkpoints:
-        model = load_model(plan, languages, checkpoints)
-    return TrainedTranslator(
-        plan,
-        model,
-        languages,
-        Quality(**summary["quality"]),
-        examples,
-        [(score, seconds) for score, seconds in summary["history"]],
-        summary["best"],
-    )
-
-
-def _write_summary(path: Path, trained: TrainedTranslator) -> None:
+def _write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """Writes what the next run needs besides the states; it is there whole or not at all."""
-    summary = {
-        "source words": trained.languages.source.words,
-        "target words": trained.languages.target.words,
-        "quality": dataclasses.asdict(trained.quality),
-        "examples": [(pair.english, pair.german, pair.links) for pair in trained.examples],
-        "history": trained.history,
-        "best": trained.best,
-    }
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(summary, ensure_ascii=False), encoding="utf-8")
     unfinished.replace(path)

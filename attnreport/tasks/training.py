@@ -1,61 +1,87 @@
-"""Trains the translator on the corpus, and keeps the best of it."""
+"""Trains a model of any task, and keeps the best of it."""
 
 import dataclasses
-import functools
 import time
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
-from attnreport.models.translator import PADDING, Translator, TranslatorSizes
-from attnreport.tasks.batches import Batch, Languages, bucketed, shuffled_batches
-from attnreport.tasks.checkpoints import Checkpoints, History
-from attnreport.tasks.corpus import Corpus, CorpusSizes
-from attnreport.tasks.evaluation import sentences_right
+from attnreport.tasks.checkpoints import Checkpoints, Round
+
+Model = TypeVar("Model", bound=nnx.Module)
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingPlan:
-    """Everything that a training run depends on, besides code and machine.
+class Schedule:
+    """How long and how fast a model learns.
 
     Attributes:
-        corpus: How much to learn from.
-        seed: Of the corpus, of the first parameters, and of the order of sentences.
-        embedding: Features of a word.
-        hidden: Features of a recurrent state, in each direction.
-        scoring: Features of the network that scores a source word.
-        attention: How the decoder looks at the source: one of
-            `attnreport.models.looking.ATTENTIONS`.
-        dropout: Share of features that training drops.
+        seed: Of the first parameters, and of what training draws at random.
         epochs: Most epochs.
-        rounds: How often an epoch is interrupted to look at the validation sentences.
+        rounds: How often an epoch is interrupted to look at the validation data.
         patience: Rounds without a better validation score after which training stops.
-        batch: Sentences in a batch.
         learning_rate: Its highest value; it rises over the first tenth of all steps and then
             falls along a cosine.
+        weight_decay: Share of each parameter that a step takes away, per learning rate.
     """
 
-    corpus: CorpusSizes = dataclasses.field(default_factory=CorpusSizes)
     seed: int = 0
-    embedding: int = 64
-    hidden: int = 96
-    scoring: int = 64
-    attention: str = "additive"
-    dropout: float = 0.0
     epochs: int = 3
     rounds: int = 2
     patience: int = 3
-    batch: int = 64
     learning_rate: float = 5e-3
+    weight_decay: float = 0.0
+
+
+class Losses(NamedTuple):
+    """Numbers about one batch: the loss that training lowers, and the share that is right."""
+
+    loss: Float[Array, ""]
+    accuracy: Float[Array, ""]
+
+
+class Task(Protocol[Model]):
+    """What there is to learn, and how to tell that it was learned.
+
+    A batch is any nest of arrays; batches of the same shapes are compiled once.
+    """
 
     @property
-    def width(self) -> int:
-        """Columns for the longest English sentence with its end marker."""
-        return self.corpus.longest + 1
+    def schedule(self) -> Schedule:
+        """How long and how fast to learn."""
+        ...
+
+    @property
+    def scored(self) -> str:
+        """What the validation score is the share of, such as "sentences right"."""
+        ...
+
+    def new_model(self, rngs: nnx.Rngs) -> Model:
+        """A model before any training. It is traced, so it depends on nothing but `rngs`."""
+        ...
+
+    def batches(self, epoch: int) -> Sequence[Any]:
+        """The batches of an epoch, as many in each, in an order that depends on it."""
+        ...
+
+    def loss(self, model: Model, batch: Any, key: Key[Array, ""]) -> Losses:
+        """Numbers about a batch; the first is differentiated.
+
+        Args:
+            model: The model in training mode; its dropout is new in each step.
+            batch: One of `batches`.
+            key: For what else is drawn at random, such as shifts of pictures.
+        """
+        ...
+
+    def score(self, model: Model) -> float:
+        """The share of the validation data that the model, in evaluation mode, has right."""
+        ...
 
 
 class State(NamedTuple):
@@ -65,15 +91,8 @@ class State(NamedTuple):
     """
 
     parameters: Any
-    optimizer: optax.OptState
+    optimizer: Any
     step: Any
-
-
-class Losses(NamedTuple):
-    """Numbers about one batch: cross-entropy per word in nats, and share of words right."""
-
-    loss: Float[Array, ""]
-    accuracy: Float[Array, ""]
 
 
 class Watcher(Protocol):
@@ -87,157 +106,156 @@ class Watcher(Protocol):
         """A step was started; reading `losses` waits for it."""
         ...
 
-    def validated(self, accuracy: float) -> None:
-        """A round ended, with this share of validation sentences right."""
+    def validated(self, score: float) -> None:
+        """A round ended, with this share of the validation data right."""
         ...
 
 
 @dataclasses.dataclass(frozen=True)
-class Trained:
+class Trained(Generic[Model]):
     """A model at the end of its training.
 
     Attributes:
         model: The model with the parameters of its best round, in evaluation mode.
-        languages: Its vocabularies.
         history: Numbers about each round.
         best: Number of the round that was kept; 0 if training was interrupted before the first.
         interrupted: Whether somebody stopped the training before it was done.
     """
 
-    model: Translator
-    languages: Languages
-    history: History
+    model: Model
+    history: tuple[Round, ...]
     best: int
     interrupted: bool
 
 
-class Trainer:
-    """Trains a translator as a plan says.
+class Trainer(Generic[Model]):
+    """Trains the model of a task.
 
     Parameters are held apart from the module, as values that each step replaces: so an interrupt
-    in the middle of a step leaves the values of the step before.
+    in the middle of a step leaves the values of the step before. What else a module holds, such
+    as means of a batch normalization, stays as it was at first.
     """
 
-    def __init__(self, plan: TrainingPlan, corpus: Corpus, languages: Languages) -> None:
-        self.plan, self.corpus, self.languages = plan, corpus, languages
-        self._buckets = bucketed(corpus.train, languages, bucket_widths(plan.width))
-        self._steps = sum(len(bucket.source) // plan.batch for bucket in self._buckets)
-        self._optimizer = _optimizer(plan, self._steps * plan.epochs)
-        model = new_model(translator_sizes(plan, languages), plan.seed)
+    def __init__(self, task: Task[Model]) -> None:
+        self.task = task
+        self._steps_of_epoch = len(task.batches(0))
+        self._optimizer = _optimizer(task.schedule, self._steps_of_epoch * task.schedule.epochs)
+        model = new_model(task, task.schedule.seed)
         self._graph, parameters, self._rest = nnx.split(model, nnx.Param, ...)
         self.first = State(parameters, self._optimizer.init(parameters), jnp.zeros((), jnp.int32))
         self._step = jax.jit(self._advance)
 
-    def train(self, checkpoints: Checkpoints | None, watcher: Watcher) -> Trained:
+    def train(self, checkpoints: Checkpoints | None, watcher: Watcher) -> Trained[Model]:
         """Trains from the last checkpoint, or from the start, to the end or an interrupt.
 
         Args:
             checkpoints: Where to keep states; None keeps them in memory only.
             watcher: What to tell how it goes.
         """
-        history, state = (checkpoints and checkpoints.last(self.first)) or ([], self.first)
+        history, state = (checkpoints and checkpoints.last(self.first)) or ((), self.first)
         kept = checkpoints.best(self.first) if checkpoints else None
         best = (len(kept[0]), kept[1]) if kept else (0, state)
-        watcher.begin(self._steps * self.plan.epochs, int(state.step))
+        watcher.begin(self._steps_of_epoch * self.task.schedule.epochs, int(state.step))
         interrupted = False
+        self._last = state
         try:
             while not self._done(history):
-                started = time.perf_counter()
-                for batch in self._round(len(history)):
-                    state, losses = self._step(state, batch)
-                    watcher.step(losses)
-                score = self._score(state)
-                seconds = time.perf_counter() - started
-                if score >= max((scored for scored, _ in history), default=0.0):
+                state, entry = self._round(state, len(history), watcher)
+                if entry.score >= max((each.score for each in history), default=entry.score):
                     best = (len(history) + 1, state)
-                history = [*history, (score, seconds)]
-                watcher.validated(score)
+                history = (*history, entry)
+                watcher.validated(entry.score)
                 if checkpoints:
                     checkpoints.save(history, state)
         except KeyboardInterrupt:
             interrupted = True
-            best = best if best[0] else (0, state)
-        return Trained(self._model(best[1]), self.languages, history, best[0], interrupted)
+            best = best if best[0] else (0, self._last)
+        return Trained(self._model(best[1]), history, best[0], interrupted)
 
-    def _model(self, state: State) -> Translator:
+    def _round(self, state: State, number: int, watcher: Watcher) -> tuple[State, Round]:
+        """The state after a round, and numbers about it."""
+        started = time.perf_counter()
+        losses = []
+        for batch in self._batches(number):
+            state, found = self._step(state, batch)
+            self._last = state
+            losses.append(found)
+            watcher.step(found)
+        means = jax.tree.map(lambda *values: float(jnp.stack(values).mean()), *losses)
+        score = self._score(state)
+        seconds = time.perf_counter() - started
+        return state, Round(int(state.step), means.loss, means.accuracy, score, seconds)
+
+    def _batches(self, number: int) -> Sequence[Any]:
+        """The batches of one round: a share of the batches of its epoch."""
+        epoch, part = divmod(number, self.task.schedule.rounds)
+        batches = self.task.batches(epoch)
+        share = -(-len(batches) // self.task.schedule.rounds)
+        return batches[part * share : (part + 1) * share]
+
+    def _model(self, state: State) -> Model:
         model = nnx.merge(self._graph, state.parameters, self._rest)
         model.eval()
         return model
 
     def _score(self, state: State) -> float:
-        pairs = self.corpus.validation
-        right = sentences_right(self._model(state), self.languages, pairs, self.plan.width)
-        return float(right.mean())
+        return self.task.score(self._model(state))
 
-    def _done(self, history: History) -> bool:
-        scores = [score for score, _ in history]
+    def _done(self, history: Sequence[Round]) -> bool:
+        scores = [each.score for each in history]
         since_best = len(scores) - 1 - scores.index(max(scores)) if scores else 0
-        complete = len(scores) >= self.plan.epochs * self.plan.rounds
-        return complete or since_best >= self.plan.patience
+        complete = len(scores) >= self.task.schedule.epochs * self.task.schedule.rounds
+        return complete or since_best >= self.task.schedule.patience
 
-    def _round(self, number: int) -> list[Batch]:
-        """The batches of one round: a share of the batches of its epoch."""
-        epoch, part = divmod(number, self.plan.rounds)
-        batches = shuffled_batches(self._buckets, self.plan.batch, (self.plan.seed, epoch))
-        share = -(-len(batches) // self.plan.rounds)
-        return batches[part * share : (part + 1) * share]
+    def _advance(self, state: State, batch: Any) -> tuple[State, Losses]:
+        dropping, drawing = jax.random.split(
+            jax.random.fold_in(jax.random.key(self.task.schedule.seed), state.step)
+        )
 
-    def _advance(self, state: State, batch: Batch) -> tuple[State, Losses]:
-        target = jnp.asarray(batch.target)
-
-        def loss(parameters: nnx.State) -> tuple[Array, Array]:
+        def loss(parameters: nnx.State) -> tuple[Array, Losses]:
             # A copy, because the state of dropout must not be changed outside of this trace.
             model = nnx.merge(self._graph, parameters, self._rest, copy=True)
-            key = jax.random.fold_in(jax.random.key(self.plan.seed), state.step)
-            nnx.reseed(model, dropout=key)
-            return _losses(model(jnp.asarray(batch.source), target), target)
+            nnx.reseed(model, dropout=dropping)
+            losses = self.task.loss(model, batch, drawing)
+            return losses.loss, losses
 
-        (value, accuracy), gradients = jax.value_and_grad(loss, has_aux=True)(state.parameters)
+        (_, losses), gradients = jax.value_and_grad(loss, has_aux=True)(state.parameters)
         updates, optimizer = self._optimizer.update(gradients, state.optimizer, state.parameters)
         parameters = optax.apply_updates(state.parameters, updates)
-        return State(parameters, optimizer, state.step + 1), Losses(value, accuracy)
+        return State(parameters, optimizer, state.step + 1), losses
 
 
-def translator_sizes(plan: TrainingPlan, languages: Languages) -> TranslatorSizes:
-    """Sizes of the translator of a plan."""
-    return TranslatorSizes(
-        len(languages.source),
-        len(languages.target),
-        embedding=plan.embedding,
-        hidden=plan.hidden,
-        scoring=plan.scoring,
-        dropout=plan.dropout,
-        attention=plan.attention,
-    )
+def new_model(task: Task[Model], seed: int) -> Model:
+    """The model of a task before any training."""
+
+    # Compiling all initializers at once is quicker than one by one.
+    @nnx.jit
+    def make(key: Key[Array, ""]) -> Model:
+        return task.new_model(nnx.Rngs(params=key, dropout=key))
+
+    return make(jax.random.key(seed))
 
 
-def new_model(sizes: TranslatorSizes, seed: int) -> Translator:
-    """A translator before any training."""
-    return _new_model(sizes, jax.random.key(seed))
-
-
-# Compiling all initializers at once is quicker than one by one.
-@functools.partial(nnx.jit, static_argnums=0)
-def _new_model(sizes: TranslatorSizes, key: Key[Array, ""]) -> Translator:
-    return Translator(sizes, rngs=nnx.Rngs(params=key, dropout=key))
-
-
-def load_model(plan: TrainingPlan, languages: Languages, checkpoints: Checkpoints) -> Translator:
+def load_model(task: Task[Model], checkpoints: Checkpoints) -> Model:
     """The model of the best round in `checkpoints`, in evaluation mode.
 
     Raises:
         LookupError: There is no checkpoint.
     """
-    sizes = translator_sizes(plan, languages)
-    model = nnx.eval_shape(lambda: Translator(sizes, rngs=nnx.Rngs(params=0, dropout=0)))
+    model = nnx.eval_shape(lambda: task.new_model(nnx.Rngs(params=0, dropout=0)))
     graph, parameters, rest = nnx.split(model, nnx.Param, ...)
-    optimizer = jax.eval_shape(_optimizer(plan, 1).init, parameters)
+    optimizer = jax.eval_shape(_optimizer(task.schedule, 1).init, parameters)
     kept = checkpoints.best(State(parameters, optimizer, jax.ShapeDtypeStruct((), jnp.int32)))
     if kept is None:
         raise LookupError("There is no checkpoint to load a model from.")
     model = nnx.merge(graph, kept[1].parameters, jax.tree.map(_unused, rest))
     model.eval()
     return model
+
+
+def parameter_count(model: nnx.Module) -> int:
+    """Number of parameters of a model."""
+    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
 
 
 def _unused(leaf: jax.ShapeDtypeStruct) -> Array:
@@ -247,28 +265,15 @@ def _unused(leaf: jax.ShapeDtypeStruct) -> Array:
     return jnp.zeros(leaf.shape, leaf.dtype)
 
 
-def bucket_widths(longest: int) -> tuple[int, ...]:
-    """Widths of batches for English sentences of up to `longest` words, end marker included."""
-    return (*(width for width in (8, 12) if width < longest), longest)
-
-
-def _optimizer(plan: TrainingPlan, steps: int) -> optax.GradientTransformation:
+def _optimizer(schedule: Schedule, steps: int) -> optax.GradientTransformation:
     rate = optax.warmup_cosine_decay_schedule(
         init_value=0.0,
-        peak_value=plan.learning_rate,
+        peak_value=schedule.learning_rate,
         warmup_steps=max(steps // 10, 1),
         decay_steps=max(steps, 2),
-        end_value=plan.learning_rate / 100,
+        end_value=schedule.learning_rate / 100,
     )
-    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate, b2=0.98))
-
-
-def _losses(
-    logits: Float[Array, "batch target word"], target: Int[Array, "batch target"]
-) -> tuple[Array, Array]:
-    """Mean cross-entropy of real words in nats, and share of them that are right."""
-    real = target != PADDING
-    count = real.sum()
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, target)
-    right = (logits.argmax(axis=-1) == target) & real
-    return jnp.where(real, losses, 0.0).sum() / count, right.sum() / count
+    return optax.chain(
+        optax.clip_by_global_norm(1.0),
+        optax.adamw(rate, b2=0.98, weight_decay=schedule.weight_decay),
+    )

@@ -2,6 +2,7 @@
 
 import { find, findAll, show } from "./dom.js";
 import { weightText } from "./format.js";
+import { captionMaps } from "./mapview.js";
 import { headName, keyAxis, label, manifest, stackAt, statisticsOf } from "./manifest.js";
 import { checksOf, doubt, listChecks } from "./proof.js";
 import { MOST_EDGES } from "./rows.js";
@@ -30,6 +31,7 @@ export function caption(state, aloud) {
   captionAxes(stack);
   listChecks(stack, state.layer);
   colorStrips(state, head);
+  captionMaps(state);
   if (aloud) {
     const { pattern } = statisticsOf(stack, state.layer, state.head);
     const name = [headName(stack, state.layer, state.head), pattern];

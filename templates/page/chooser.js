@@ -1,10 +1,12 @@
 /** Choosing an example, an attention group, or what a finding is about. */
 
-import { element, find, findAll } from "./dom.js";
+import { element, find, findAll, show } from "./dom.js";
 import { manifest, stackAt } from "./manifest.js";
 import { loadAtlas } from "./atlas.js";
 import { parseLink } from "./link.js";
+import { isCellChosen, isListed } from "./outcomes.js";
 import { mode } from "./palette.js";
+import { loadPhoto } from "./photos.js";
 import { paintThumbnail } from "./pictures.js";
 import { choose, chosenState } from "./state.js";
 
@@ -25,6 +27,13 @@ export function listenToChoosers() {
   find("#groups").addEventListener("change", (event) => {
     choose({ stack: Number(/** @type {HTMLInputElement} */ (event.target).value) });
   });
+  for (const input of /** @type {HTMLInputElement[]} */ (findAll("[name=filter]"))) {
+    input.addEventListener("change", () =>
+      choose({ filter: /** @type {any} */ (input.value), target: -1, output: -1 }),
+    );
+  }
+  for (const button of findAll(".every"))
+    button.addEventListener("click", () => choose({ filter: "all", target: -1, output: -1 }));
 }
 
 /**
@@ -43,6 +52,7 @@ let listed = -1;
 /** Marks the chosen example and lists its groups. */
 export function showChoice() {
   const { stack: index } = chosenState();
+  showListed();
   const { example } = stackAt(index);
   for (const card of findAll("[data-example]")) {
     if (Number(card.dataset.example) === example) card.setAttribute("aria-current", "true");
@@ -56,6 +66,34 @@ export function showChoice() {
   }
   for (const input of place.querySelectorAll("input"))
     input.checked = Number(input.value) === index;
+}
+
+let filtered = "";
+
+/** Lists the examples that were asked for, and says which they are. */
+function showListed() {
+  const state = chosenState();
+  const { filter, target, output } = state;
+  const asked = [filter, target, output].join();
+  if (filtered === asked) return;
+  filtered = asked;
+  let count = 0;
+  for (const card of findAll("[data-example]")) {
+    const listed = isListed(Number(card.dataset.example), state);
+    /** @type {HTMLElement} */ (card.closest("li")).hidden = !listed;
+    if (listed) count++;
+  }
+  for (const input of /** @type {HTMLInputElement[]} */ (findAll("[name=filter]")))
+    input.checked = input.value === filter;
+  const { labels } = manifest.confusion ?? { labels: [] };
+  const cell = isCellChosen(state)
+    ? target === output
+      ? `“${labels[target]}”, recognized`
+      : `“${labels[target]}” taken for “${labels[output]}”`
+    : "";
+  const all = manifest.examples.length;
+  show("listed", cell && `${cell}: ${count} of ${all} examples in this report.`);
+  for (const place of findAll(".chosencell")) place.hidden = cell === "";
 }
 
 /** @param {number} stack */
@@ -79,6 +117,10 @@ export function paintCards() {
 /** @param {HTMLCanvasElement} canvas */
 async function paintCard(canvas) {
   const stack = Number(canvas.dataset.stack);
-  await loadAtlas(stack);
-  paintThumbnail(canvas, stack, mode());
+  const { picture } = manifest.examples[stackAt(stack).example];
+  await (picture === null ? loadAtlas(stack) : loadPhoto(picture));
+  paintThumbnail(
+    canvas,
+    picture === null ? `attn:atlas/${stack}/${mode()}` : `attn:picture/${picture}`,
+  );
 }

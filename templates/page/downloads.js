@@ -43,7 +43,8 @@ function save(blob, extension) {
  * @param {(view: vega.View) => Promise<void>} draw
  */
 async function onPaper(draw) {
-  const chart = chartNamed("heatmap");
+  const names = ["heatmap", "map-key", "channels", "row"];
+  const chart = names.map(chartNamed).find((each) => each?.place.clientWidth);
   if (!chart) return;
   const { view, told } = chart;
   const before = { ...told };

@@ -1,9 +1,14 @@
 /** Which charts a page has, how large they are, and when they are drawn. */
 
+import { classesOf } from "./channels.js";
+import { listenToConfusion } from "./confusion.js";
 import { find } from "./dom.js";
-import { keyAxis, manifest, mostHeads, stackAt } from "./manifest.js";
+import { isSelf, keyAxis, manifest, mostHeads, stackAt } from "./manifest.js";
+import { mapOf } from "./maps.js";
+import { listenToMap } from "./mapview.js";
+import { meansNow } from "./means.js";
 import { listenToHeatmap } from "./pointer.js";
-import { signalsOf } from "./signals.js";
+import { signalsOf, withMap } from "./signals.js";
 import { choose, shownState } from "./state.js";
 import { chartNamed, mount } from "./views.js";
 
@@ -98,7 +103,40 @@ function entropySize(width) {
   };
 }
 
-/** @type {Record<string, { size: import("./views.js").Sizing, renderer?: "svg", late?: boolean }>} */
+/**
+ * Square pixels, or square cells where there is no picture.
+ * @param {"query" | "key"} side
+ * @param {number} most longest side
+ * @returns {import("./views.js").Sizing}
+ */
+const mapSize = (side, most) => (width) => {
+  const stack = stackNow();
+  const axis = side === "key" ? keyAxis(stack) : stack.query;
+  const number = stack.pictures[side === "query" || isSelf(stack) ? 0 : 1];
+  const picture = number === null ? null : manifest.pictures[number];
+  const [wide, high] = [picture?.width ?? axis.width ?? 1, picture?.height ?? axis.height ?? 1];
+  const scale = Math.min(clamp(width - 8, 60, most) / wide, most / high);
+  return { width: wide * scale, height: high * scale };
+};
+
+/** @param {number} width */
+function confusionSize(width) {
+  const plot = clamp(width - TOKEN_LABELS - 20, 140, 420);
+  return { width: plot, height: plot };
+}
+
+/** @type {import("./views.js").Sizing} */
+const channelsSize = (width) => ({ width: clamp(width - TOKEN_LABELS, 160, 1000) });
+
+/** @type {import("./views.js").Sizing} */
+const classChannelsSize = (width) => ({
+  width: clamp(width - TOKEN_LABELS, 160, 1000),
+  height: clamp(20 * classesOf(shownState().stack).length, 40, 420),
+});
+
+/** @typedef {import("./views.js").Options & { late?: boolean }} Placing */
+
+/** @type {Record<string, Placing>} */
 const CHARTS = {
   overview: { size: (width) => gridSize(width, 760, 220) },
   heatmap: { size: heatmapSize },
@@ -108,7 +146,30 @@ const CHARTS = {
   "scatter-confidence": { size: scatterSize, renderer: "svg" },
   pair: { size: (width) => gridSize(width, 560, 90), renderer: "svg", late: true },
   entropy: { size: entropySize, late: true },
+  "map-key": { ...mapPlacing("key", 400), own: withMap(() => mapOf("key", shownState())) },
+  "map-query": { ...mapPlacing("query", 400), own: withMap(() => mapOf("query", shownState())) },
+  "map-right": { ...mapPlacing("key", 220), own: withMap(() => meansNow()?.right.map ?? null) },
+  "map-wrong": { ...mapPlacing("key", 220), own: withMap(() => meansNow()?.wrong.map ?? null) },
+  channels: { size: channelsSize },
+  "class-channels": { size: classChannelsSize, late: true },
+  confusion: { size: confusionSize },
 };
+
+for (const panel of manifest.training?.panels.keys() ?? [])
+  CHARTS[`training-${panel}`] = {
+    size: (width) => ({ width: clamp(width - 60, 140, 520) }),
+    spec: "training",
+    own: (signals) => ({ ...signals, panel, chosen: manifest.training?.chosen ?? -1 }),
+  };
+
+/**
+ * @param {"query" | "key"} side
+ * @param {number} most
+ * @returns {Placing}
+ */
+function mapPlacing(side, most) {
+  return { size: mapSize(side, most), spec: "map" };
+}
 
 /** @param {number} width */
 function scatterSize(width) {
@@ -155,8 +216,7 @@ const placeOf = (name) => document.getElementById(`chart-${name}`);
 async function mountIfFits(name, signals) {
   const place = placeOf(name);
   if (!place || place.clientWidth === 0 || chartNamed(name)) return;
-  const { size, renderer } = CHARTS[name];
-  const chart = await mount(name, signals, { size, renderer });
+  const chart = await mount(name, signals, CHARTS[name]);
   place.style.minHeight = "0";
   listen(chart);
 }
@@ -189,6 +249,15 @@ function listen(chart) {
     });
   }
   if (chart.name === "heatmap") listenToHeatmap(chart);
+  if (chart.name === "map-key") listenToMap(chart, "key");
+  if (chart.name === "map-query") listenToMap(chart, "query");
+  if (chart.name === "confusion") listenToConfusion(chart);
+  if (chart.name === "channels") {
+    chart.view.addEventListener("click", (_event, item) => {
+      const k = Number(item?.datum?.k);
+      if (Number.isInteger(k)) choose({ k });
+    });
+  }
   if (chart.name === "lines") {
     chart.view.addEventListener("click", (_event, item) => {
       const datum = item?.datum;

@@ -9,8 +9,11 @@ import { listenToKeys } from "./keys.js";
 import { mountFirst, mountFitting, placeHeatmap } from "./layout.js";
 import { followLinks } from "./link.js";
 import { headName, manifest, stackAt } from "./manifest.js";
+import { listenToLeading } from "./mapview.js";
 import { loadMask } from "./masks.js";
+import { loadMeans } from "./means.js";
 import { onModeChange } from "./palette.js";
+import { loadPhoto } from "./photos.js";
 import { rowsAt } from "./rows.js";
 import { signalsOf } from "./signals.js";
 import { choose, chosenState, isHovering, onChange, shownState } from "./state.js";
@@ -77,10 +80,11 @@ async function update(state) {
 /**
  * Decodes what the views of a state need at once. Only the overview needs the picture of all
  * heads, so damage to it is told and the rest goes on.
- * @param {import("./types").State} state
+ * @param {Readonly<import("./types").State>} state
  * @returns {Promise<string>} what is damaged, in a sentence; empty if nothing is
  */
-async function prepare({ stack, layer, head }) {
+async function prepare(state) {
+  const { stack, layer, head } = state;
   const [, , damage] = await Promise.all([
     loadHead(stack, layer, head),
     loadMask(stack, layer),
@@ -88,14 +92,19 @@ async function prepare({ stack, layer, head }) {
       () => "",
       (error) => `The overview could not be drawn: ${messageOf(error)}.`,
     ),
+    ...stackAt(stack).pictures.map((number) => loadPhoto(number)),
+    isHovering() ? null : loadMeans(state),
   ]);
   return damage;
 }
 
 function showSettings() {
-  const { hidden, exponent } = chosenState();
+  const { hidden, exponent, direction, opacity } = chosenState();
   /** @type {HTMLInputElement} */ (find("#hidden")).checked = hidden;
   /** @type {HTMLSelectElement} */ (find("#exponent")).value = String(exponent);
+  /** @type {HTMLInputElement} */ (find(`[name=direction][value=${direction}]`)).checked = true;
+  for (const input of findAll("#opacity"))
+    /** @type {HTMLInputElement} */ (input).value = String(opacity);
 }
 
 function listenToSettings() {
@@ -105,6 +114,10 @@ function listenToSettings() {
   find("#exponent").addEventListener("change", (event) =>
     choose({ exponent: Number(/** @type {HTMLSelectElement} */ (event.target).value) }),
   );
+  for (const input of findAll("#opacity"))
+    input.addEventListener("input", () =>
+      choose({ opacity: Number(/** @type {HTMLInputElement} */ (input).value) }),
+    );
 }
 
 /** @param {unknown} error */
@@ -152,7 +165,8 @@ function listen() {
   listenToDownloads();
   listenToKeys();
   listenToSettings();
-  listenToStrips(() => void follow());
+  listenToStrips();
+  listenToLeading();
   listenToTables();
   paintCards();
   onModeChange(() => {

@@ -3,7 +3,38 @@
 import { find } from "./dom.js";
 
 /** @type {import("./types").Manifest} */
-export const manifest = JSON.parse(find("#manifest").textContent ?? "");
+export const manifest = opened(JSON.parse(find("#manifest").textContent ?? ""));
+
+/**
+ * Gives each stack its axes, which stand in the manifest once however many stacks share them.
+ * @param {any} read
+ */
+function opened(read) {
+  const axes = read.axes.map(labelled);
+  for (const stack of read.stacks) {
+    stack.query = axes[stack.query];
+    stack.key = stack.key === null ? null : axes[stack.key];
+  }
+  return read;
+}
+
+/**
+ * Cells and channels are numbered here, and not in the page.
+ * @param {any} axis
+ * @returns {import("./types").Axis}
+ */
+function labelled(axis) {
+  if (axis.labels) return axis;
+  const { height = 1, width = axis.count, leading = [], drawn = {}, read = {} } = axis;
+  const labels = [...leading];
+  for (let place = 0; place < height * width; place++) {
+    const cell = axis.count ? `${place}` : `${Math.floor(place / width)},${place % width}`;
+    read[labels.length] = `${axis.count ? "channel" : "cell"} ${cell}`;
+    labels.push(cell);
+  }
+  const special = leading.map((/** @type {string} */ _, /** @type {number} */ place) => place);
+  return { ...axis, labels, drawn, read, special, words: labels.map((_, place) => [place]) };
+}
 
 /** @param {number} index */
 export const stackAt = (index) => manifest.stacks[index];
@@ -27,6 +58,19 @@ export const label = (axis, position) => axis.read[position] ?? axis.labels[posi
  * @param {number} position
  */
 export const drawnLabel = (axis, position) => axis.drawn[position] ?? axis.labels[position];
+
+/**
+ * The stacks of all examples that show the same layers over the same positions as a stack; so
+ * their weights can be averaged.
+ * @param {number} index
+ */
+export function alikeTo(index) {
+  const { group, query, key, heads } = stackAt(index);
+  return manifest.stacks.flatMap((other, place) => {
+    const same = other.group === group && other.query === query && other.key === key;
+    return same && String(other.heads) === String(heads) ? [place] : [];
+  });
+}
 
 /** @param {import("./types").Stack} stack */
 export const mostHeads = (stack) => Math.max(...stack.heads);

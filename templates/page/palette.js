@@ -51,11 +51,25 @@ export const pixelsOf = (which) => colors[which];
 /**
  * The color of a cell that a mask forbids, so that it does not look like a weight of zero.
  * @param {Mode} which
+ * @param {number} [opacity]
  */
-export const maskedPixel = (which) =>
-  pixelOf((colorOf("--masked", which).match(/[\da-f]{2}/gi) ?? []).map((hex) => parseInt(hex, 16)));
+export const maskedPixel = (which, opacity = 1) =>
+  pixelOf(
+    (colorOf("--masked", which).match(/[\da-f]{2}/gi) ?? []).map((hex) => parseInt(hex, 16)),
+    255 * opacity,
+  );
 
-/** @param {number[]} color red, green and blue, from 0 to 255 */
-function pixelOf([red, green, blue]) {
-  return (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
+/** The color of weights over a picture, which it must not be mistaken for in light or dark. */
+const HEAT = [255, 82, 0];
+vega.scheme("attnheat", [`rgba(${HEAT},0)`, `rgba(${HEAT},1)`]);
+
+/** @param {number} opacity from 0 to 255 */
+export const heatPixel = (opacity) => pixelOf(HEAT, opacity);
+
+/**
+ * @param {number[]} color red, green and blue, from 0 to 255
+ * @param {number} [opacity] likewise
+ */
+function pixelOf([red, green, blue], opacity = 255) {
+  return ((opacity << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }

@@ -2,14 +2,26 @@
 
 import { atlasNow } from "./atlas.js";
 import { stackAt } from "./manifest.js";
+import { mapNamed } from "./maps.js";
 import { maskNow } from "./masks.js";
-import { maskedPixel, pixelsOf } from "./palette.js";
+import { heatPixel, maskedPixel, pixelsOf } from "./palette.js";
+import { photoNow } from "./photos.js";
 import { headNow } from "./weights.js";
+
+/** @typedef {import("./palette.js").Mode} Mode */
 
 const KEPT = 24;
 
 /** @type {Map<string, HTMLCanvasElement>} */
 const drawn = new Map();
+
+/** @type {Record<string, (address: string[]) => HTMLCanvasElement | null>} */
+const PAINTERS = {
+  atlas: atlasPicture,
+  head: headPicture,
+  map: mapPicture,
+  picture: ([number]) => photoNow(Number(number)),
+};
 
 /**
  * The picture at an `attn:` address. Empty until its data are decoded.
@@ -19,7 +31,7 @@ export function attnImage(address) {
   const known = drawn.get(address);
   if (known) return known;
   const [kind, ...rest] = address.slice("attn:".length).split("/");
-  const picture = kind === "atlas" ? atlasPicture(rest) : headPicture(rest);
+  const picture = PAINTERS[kind](rest);
   if (!picture) return paint(1, 1, () => {});
   drawn.set(address, picture);
   if (drawn.size > KEPT) drawn.delete(/** @type {string} */ (drawn.keys().next().value));
@@ -31,7 +43,7 @@ function atlasPicture([stackIndex, mode]) {
   const steps = atlasNow(Number(stackIndex));
   if (!steps) return null;
   const { width, height } = stackAt(Number(stackIndex)).atlas;
-  const colors = pixelsOf(/** @type {import("./palette.js").Mode} */ (mode));
+  const colors = pixelsOf(/** @type {Mode} */ (mode));
   return paint(width, height, (pixels) => {
     for (let i = 0; i < pixels.length; i++) pixels[i] = colors[steps[i]];
   });
@@ -41,8 +53,8 @@ function atlasPicture([stackIndex, mode]) {
 function headPicture([stackIndex, layer, headIndex, exponent, ceiling, hidden, modeName]) {
   const head = headNow(Number(stackIndex), Number(layer), Number(headIndex));
   if (!head) return null;
-  const mode = /** @type {import("./palette.js").Mode} */ (modeName);
-  const colorOf = colorScale(mode, Number(exponent), Number(ceiling));
+  const mode = /** @type {Mode} */ (modeName);
+  const colorOf = colorScale(pixelsOf(mode), Number(exponent), Number(ceiling));
   const allowed = maskNow(Number(stackIndex), Number(layer), Number(headIndex));
   const forbidden = maskedPixel(mode);
   return paint(head.keys, head.queries, (pixels) => {
@@ -56,17 +68,36 @@ function headPicture([stackIndex, layer, headIndex, exponent, ceiling, hidden, m
   });
 }
 
+/**
+ * A map in the colors of weights, or over a picture in one color that is clear where there is none.
+ * @param {string[]} address
+ */
+function mapPicture([id, exponent, modeName]) {
+  const map = mapNamed(id);
+  if (!map) return null;
+  const mode = /** @type {Mode} */ (modeName);
+  const over = map.picture !== null;
+  const colors = over ? Uint32Array.from({ length: 256 }, (_, i) => heatPixel(i)) : pixelsOf(mode);
+  const colorOf = colorScale(colors, Number(exponent), map.high - map.low);
+  const forbidden = maskedPixel(mode, over ? 0.7 : 1);
+  return paint(map.columns, map.rows, (pixels) => {
+    for (let cell = 0; cell < pixels.length; cell++) {
+      const masked = map.allowed !== null && !map.allowed[cell];
+      pixels[cell] = masked ? forbidden : colorOf(Math.max(0, map.values[cell] - map.low));
+    }
+  });
+}
+
 /** Steps of the table that turns weights into colors; finer than the 256 colors at the pale end. */
 const TABLE = 4096;
 
 /**
- * @param {import("./palette.js").Mode} mode
+ * @param {Uint32Array} colors
  * @param {number} exponent
  * @param {number} ceiling
  * @returns {(weight: number) => number}
  */
-function colorScale(mode, exponent, ceiling) {
-  const colors = pixelsOf(mode);
+function colorScale(colors, exponent, ceiling) {
   // The table runs over the square root of the weight, where both scales are smooth.
   const table = Uint32Array.from(
     { length: TABLE + 1 },
@@ -80,7 +111,7 @@ function colorScale(mode, exponent, ceiling) {
  * @param {number} height
  * @param {(pixels: Uint32Array) => void} fill
  */
-function paint(width, height, fill) {
+export function paint(width, height, fill) {
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;
@@ -92,13 +123,12 @@ function paint(width, height, fill) {
 }
 
 /**
- * The thumbnails of one stack drawn into a canvas of the page.
+ * A picture drawn into a canvas of the page.
  * @param {HTMLCanvasElement} canvas
- * @param {number} stackIndex
- * @param {import("./palette.js").Mode} mode
+ * @param {string} address
  */
-export function paintThumbnail(canvas, stackIndex, mode) {
-  const picture = attnImage(`attn:atlas/${stackIndex}/${mode}`);
+export function paintThumbnail(canvas, address) {
+  const picture = attnImage(address);
   canvas.width = picture.width;
   canvas.height = picture.height;
   canvas.getContext("2d")?.drawImage(picture, 0, 0);

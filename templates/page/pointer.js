@@ -5,6 +5,7 @@ import { keyAxis, label, manifest, stackAt } from "./manifest.js";
 import { maskNow } from "./masks.js";
 import { choose, chosenState, hover, shownState } from "./state.js";
 import { hideTip, showTip } from "./tooltip.js";
+import { placeUnder } from "./views.js";
 import { headNow } from "./weights.js";
 
 /** @typedef {{ q: number, k: number }} Cell */
@@ -63,15 +64,10 @@ function leave() {
  * @param {MouseEvent} event
  * @returns {Cell | null}
  */
-function cellAt({ view, place }, event) {
-  const drawing = place.querySelector("canvas");
-  if (!drawing) return null;
-  const box = drawing.getBoundingClientRect();
-  // Where the style sheet shrinks a chart to its place, it is drawn smaller than Vega knows.
-  const grown = parseFloat(drawing.style.width) / box.width;
-  const [left, top] = view.origin();
-  const k = Math.floor(view.scale("x").invert((event.clientX - box.left) * grown - left));
-  const q = Math.floor(view.scale("y").invert((event.clientY - box.top) * grown - top));
+function cellAt(chart, event) {
+  const place = placeUnder(chart, event);
+  if (!place) return null;
+  const [k, q] = place;
   const stack = stackAt(shownState().stack);
   const inside =
     q >= 0 && k >= 0 && q < stack.query.labels.length && k < keyAxis(stack).labels.length;

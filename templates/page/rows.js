@@ -1,5 +1,7 @@
 /** Answers to `attn:` addresses: the rows that charts draw. */
 
+import { channelRows, classChannelRows } from "./channels.js";
+import { confusionRows } from "./confusion.js";
 import { tip, weightText } from "./format.js";
 import {
   drawnLabel,
@@ -10,6 +12,8 @@ import {
   stackAt,
   statisticsOf,
 } from "./manifest.js";
+import { outlineRows } from "./maps.js";
+import { curveRows } from "./training.js";
 import { loadHead } from "./weights.js";
 
 /** More lines than this cannot be told apart, and all are drawn again when the pointer moves. */
@@ -37,6 +41,12 @@ const ANSWERS = {
     entropyRows(place(stack, layer, head), hidden === "true"),
   reference: ([stack, layer]) =>
     (stackAt(Number(stack)).reference[Number(layer)] ?? []).map(([q, k]) => ({ q, k })),
+  outline: ([what, id]) => outlineRows(what, id),
+  confusion: confusionRows,
+  curves: ([panel]) => curveRows(Number(panel)),
+  channels: ([stack, layer, head, q]) => channelRows(place(stack, layer, head), Number(q)),
+  "class-channels": ([stack, layer, head, q]) =>
+    classChannelRows(place(stack, layer, head), Number(q)),
   "query-labels": ([stack]) => labelRows(stackAt(Number(stack)).query),
   "key-labels": ([stack]) => labelRows(keyAxis(stackAt(Number(stack)))),
 };

@@ -1,6 +1,7 @@
 /** What charts are told: the shown state and everything that follows from it. */
 
-import { drawnLabel, keyAxis, mostHeads, stackAt, statisticsOf } from "./manifest.js";
+import { classesOf } from "./channels.js";
+import { drawnLabel, keyAxis, manifest, mostHeads, stackAt, statisticsOf } from "./manifest.js";
 import { colorOf, mode } from "./palette.js";
 import { labelStep } from "./rows.js";
 
@@ -18,6 +19,24 @@ export function signalsOf(state) {
   return { ...state, ...shapeOf(state.stack), ...skin(), ceiling: ceilingOf(stack, state) };
 }
 
+/**
+ * What the chart of one map is told besides.
+ * @param {() => import("./types").GridMap | null} mapNow
+ * @returns {(signals: Signals) => Signals}
+ */
+export const withMap = (mapNow) => (signals) => {
+  const map = mapNow();
+  if (!map) return { ...signals, map: "", picture: -1, cell: -1 };
+  const { id, columns, rows, low, high, cell, picture, linear } = map;
+  return {
+    ...signals,
+    ...{ map: id, columns, rows, low, high, cell, picture: picture ?? -1 },
+    opacity: picture === null ? 1 : signals.opacity,
+    exponent: linear ? 1 : signals.exponent,
+    scheme: picture === null ? signals.scheme : "attnheat",
+  };
+};
+
 /** @type {Map<number, Signals>} */
 const shapes = new Map();
 
@@ -32,8 +51,10 @@ function shapeOf(stackIndex) {
     const keys = keyAxis(stack);
     shape = {
       layers: stack.heads.length,
+      classes: stack.conditions.includes("class-means") ? classesOf(stackIndex) : [],
       layerNumbers: stack.layerNumbers,
       heads: mostHeads(stack),
+      labels: manifest.confusion?.labels ?? [],
       queries: stack.query.labels.length,
       keys: keys.labels.length,
       queryLabels: stack.query.labels.map((_, position) => drawnLabel(stack.query, position)),

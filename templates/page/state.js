@@ -1,11 +1,20 @@
 /** What is being looked at: one small state that every view, caption and link follows. */
 
-import { keyAxis, manifest, stackAt } from "./manifest.js";
+import { isSelf, keyAxis, manifest, stackAt } from "./manifest.js";
 
 /** @typedef {import("./types").State} State */
 
 /** @type {State} */
-const chosen = { ...manifest.start, exponent: 0.5, hidden: false };
+const chosen = {
+  ...manifest.start,
+  exponent: 0.5,
+  hidden: false,
+  direction: "from",
+  opacity: 0.75,
+  filter: "all",
+  target: -1,
+  output: -1,
+};
 
 /** The pair under the pointer, shown while it stays there. @type {{ q: number, k: number } | null} */
 let hovered = null;
@@ -47,6 +56,23 @@ export function hover(cell) {
   for (const listener of listeners) listener("hovered");
 }
 
+/**
+ * Chooses a position where it stands in a text or on a map. One of the queries asks what it looks
+ * at, one of the keys what looks at it; in self-attention a position is both, and the direction
+ * stays.
+ * @param {"query" | "key"} side
+ * @param {number} position
+ */
+export function choosePosition(side, position) {
+  const stack = stackAt(chosen.stack);
+  if (isSelf(stack)) return choose({ q: position });
+  choose(
+    side === "query"
+      ? { q: position, direction: "from" }
+      : { k: position, direction: stack.query.labels.length > 1 ? "to" : "from" },
+  );
+}
+
 /** @param {number} stack */
 function startOf(stack) {
   const { layer, head, q, k } = stackAt(stack).start;
@@ -61,6 +87,7 @@ function clamp() {
   chosen.q = within(chosen.q, stack.query.labels.length);
   chosen.k = within(chosen.k, keyAxis(stack).labels.length);
   chosen.hidden &&= keyAxis(stack).special.length > 0;
+  if (!stack.conditions.includes("direction")) chosen.direction = "from";
 }
 
 /**

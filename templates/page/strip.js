@@ -2,12 +2,7 @@
 
 import { element, find, findAll } from "./dom.js";
 import { isSelf, keyAxis, label, stackAt } from "./manifest.js";
-import { chosenState, choose, shownState } from "./state.js";
-
-/** @typedef {"from" | "to"} Direction */
-
-/** @type {Direction} */
-let direction = "from";
+import { chosenState, choose, choosePosition, shownState } from "./state.js";
 
 /** The stack whose text stands there. */
 let written = -1;
@@ -43,6 +38,7 @@ let waiting = 0;
 export function colorStrips(state, head) {
   if (written !== state.stack) write(state.stack);
   const stack = stackAt(state.stack);
+  const { direction } = state;
   const colored = direction === "from" ? spans.key : isSelf(stack) ? spans.key : spans.query;
   // In self-attention the chosen query is the token that "to" asks about: one text, one choice.
   const target = isSelf(stack) ? state.q : state.k;
@@ -144,11 +140,23 @@ function stopAt({ stack, q, k }) {
 function write(stackIndex) {
   const stack = stackAt(stackIndex);
   written = stackIndex;
-  find("#strip-query").hidden = isSelf(stack);
   spans = {
-    query: isSelf(stack) ? [] : writeAxis(find("#strip-query .strip"), stack.query),
-    key: writeAxis(find("#strip-key .strip"), keyAxis(stack)),
+    query: writeStrip("query", isSelf(stack) ? null : stack.query),
+    key: writeStrip("key", keyAxis(stack)),
   };
+}
+
+/**
+ * Writes the text of an axis; there is none on a map and among channels.
+ * @param {"query" | "key"} side
+ * @param {import("./types").Axis | null} axis
+ */
+function writeStrip(side, axis) {
+  const strip = find(`#strip-${side}`);
+  const { conditions } = stackAt(written);
+  const asks = conditions.includes(side === "query" ? "matrix" : "text");
+  strip.hidden = !axis || !asks || /^(grid|channels)$/.test(axis.kind);
+  return axis && !strip.hidden ? writeAxis(find(".strip", strip), axis) : [];
 }
 
 /**
@@ -192,8 +200,7 @@ function fade(place) {
   place.classList.toggle("cut", place.scrollHeight > place.clientHeight + 4);
 }
 
-/** @param {() => void} redraw */
-export function listenToStrips(redraw) {
+export function listenToStrips() {
   const watcher = new ResizeObserver((changes) => {
     for (const { target } of changes) fade(/** @type {HTMLElement} */ (target));
   });
@@ -201,42 +208,23 @@ export function listenToStrips(redraw) {
   for (const place of findAll(".strip")) watcher.observe(place, { box: "border-box" });
   for (const input of findAll("[name=direction]")) {
     input.addEventListener("change", () => {
-      setDirection(/** @type {Direction} */ (/** @type {HTMLInputElement} */ (input).value));
-      redraw();
+      const { value } = /** @type {HTMLInputElement} */ (input);
+      choose({ direction: value === "to" ? "to" : "from" });
     });
   }
   for (const which of /** @type {const} */ (["query", "key"])) {
     const place = find(`#strip-${which}`);
     place.addEventListener("click", (event) => {
       const token = tokenOf(event.target);
-      if (token) chooseToken(which, Number(token.dataset.position));
+      if (token) choosePosition(which, Number(token.dataset.position));
     });
     place.addEventListener("keydown", (event) => walk(which, event));
   }
 }
 
-/** @param {Direction} which */
-function setDirection(which) {
-  direction = which;
-  const input = find(`[name=direction][value=${which}]`);
-  /** @type {HTMLInputElement} */ (input).checked = true;
-}
-
 /** @param {EventTarget | null} target */
 const tokenOf = (target) =>
   /** @type {HTMLElement | null} */ (target instanceof Element ? target.closest(".tk") : null);
-
-/**
- * A token of the queries asks what it looks at, one of the keys what looks at it; in
- * self-attention a token is both, and the direction stays.
- * @param {"query" | "key"} which
- * @param {number} position
- */
-function chooseToken(which, position) {
-  if (isSelf(stackAt(chosenState().stack))) return choose({ q: position });
-  setDirection(which === "query" ? "from" : "to");
-  choose(which === "query" ? { q: position } : { k: position });
-}
 
 /**
  * @param {"query" | "key"} which
@@ -251,5 +239,5 @@ function walk(which, event) {
   const row = isSelf(stackAt(shownState().stack)) ? spans.key : spans[which];
   const next = row[(Number(token.dataset.position) + step + row.length) % row.length];
   next.focus();
-  chooseToken(which, Number(next.dataset.position));
+  choosePosition(which, Number(next.dataset.position));
 }

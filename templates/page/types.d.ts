@@ -4,6 +4,9 @@ export interface Manifest {
   encoding: "float32" | "u16" | "u8";
   examples: Example[];
   stacks: Stack[];
+  pictures: { width: number; height: number; channels: number }[];
+  confusion: { labels: string[]; counts: number[][] } | null;
+  training: { panels: Curve[][]; chosen: number | null } | null;
   /** Everything that was checked of some map. */
   checks: Check[];
   ramps: { light: string[]; dark: string[] };
@@ -14,6 +17,22 @@ export interface Example {
   name: string;
   /** Its stacks, one per attention group. */
   stacks: number[];
+  /** Number of the picture that went in, if it is one. */
+  picture: number | null;
+  /** What it should be, in words; empty if that is not known. */
+  class: string;
+  /** Null where the output or the target is not known. */
+  right: boolean | null;
+  /** Numbers of the classes, or -1. */
+  target: number;
+  output: number;
+}
+
+export interface Curve {
+  name: string;
+  steps: number[];
+  /** Null where it was no finite number. */
+  values: (number | null)[];
 }
 
 /** The layers of one attention group of one example; all share query and key positions. */
@@ -36,6 +55,8 @@ export interface Stack {
   query: Axis;
   /** Null when keys are the same positions as queries. */
   key: Axis | null;
+  /** Numbers of the pictures that queries and keys are cells of. */
+  pictures: [number | null, number | null];
   firstBlock: number;
   headsPerBlock: number;
   atlas: { id: string; width: number; height: number };
@@ -70,6 +91,10 @@ export interface Axis {
   special: number[];
   /** Positions of each word, in reading order. */
   words: number[][];
+  /** Of a grid: its rows and columns, and what stands before its cells. */
+  height?: number;
+  width?: number;
+  leading?: string[];
 }
 
 export interface Statistics {
@@ -91,6 +116,36 @@ export interface State {
   k: number;
   exponent: number;
   hidden: boolean;
+  /** Whether views show what the query looks at, or what looks at the key. */
+  direction: "from" | "to";
+  /** Of the weights over a picture. */
+  opacity: number;
+  /** Which examples are listed. */
+  filter: "all" | "right" | "wrong";
+  /** The chosen cell of the confusion, or -1. */
+  target: number;
+  output: number;
+}
+
+/** Weights over the cells of a grid, as a map shows them. */
+export interface GridMap {
+  /** Tells it from all others, in the addresses of its picture and its outline. */
+  id: string;
+  columns: number;
+  rows: number;
+  /** Weight of each cell, row by row. */
+  values: Float32Array;
+  /** Which cells a mask permits; null where it permits all. */
+  allowed: boolean[] | null;
+  /** Cells that a reference links with the chosen position. */
+  linked: boolean[] | null;
+  /** Where the colors begin and end. */
+  low: number;
+  high: number;
+  linear: boolean;
+  picture: number | null;
+  /** The chosen cell, or -1. */
+  cell: number;
 }
 
 /** One line of a tooltip: a label and its value. */

@@ -16,6 +16,7 @@ import { showTip } from "./tooltip.js";
  * @property {Signals} told
  * @property {boolean} onScreen
  * @property {Sizing} size
+ * @property {(signals: Signals) => Signals} own what it is told of the signals of all
  */
 
 /** @typedef {(width: number) => { width: number, height?: number }} Sizing */
@@ -54,15 +55,25 @@ export const chartNamed = (name) => charts.get(name) ?? null;
 export const allCharts = () => [...charts.values()];
 
 /**
+ * @typedef {object} Options
+ * @property {Sizing} size
+ * @property {"canvas" | "svg"} [renderer]
+ * @property {string} [spec] name of its specification, if that is not its own
+ * @property {(signals: Signals) => Signals} [own]
+ */
+
+/**
  * Draws a chart into its place on the page.
  * @param {string} name
- * @param {Signals} signals
- * @param {{ place?: string, size: Sizing, renderer?: "canvas" | "svg" }} options
+ * @param {Signals} all
+ * @param {Options} options
  * @returns {Promise<Chart>}
  */
-export async function mount(name, signals, { place: id = name, size, renderer = "canvas" }) {
-  const place = find(`#chart-${id}`);
-  const spec = specs[name];
+export async function mount(name, all, options) {
+  const { size, renderer = "canvas", spec: specName = name, own = (signals) => signals } = options;
+  const place = find(`#chart-${name}`);
+  const spec = structuredClone(specs[specName]);
+  const signals = own(all);
   for (const signal of spec.signals)
     if (signal.name in signals) signal.value = signals[signal.name];
   const { width, height } = size(place.clientWidth);
@@ -78,7 +89,7 @@ export async function mount(name, signals, { place: id = name, size, renderer = 
   /** @type {Set<string>} */
   const listensTo = new Set(spec.signals.map((/** @type {{ name: string }} */ s) => s.name));
   /** @type {Chart} */
-  const chart = { name, view, place, listensTo, told: { ...signals }, onScreen: true, size };
+  const chart = { name, view, place, listensTo, told: { ...signals }, onScreen: true, size, own };
   charts.set(name, chart);
   await view.runAsync();
   followWidth(chart);
@@ -99,6 +110,25 @@ function initialize(view, place) {
   place.removeAttribute("aria-roledescription");
   if (role) place.setAttribute("role", role);
   if (label) place.setAttribute("aria-label", label);
+}
+
+/**
+ * Column and row of the grid under the pointer, which may lie beyond its ends.
+ * @param {Chart} chart
+ * @param {MouseEvent} event
+ * @returns {[number, number] | null}
+ */
+export function placeUnder({ view, place }, event) {
+  const drawing = place.querySelector("canvas");
+  if (!drawing) return null;
+  const box = drawing.getBoundingClientRect();
+  // Where the style sheet shrinks a chart to its place, it is drawn smaller than Vega knows.
+  const grown = parseFloat(drawing.style.width) / box.width;
+  const [left, top] = view.origin();
+  const padding = view.padding();
+  const x = (event.clientX - box.left) * grown - left - padding.left;
+  const y = (event.clientY - box.top) * grown - top - padding.top;
+  return [Math.floor(view.scale("x").invert(x)), Math.floor(view.scale("y").invert(y))];
 }
 
 /** @param {Chart} chart */
@@ -146,10 +176,11 @@ export async function tellHidden() {
 
 /**
  * @param {Chart} chart
- * @param {Signals} signals
+ * @param {Signals} all
  */
-export async function tell(chart, signals) {
+export async function tell(chart, all) {
   let changed = false;
+  const signals = chart.own(all);
   const elsewhere = signals.stack !== chart.told.stack;
   for (const [name, value] of Object.entries(signals)) {
     if (!chart.listensTo.has(name) || chart.told[name] === value) continue;
@@ -157,6 +188,7 @@ export async function tell(chart, signals) {
     chart.view.signal(name, value);
     changed = true;
   }
+  chart.told.stack = signals.stack;
   if (elsewhere) fit(chart);
   if (changed) await chart.view.runAsync();
 }

@@ -9,7 +9,7 @@ from attnreport.analysis import (
     visible_text,
     word_spans,
 )
-from attnreport.recording import GridAxis, ItemAxis, TokenAxis
+from attnreport.recording import ChannelAxis, GridAxis, ItemAxis, TokenAxis
 
 
 def written(tokens, special=(), words=()):
@@ -99,7 +99,8 @@ def test_labels_of_any_axis():
     assert display_labels(ItemAxis(("##a", "two\nlines"))) == ("##a", "two⏎lines")
     assert display_labels(TokenAxis(("##a", ""))) == ("a", "∅")
     assert display_labels(ItemAxis(("", "shoe"))) == ("∅", "shoe")
-    assert display_labels(GridAxis(1, 2, ("class",))) == ("class", "0,0", "0,1")
+    assert display_labels(GridAxis(1, 2, ("class",))) == ("class", "cell 0,0", "cell 0,1")
+    assert display_label(ChannelAxis(3), 2) == "channel 2"
 
 
 def test_word_pieces_and_punctuation_are_written_together():

@@ -4,8 +4,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from attnreport.recording import AttentionMap, Example, Recording, TokenAxis, recording_from_arrays
+from attnreport.recording import (
+    AttentionMap,
+    Example,
+    GridAxis,
+    Picture,
+    Recording,
+    TokenAxis,
+    recording_from_arrays,
+)
 from attnreport.report import render_report
+from tests.report.picture_recordings import picture_recording
 from tests.report.recordings import (
     chosen_layers_recording,
     hostile_recording,
@@ -70,6 +79,36 @@ def strong_recording() -> Recording:
     return recording_from_arrays(weights.astype(np.float32), axis, normalized=False)
 
 
+def windows_recording() -> Recording:
+    """Attention among the cells of a grid in windows of 2 x 2, without a picture."""
+    grid = GridAxis(4, 4)
+    rows, columns = np.divmod(np.arange(16), 4)
+    window = rows // 2 * 2 + columns // 2
+    mask = window[:, np.newaxis] == window
+    weights = np.where(mask, 1.0 + np.arange(16), 0)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    attention = AttentionMap(
+        "stage.0", weights.astype(np.float32)[np.newaxis], grid, grid, mask=mask
+    )
+    return Recording((Example("windows", (attention,)),))
+
+
+def caption_recording() -> Recording:
+    """Three words that look at the cells of a picture, one of them at each."""
+    picture = Picture(np.full((8, 8, 3), (30, 90, 200), np.uint8))
+    grid = GridAxis(2, 2, picture=picture)
+    weights = np.full((1, 3, 4), 0.1, np.float32)
+    weights[0, range(3), range(3)] = 0.7
+    attention = AttentionMap(
+        "decoder.cross", weights, TokenAxis(("a", "blue", "sky")), grid, kind="cross"
+    )
+    return Recording((Example("sky", (attention,), output="a blue sky", picture=picture),))
+
+
+# A name that ends scripts, one that turns around, and one of several code points.
+HOSTILE_CLASSES = ("</script><img src=x onerror=alert(1)>", "\u202edlrow", "👩‍👩‍👧‍👦")
+
+
 REPORTS: dict[str, Callable[[], str]] = {
     "self": lambda: render_report(self_recording()),
     "layers": lambda: render_report(chosen_layers_recording()),
@@ -84,5 +123,9 @@ REPORTS: dict[str, Callable[[], str]] = {
     "causal": lambda: render_report(causal_recording()),
     "long": lambda: render_report(long_recording()),
     "strong": lambda: render_report(strong_recording()),
+    "pictures": lambda: render_report(picture_recording()),
+    "hostile-classes": lambda: render_report(picture_recording(6, classes=HOSTILE_CLASSES)),
+    "windows": lambda: render_report(windows_recording()),
+    "caption": lambda: render_report(caption_recording()),
     "strong-u8": lambda: render_report(strong_recording(), precision="u8"),
 }

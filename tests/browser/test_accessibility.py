@@ -35,7 +35,7 @@ def violations(report, axe):
     ]
 
 
-@pytest.mark.parametrize("name", ["self", "translator", "hostile"])
+@pytest.mark.parametrize("name", ["self", "translator", "hostile", "pictures"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(visit, axe, name, scheme):
     report = visit(name, color_scheme=scheme, bypass_csp=True)
@@ -43,7 +43,14 @@ def test_axe_finds_nothing(visit, axe, name, scheme):
     assert violations(report, axe) == []
 
 
-@pytest.mark.parametrize("name", ["self", "translator"])
+@pytest.mark.parametrize("stack", [0, 2])
+def test_axe_finds_nothing_in_gates_and_maps(visit, axe, stack):
+    report = visit("pictures", bypass_csp=True)
+    report.choose(stack=stack, target=1, output=2)
+    assert violations(report, axe) == []
+
+
+@pytest.mark.parametrize("name", ["self", "translator", "pictures"])
 def test_axe_finds_nothing_on_a_phone(visit, axe, name):
     report = visit(name, viewport=PHONE, is_mobile=True, has_touch=True, bypass_csp=True)
     assert violations(report, axe) == []

@@ -25,7 +25,13 @@ def window(width, height=900):
 
 @pytest.mark.parametrize(
     ("name", "width"),
-    [*((name, 320) for name in REPORT_NAMES), ("hostile", 390), ("translator", 390)],
+    [
+        *((name, 320) for name in REPORT_NAMES),
+        ("hostile", 390),
+        ("translator", 390),
+        ("pictures", 390),
+        ("hostile-classes", 320),
+    ],
 )
 def test_nothing_reaches_beyond_the_side_of_a_phone(visit, name, width):
     report = visit(name, viewport=window(width), is_mobile=True, has_touch=True)

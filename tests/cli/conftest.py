@@ -74,9 +74,14 @@ def tasks(monkeypatch, calls, tiny_recording):
 
     module.DEMOS = {
         "translator": types.SimpleNamespace(
-            description="Translates English to German.", options={"attention": ("additive", "dot")}
+            description="Translates English to German.",
+            options={"model": ("gru", "transformer"), "attention": ("additive", "dot")},
+            only_with={"attention": ("model", "gru")},
+            data="one sentence pair a line",
         ),
-        "sorting": types.SimpleNamespace(description="Sorts letters.", options={}),
+        "sorting": types.SimpleNamespace(
+            description="Sorts letters.", options={}, only_with={}, data=""
+        ),
     }
     module.expected_weights = 150
     module.run_demo = run_demo

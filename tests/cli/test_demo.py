@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from attnreport.store import load_recording
@@ -7,7 +9,14 @@ def test_the_first_demo_is_the_default(invoke, tasks, outputs, calls, tmp_path):
     result = invoke("demo")
     assert result.exit_code == 0, result.output
     assert calls.named("run_demo") == [
-        {"name": "translator", "seed": 0, "fresh": False, "progress": True}
+        {
+            "name": "translator",
+            "seed": 0,
+            "fresh": False,
+            "progress": True,
+            "quick": False,
+            "data": None,
+        }
     ]
     assert (tmp_path / "translator.html").read_text() == "a report"
     assert result.stdout == f"Report: {tmp_path / 'translator.html'} (0.008 kB)\n"
@@ -16,7 +25,8 @@ def test_the_first_demo_is_the_default(invoke, tasks, outputs, calls, tmp_path):
 def test_everything_that_is_said_is_passed_on(invoke, tasks, outputs, calls, tiny_recording):
     result = invoke(
         *("demo", "translator", "-o", "out.html", "--seed", "7", "--fresh", "-q", "--title", "T"),
-        *("--precision", "u16", "--budget", "8", "--attention", "dot"),
+        *("--precision", "u16", "--budget", "8", "--attention", "dot", "--model", "gru"),
+        *("--quick", "--data", "pairs"),
     )
     assert result.exit_code == 0, result.output
     assert calls.named("run_demo") == [
@@ -25,6 +35,9 @@ def test_everything_that_is_said_is_passed_on(invoke, tasks, outputs, calls, tin
             "seed": 7,
             "fresh": True,
             "progress": False,
+            "quick": True,
+            "data": Path("pairs"),
+            "model": "gru",
             "attention": "dot",
         }
     ]
@@ -44,7 +57,9 @@ def test_the_demos_are_listed(invoke, tasks):
     assert result.exit_code == 0
     assert result.stdout == (
         "translator  Translates English to German.\n"
-        "            --attention additive, dot\n"
+        "            --model gru, transformer\n"
+        "            --attention additive, dot (with --model gru)\n"
+        "            --data one sentence pair a line\n"
         "sorting     Sorts letters.\n"
     )
 

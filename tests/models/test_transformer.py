@@ -11,6 +11,7 @@ from flax import nnx
 from attnreport import capture_attention
 from attnreport.models import LanguageModel, TextEncoder, Transformer, TransformerSizes
 from attnreport.models.transformer import PADDING
+from attnreport.models.transformer_decoding import write_greedily
 from attnreport.models.transformer_layers import TransformerLayer, TransformerStack, sinusoids
 from tests.nn.family import drawn
 from tests.nn.slow import exact, numbers
@@ -165,3 +166,17 @@ def test_dropout_acts_in_training_only():
 def test_in_bfloat16_it_computes_in_bfloat16():
     model = LanguageModel(9, SIZES, dtype=jnp.bfloat16, rngs=nnx.Rngs(0))
     assert model(SOURCE).dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("end_of_first", [None, 2])
+def test_greedy_words_are_the_likeliest_up_to_the_end(model, end_of_first):
+    """Written with caches, and scored in one pass."""
+    words = write_greedily(model, SOURCE, length=6, end=-1)
+    # A word that it wrote stands for the end marker now.
+    end = -1 if end_of_first is None else int(words[0, end_of_first])
+    words = write_greedily(model, SOURCE, length=6, end=end)
+    before = jnp.concatenate([jnp.ones((2, 1), words.dtype), words[:, :-1]], axis=1)
+    logits = model(SOURCE, before).at[..., :2].set(-jnp.inf)
+    ended = jnp.cumsum(before == end, axis=1) > 0
+    assert np.array_equal(words, jnp.where(ended, PADDING, logits.argmax(axis=-1)))
+    assert (end_of_first is None) == (not ended[0].any())

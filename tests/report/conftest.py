@@ -2,6 +2,7 @@ import pytest
 
 from attnreport.report import render_report
 from tests.report.page_parser import Node, parse_page
+from tests.report.picture_recordings import picture_recording
 from tests.report.recordings import (
     hostile_recording,
     self_recording,
@@ -14,6 +15,7 @@ RECORDINGS = {
     "smallest": smallest_recording,
     "translator": translator_recording,
     "hostile": hostile_recording,
+    "pictures": lambda: picture_recording(5),
 }
 
 

@@ -55,6 +55,14 @@ class Node:
         """The data in the inert script with the id."""
         return json.loads(self.by_id(name).text)
 
+    def manifest(self) -> Any:
+        """The manifest, with its axes where stacks name them by number."""
+        found = self.json("manifest")
+        for stack in found["stacks"]:
+            for side in ("query", "key"):
+                stack[side] = None if stack[side] is None else found["axes"][stack[side]]
+        return found
+
     def outline(self) -> tuple[Any, ...]:
         """The structure alone: element names and, of each, the names of its attributes."""
         names = tuple(sorted(self.attributes))

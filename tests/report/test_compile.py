@@ -14,7 +14,7 @@ COMPILED = json.loads(read_text("static/charts.json"))["charts"]
 NAMES = sorted(COMPILED)
 # What the build of Vega in the page draws and lays out; manifest.json lists the transforms.
 BUILT = set(json.loads(read_text("static/vega/manifest.json"))["transforms"])
-MARKS = {"group", "image", "rect", "rule", "symbol", "text"}
+MARKS = {"group", "image", "line", "rect", "rule", "symbol", "text"}
 
 
 def objects(value: Any) -> Iterator[dict[str, Any]]:

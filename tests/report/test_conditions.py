@@ -23,26 +23,30 @@ def conditional(page):
     ]
 
 
+def conditions_of(recording, index=0):
+    stacks = stacks_of(recording)
+    return page_conditions(stacks[index], stacks, recording)
+
+
 def test_the_templates_ask_for_every_condition(pages):
     asked = {condition for page in pages.values() for condition, _ in conditional(page)}
-    (stack,) = stacks_of(smallest_recording())
-    assert asked == set(page_conditions(stack, [stack]))
+    assert asked == set(conditions_of(smallest_recording()))
 
 
 def test_the_page_opens_with_the_parts_of_its_first_stack(pages):
     for page in pages.values():
-        manifest = page.json("manifest")
+        manifest = page.manifest()
         holding = manifest["stacks"][manifest["start"]["stack"]]["conditions"]
         assert all(shown == (condition in holding) for condition, shown in conditional(page))
 
 
 def test_what_holds_for_a_sentence_and_for_a_translation():
-    recording = self_recording()
-    (stack,) = stacks_of(recording)
-    holding = {name for name, true in page_conditions(stack, [stack]).items() if true}
-    assert holding == {"many-heads", "one-axis", "special", "normalized"}
-    stacks = stacks_of(translator_recording())
-    cross = page_conditions(stacks[2], stacks)
+    holding = {name for name, true in conditions_of(self_recording()).items() if true}
+    assert holding == {
+        *("many-heads", "one-axis", "special", "normalized", "no-gate"),
+        *("matrix", "row", "lines", "text", "direction"),
+    }
+    cross = conditions_of(translator_recording(), 2)
     assert cross["two-axes"]
     assert cross["reference"]
     assert cross["many-groups"]
@@ -56,8 +60,8 @@ def test_a_reader_is_told_when_lines_are_left_out():
     for count in (int(most[1]), int(most[1]) + 1):
         weights = np.full((1, 1, 1, count), 1 / count, dtype=np.float32)
         keys = [str(key) for key in range(count)]
-        (stack,) = stacks_of(Recording.from_arrays(weights, ["x"], key_tokens=keys))
-        assert page_conditions(stack, [stack])["many-lines"] == (count > int(most[1]))
+        recording = Recording.from_arrays(weights, ["x"], key_tokens=keys)
+        assert conditions_of(recording)["many-lines"] == (count > int(most[1]))
 
 
 def test_a_template_that_asks_for_something_unknown_is_an_error(tmp_path):

@@ -9,6 +9,7 @@ from jinja2 import meta, nodes
 
 from attnreport._resources import templates_root
 from attnreport.report.assets import Assets
+from attnreport.report.blocks import Block
 from attnreport.report.context import (
     CheckRow,
     ExampleCard,
@@ -19,7 +20,6 @@ from attnreport.report.context import (
     ReportContext,
 )
 from attnreport.report.environment import template_environment
-from attnreport.report.page_data import Block
 
 
 def template_names() -> list[str]:

@@ -24,7 +24,7 @@ def test_the_findings_of_hostile_texts_are_plain_items(pages):
 
 
 def test_the_manifest_gives_back_the_very_tokens(pages):
-    manifest = pages["hostile"].json("manifest")
+    manifest = pages["hostile"].manifest()
     for stack in manifest["stacks"]:
         assert stack["query"]["labels"] == HOSTILE
         assert stack["group"] == HOSTILE[2]

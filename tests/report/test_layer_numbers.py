@@ -17,13 +17,13 @@ def page():
 
 
 def test_the_scripts_learn_the_numbers(page):
-    (stack,) = page.json("manifest")["stacks"]
+    (stack,) = page.manifest()["stacks"]
     assert stack["layerNumbers"] == [3, 5]
     assert stack["start"]["layer"] in (0, 1)
 
 
 def test_the_numbers_of_whole_stacks_are_their_places(pages):
-    for stack in pages["translator"].json("manifest")["stacks"]:
+    for stack in pages["translator"].manifest()["stacks"]:
         assert stack["layerNumbers"] == list(range(len(stack["heads"])))
 
 
@@ -79,12 +79,12 @@ def test_a_split_group_keeps_its_numbers():
 
     maps = tuple(layer(length) for length in (4, 8, 4))
     page = parse_page(render_report(Recording((Example("x", maps),))))
-    stacks = page.json("manifest")["stacks"]
+    stacks = page.manifest()["stacks"]
     assert [stack["layerNumbers"] for stack in stacks] == [[0, 2], [1]]
 
 
 def test_every_weight_stays_with_its_layer(page):
-    (stack,) = page.json("manifest")["stacks"]
+    (stack,) = page.manifest()["stacks"]
     assert stack["names"] == ["layer 3", "layer 5"]
-    whole = parse_page(render_report(self_recording(layers=6))).json("manifest")["stacks"][0]
+    whole = parse_page(render_report(self_recording(layers=6))).manifest()["stacks"][0]
     assert stack["statistics"] == [*whole["statistics"][9:12], *whole["statistics"][15:18]]

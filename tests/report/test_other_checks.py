@@ -112,7 +112,7 @@ def test_a_router_can_be_shown(normalized):
         normalized=normalized,
     )
     page = parse_page(render_report(Recording((Example("x", (router,)),))))
-    (stack,) = page.json("manifest")["stacks"]
+    (stack,) = page.manifest()["stacks"]
     assert stack["kind"] == "router"
     assert ("normalized" in stack["conditions"]) == normalized
     assert stack["key"]["labels"] == list(experts.items)

@@ -24,7 +24,7 @@ def page_of(recording, **options):
 
 def weights_in(page, index):
     """All heads of a stack, as its blocks in the page say: `[head][query][key]`."""
-    manifest = page.json("manifest")
+    manifest = page.manifest()
     stack = manifest["stacks"][index]
     queries = len(stack["query"]["labels"])
     keys = len((stack["key"] or stack["query"])["labels"])
@@ -57,7 +57,7 @@ def test_every_weight_of_a_small_recording_is_in_the_page_exactly(make):
 def test_heads_of_long_texts_come_in_several_blocks():
     recording = Recording.from_arrays(striped_weights(2, 5, 100), [str(i) for i in range(100)])
     page = page_of(recording)
-    assert page.json("manifest")["stacks"][0]["headsPerBlock"] == 6
+    assert page.manifest()["stacks"][0]["headsPerBlock"] == 6
     expected = np.concatenate([m.array() for m in recording.examples[0].maps])
     assert (weights_in(page, 0).astype(np.float32) == expected).all()
 
@@ -66,7 +66,7 @@ def test_heads_of_long_texts_come_in_several_blocks():
 def test_a_chosen_precision_stays_within_half_a_step(precision, steps):
     recording = self_recording()
     page = page_of(recording, precision=precision)
-    assert page.json("manifest")["encoding"] == precision
+    assert page.manifest()["encoding"] == precision
     expected = np.concatenate([m.array() for m in recording.examples[0].maps]).astype(np.float64)
     error = np.abs(np.sqrt(weights_in(page, 0)) - np.sqrt(expected))
     assert error.max() <= 0.5 / steps + 1e-6
@@ -75,7 +75,7 @@ def test_a_chosen_precision_stays_within_half_a_step(precision, steps):
 
 def test_masks_say_where_queries_may_not_look(pages):
     page = pages["translator"]
-    encoder, decoder, _ = page.json("manifest")["stacks"][:3]
+    encoder, decoder, _ = page.manifest()["stacks"][:3]
     assert encoder["masks"] == [None, None]
     (mask,) = decoder["masks"]
     length = len(decoder["query"]["labels"])
@@ -93,19 +93,19 @@ def test_layers_with_equal_masks_share_a_block_and_others_do_not():
         weights = weights / weights.sum(axis=-1, keepdims=True)
         maps.append(AttentionMap(name, weights.astype(np.float32), axis, axis, mask=mask))
     page = page_of(Recording((Example("x", tuple(maps)),)))
-    first, second, third, fourth = page.json("manifest")["stacks"][0]["masks"]
+    first, second, third, fourth = page.manifest()["stacks"][0]["masks"]
     assert first == second
     assert third["id"] != first["id"]
     assert (first["heads"], third["heads"], fourth) == (1, 2, None)
 
 
 def test_references_are_listed_pair_by_pair(pages):
-    cross = pages["translator"].json("manifest")["stacks"][2]
+    cross = pages["translator"].manifest()["stacks"][2]
     assert cross["reference"] == [[[i, i] for i in range(6)]]
 
 
 def test_self_attention_names_its_positions_once(pages):
-    encoder, _, cross = pages["translator"].json("manifest")["stacks"][:3]
+    encoder, _, cross = pages["translator"].manifest()["stacks"][:3]
     assert encoder["key"] is None
     assert cross["key"]["labels"] == encoder["query"]["labels"]
     assert encoder["query"]["special"] == [5]
@@ -113,22 +113,28 @@ def test_self_attention_names_its_positions_once(pages):
 
 
 def test_the_report_opens_on_attention_with_a_reference_if_there_is_some(pages):
-    assert pages["translator"].json("manifest")["start"]["stack"] == 2
-    assert pages["self"].json("manifest")["start"]["stack"] == 0
+    assert pages["translator"].manifest()["start"]["stack"] == 2
+    assert pages["self"].manifest()["start"]["stack"] == 0
+
+
+def positions(axis):
+    if axis["kind"] == "grid":
+        return len(axis["leading"]) + axis["height"] * axis["width"]
+    return axis["count"] if axis["kind"] == "channels" else len(axis["labels"])
 
 
 def test_the_first_place_to_look_at_lies_inside(page):
-    manifest = page.json("manifest")
+    manifest = page.manifest()
     for stack in manifest["stacks"]:
         start = stack["start"]
         assert start["layer"] < len(stack["heads"])
         assert start["head"] < stack["heads"][start["layer"]]
-        assert start["q"] < len(stack["query"]["labels"])
-        assert start["k"] < len((stack["key"] or stack["query"])["labels"])
+        assert start["q"] < positions(stack["query"])
+        assert start["k"] < positions(stack["key"] or stack["query"])
 
 
 def test_every_head_has_its_statistics(page):
-    for stack in page.json("manifest")["stacks"]:
+    for stack in page.manifest()["stacks"]:
         assert len(stack["statistics"]) == sum(stack["heads"])
         for statistics in stack["statistics"]:
             assert statistics["facts"]
@@ -166,7 +172,7 @@ def test_weights_above_one_are_shown_as_they_are(precision):
         weights.astype(np.float32), ["a", "b", "c", "d"], normalized=False
     )
     page = page_of(recording, precision=precision)
-    (stack,) = page.json("manifest")["stacks"]
+    (stack,) = page.manifest()["stacks"]
     largest = float(recording.examples[0].maps[0].array().max())
     assert stack["largest"] == largest > 1
     error = np.abs(weights_in(page, 0) - recording.examples[0].maps[0].array()).max()
@@ -180,15 +186,15 @@ def test_weights_above_one_are_shown_as_they_are(precision):
 
 
 def test_no_weight_of_a_gate_or_of_attention_that_sums_to_one_is_larger_than_one(page):
-    assert {stack["largest"] for stack in page.json("manifest")["stacks"]} == {1.0}
+    assert {stack["largest"] for stack in page.manifest()["stacks"]} == {1.0}
     gate = Recording.from_arrays(softmax_weights(1, 2, 2)[np.newaxis], ["a", "b"], kind="gate")
-    assert page_of(gate).json("manifest")["stacks"][0]["largest"] == 1.0
+    assert page_of(gate).manifest()["stacks"][0]["largest"] == 1.0
 
 
 def test_what_is_drawn_and_read_is_sent_where_it_is_not_the_label():
     labels = ["[CLS]", "quick", "##er", "Ġfox", "", "a\nb"]
     recording = Recording.from_arrays(softmax_weights(1, 6, 6)[np.newaxis], labels)
-    query = page_of(recording).json("manifest")["stacks"][0]["query"]
+    query = page_of(recording).manifest()["stacks"][0]["query"]
     assert query["labels"] == labels
     assert query["drawn"] == {"4": "∅", "5": "a⏎b"}
     assert query["read"] == {"2": "er", "3": "fox", "4": "∅", "5": "a⏎b"}

@@ -178,5 +178,6 @@ def test_every_place_for_words_is_filled_and_every_word_has_a_place(pages):
         for node in page.walk()
         if "data-show" in node.attributes
     }
-    source = templates_root().joinpath("page", "captions.js").read_text(encoding="utf-8")
+    scripts = templates_root().joinpath("page").iterdir()
+    source = "".join(script.read_text(encoding="utf-8") for script in scripts)
     assert places == set(re.findall(r'\bshow\("([\w-]+)"', source))

@@ -94,7 +94,7 @@ def test_the_table_of_colors_starts_and_ends_with_the_ramp(ramp):
 
 
 def test_the_page_gets_the_same_ramps(page):
-    assert page.json("manifest")["ramps"] == {"light": list(LIGHT), "dark": list(DARK)}
+    assert page.manifest()["ramps"] == {"light": list(LIGHT), "dark": list(DARK)}
 
 
 def test_hex_colors_are_read():

@@ -52,7 +52,7 @@ def recording_of(*layers, examples=1):
 
 def statements(page, stack=0):
     """What the page says of each layer: outcome, name, value and detail."""
-    manifest = page.json("manifest")
+    manifest = page.manifest()
     found = manifest["stacks"][stack]["checks"]
     return [[tuple(manifest["checks"][number]) for number in layer] for layer in found]
 
@@ -83,7 +83,7 @@ def line(comment):
 
 def test_every_map_says_how_it_was_proved(page):
     recording = proved.proved_recording()
-    assert len(recording.examples) == len(page.json("manifest")["stacks"]) == 2
+    assert len(recording.examples) == len(page.manifest()["stacks"]) == 2
     comments = {
         "layers.0": "multiplied out",
         "layers.1": "multiplied out",
@@ -206,7 +206,7 @@ def test_many_maps_and_examples_take_few_rows_and_little_room():
         ("form", f"60 of 120 maps: layers {', '.join(map(str, range(1, 40, 2)))}"),
         ("weights times values", "l.0 (text 0)"),
     ]
-    assert len(page.json("manifest")["checks"]) == 7
+    assert len(page.manifest()["checks"]) == 7
     for stack in range(3):
         assert [said[1][2] for said in statements(page, stack)] == ["3e-07", "2e-07"] * 20
 
@@ -242,7 +242,7 @@ def test_only_the_first_of_many_checks_have_columns():
 
 
 def test_hostile_texts_reach_the_page_as_they_are(pages):
-    found = {tuple(each) for each in pages["hostile"].json("manifest")["checks"]}
+    found = {tuple(each) for each in pages["hostile"].manifest()["checks"]}
     assert {name for _, name, *_ in found} >= set(HOSTILE)
     assert {detail for *_, detail in found} >= set(HOSTILE)
 

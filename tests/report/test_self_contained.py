@@ -95,8 +95,8 @@ def test_charts_carry_no_data_of_their_own(page):
 
 
 def test_the_block_of_the_head_that_is_drawn_first_leads(page):
-    start = page.json("manifest")["start"]
-    stack = page.json("manifest")["stacks"][start["stack"]]
+    start = page.manifest()["start"]
+    stack = page.manifest()["stacks"][start["stack"]]
     flat = sum(stack["heads"][: start["layer"]]) + start["head"]
     first = f"b{stack['firstBlock'] + flat // stack['headsPerBlock']}"
     ids = [

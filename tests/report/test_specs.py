@@ -18,7 +18,7 @@ COMPARING = {"overview", "pair"}
 
 def charts_of(recording):
     stacks = stacks_of(recording)
-    return charts_for(stacks, [group_statistics(stack.maps) for stack in stacks])
+    return charts_for(recording, stacks, [group_statistics(stack.maps) for stack in stacks])
 
 
 def cross_recording():

@@ -9,15 +9,19 @@ from attnreport.recording import (
     ChannelAxis,
     Check,
     Checks,
+    Confusion,
+    Curve,
     Example,
     FrameAxis,
     GridAxis,
     ItemAxis,
     Metric,
+    Picture,
     Recording,
     Source,
     StepAxis,
     TokenAxis,
+    Training,
 )
 
 SURROGATES = ["\ud83d", "a\udc80b", "\ud83d\ude00"]  # the last is two texts' halves, not an emoji
@@ -58,9 +62,11 @@ def assert_same() -> Callable[[object, object], None]:
 def full_recording(softmax_weights, hostile_tokens) -> Recording:
     """A recording in which every field says something, and most of it is hostile."""
     texts = [*hostile_tokens, *SURROGATES]
+    picture = Picture(np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3))
+    gray = Picture(np.full((1, 2, 1), 255, np.uint8))
     axes = [
         TokenAxis(tuple(texts), special=(0, 2), words=(None, *range(len(texts) - 1))),
-        GridAxis(2, 2, leading=("class", texts[0])),
+        GridAxis(2, 2, leading=("class", texts[0]), picture=picture),
         FrameAxis(4, 0.02),
         ItemAxis(("</script>", "", "\x00")),
         ChannelAxis(3),
@@ -115,6 +121,7 @@ def full_recording(softmax_weights, hostile_tokens) -> Recording:
                 output=texts[-1],
                 target="\x00",
                 scores={"AER": 0.1, "not a number": float("nan"), "\ud800": -0.0, "count": 3},
+                picture=(picture, gray, None)[number % 3],
             )
         )
     return Recording(
@@ -131,5 +138,13 @@ def full_recording(softmax_weights, hostile_tokens) -> Recording:
         metrics=(
             Metric("AER", 1 / 3, "On <b>all</b>.", percent=True),
             Metric("worst", float("-inf")),
+        ),
+        confusion=Confusion(tuple(texts), np.arange(len(texts) ** 2).reshape(len(texts), -1)),
+        training=Training(
+            (
+                Curve(texts[0], (0, 10, 2**60), (float("nan"), float("inf"), 0.1)),
+                Curve("accuracy", (7,), (1 / 3,)),
+            ),
+            chosen=10,
         ),
     )

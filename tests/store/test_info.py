@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from attnreport.recording import AttentionMap, Check, Checks, Example, Recording, TokenAxis
-from attnreport.store import recording_info
+from attnreport.store import SCHEMA_VERSION, recording_info
 from attnreport.store.summary import as_json, as_text
 
 
@@ -16,7 +16,7 @@ def saved(recording: Recording, tmp_path):
 def test_info_sums_up_the_groups(tmp_path, tiny_recording, cross_recording):
     info = saved(Recording.join_examples([tiny_recording, cross_recording]), tmp_path)
     assert info.location == str(tmp_path / "run.attn")
-    assert info.schema == 1
+    assert info.schema == SCHEMA_VERSION
     assert info.written_by.startswith("attnreport ")
     assert [example.name for example in info.examples] == [
         "example 0",

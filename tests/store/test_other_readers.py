@@ -63,4 +63,8 @@ def test_others_may_read_a_recording_full_of_hostile_texts(tmp_path, full_record
             expected = full_recording.examples[example].maps[layer]
             np.testing.assert_array_equal(data[f"weights_{example}_{layer}"], expected.weights)
         np.testing.assert_array_equal(data["logits_3_0"], full_recording.examples[3].maps[0].logits)
-    assert len(list(zarr.open_group(tmp_path / "run.attn", mode="r").arrays())) == 36
+        pixels = full_recording.examples[0].picture.pixels
+        np.testing.assert_array_equal(data["picture_0"], pixels)
+        assert data["picture_0"].dims == ("row_5", "column_4", "channel_3")
+        np.testing.assert_array_equal(data["confusion_0"], full_recording.confusion.counts)
+    assert len(list(zarr.open_group(tmp_path / "run.attn", mode="r").arrays())) == 39

@@ -13,12 +13,17 @@ from attnreport.recording import (
     AttentionMap,
     Check,
     Checks,
+    Confusion,
+    Curve,
     Example,
+    GridAxis,
     ItemAxis,
     Metric,
+    Picture,
     Recording,
     Source,
     TokenAxis,
+    Training,
     layer_numbers,
 )
 from attnreport.store import load_recording, save_recording
@@ -43,11 +48,17 @@ def says_something(value: object, default: object) -> bool:
 
 
 @pytest.mark.parametrize(
-    "kind", [Recording, Example, AttentionMap, Checks, Check, Source, Metric, *AXIS_TYPES]
+    "kind",
+    [
+        *(Recording, Example, AttentionMap, Checks, Check, Source, Metric, *AXIS_TYPES),
+        *(Picture, Confusion, Training, Curve),
+    ],
 )
 def test_the_full_recording_leaves_no_field_at_its_default(kind, full_recording):
     """So a field that the store forgets fails the test above."""
     found = [full_recording, full_recording.source, *full_recording.metrics]
+    found += [full_recording.confusion, full_recording.training, *full_recording.training.curves]
+    found.append(full_recording.examples[0].picture)
     for example in full_recording.examples:
         found.append(example)
         for attention in example.maps:
@@ -176,6 +187,41 @@ def test_a_recording_from_before_there_were_layer_numbers_and_other_checks_is_re
             del attention["layer"], attention["checks"]["others"]
     root.write_text(json.dumps(written))
     assert_same(load_recording(tmp_path / "run.attn"), tiny_recording)
+
+
+def test_a_recording_from_before_there_were_pictures_is_read(
+    tmp_path, assert_same, softmax_weights
+):
+    grid = GridAxis(2, 2)
+    recording = Recording(
+        (Example("a", (AttentionMap("m", softmax_weights(1, 4, 4), grid, grid),)),)
+    )
+    recording.save(tmp_path / "run.attn")
+    root = tmp_path / "run.attn" / "zarr.json"
+    written = json.loads(root.read_text())
+    description = written["attributes"]["attnreport"]
+    description["schema"] = 1
+    del description["confusion"], description["training"], description["examples"][0]["picture"]
+    assert "picture" not in description["axes"][0]
+    root.write_text(json.dumps(written))
+    assert_same(load_recording(tmp_path / "run.attn"), recording)
+
+
+def test_a_picture_is_stored_once_and_is_shared_again_when_it_is_read(tmp_path, softmax_weights):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
+    grids = [GridAxis(height, 2, picture=Picture(pixels)) for height in (2, 3)]
+    maps = tuple(
+        AttentionMap(
+            "m", softmax_weights(1, len(grid), len(grid)), grid, grid, group=str(grid.height)
+        )
+        for grid in grids
+    )
+    recording = Recording((Example("a", maps, picture=Picture(pixels.copy())),))
+    recording.save(tmp_path / "run.attn")
+    assert len(list(tmp_path.glob("run.attn/picture_*"))) == 1
+    found = load_recording(tmp_path / "run.attn").examples[0]
+    assert found.picture is found.maps[0].key.picture is found.maps[1].key.picture
+    np.testing.assert_array_equal(found.picture.pixels, pixels)
 
 
 def test_a_layer_keeps_its_number_on_disk(tmp_path, softmax_weights):

@@ -1,13 +1,22 @@
+import dataclasses
 from collections.abc import Callable
 
 import pytest
 
-from attnreport.tasks.corpus import CorpusSizes
-from attnreport.tasks.grammar.lexicon import lexicon
-from attnreport.tasks.grammar.trees import Adjunct, Clause, NounPhrase, Pronoun, Statement
-from attnreport.tasks.grammar.verb_forms import BE
-from attnreport.tasks.training import TrainingPlan
-from tests.tasks.saying import texts
+from attnreport.models.transformer_layers import TransformerSizes
+from attnreport.tasks.training import Schedule
+from attnreport.tasks.translation.corpus import CorpusSizes
+from attnreport.tasks.translation.grammar.lexicon import lexicon
+from attnreport.tasks.translation.grammar.trees import (
+    Adjunct,
+    Clause,
+    NounPhrase,
+    Pronoun,
+    Statement,
+)
+from attnreport.tasks.translation.grammar.verb_forms import BE
+from attnreport.tasks.translation.plan import RecurrentSizes, TranslationPlan
+from tests.tasks.translation.saying import texts
 
 
 def nominal(text: str) -> NounPhrase | Pronoun:
@@ -68,16 +77,21 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def small_plan() -> TrainingPlan:
+def small_plan() -> TranslationPlan:
     """A training of a few seconds, which learns little."""
-    return TrainingPlan(
+    return TranslationPlan(
         CorpusSizes(train=800, validation=60, test=80, longest=7),
-        embedding=12,
-        hidden=16,
-        scoring=12,
-        epochs=2,
+        Schedule(epochs=2),
+        RecurrentSizes(embedding=12, hidden=16, scoring=12),
         batch=32,
     )
+
+
+@pytest.fixture(scope="session")
+def transformer_plan(small_plan) -> TranslationPlan:
+    """The same with a Transformer of two layers of two heads."""
+    sizes = TransformerSizes(features=16, heads=2, layers=2, feed_forward=24)
+    return dataclasses.replace(small_plan, sizes=sizes)
 
 
 @pytest.fixture

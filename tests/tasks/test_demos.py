@@ -1,11 +1,14 @@
+import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from attnreport._errors import UnknownNameError
 from attnreport.models.looking import ATTENTIONS
 from attnreport.tasks import DEMOS, run_demo
+from attnreport.tasks.demos import quick_notes
 
 
 def test_the_translation_is_a_demo():
@@ -23,26 +26,57 @@ def test_an_unknown_demo_is_refused_with_the_known_names():
 
 
 def test_choices_are_those_of_the_model():
-    assert DEMOS["translation"].options == {"attention": tuple(ATTENTIONS)}
+    assert DEMOS["translation"].options["attention"] == tuple(ATTENTIONS)
 
 
 def test_an_unknown_option_or_choice_is_refused_with_the_known_ones():
-    with pytest.raises(UnknownNameError, match=r"no option 'layers'\. Its options are attention"):
+    with pytest.raises(UnknownNameError, match=r"no option 'layers'\. Its options are model"):
         run_demo("translation", layers="3")
     with pytest.raises(UnknownNameError, match=r"no attention 'soft'\. Choose one of additive"):
         run_demo("translation", attention="soft")
 
 
 def test_what_is_said_reaches_the_demo(monkeypatch, tiny_recording):
-    from attnreport.tasks import translation
+    from attnreport.tasks.translation import recording
 
     said = {}
     monkeypatch.setattr(
-        translation, "record_translation", lambda **options: said.update(options) or tiny_recording
+        recording, "record_translation", lambda **options: said.update(options) or tiny_recording
     )
-    options = {"seed": 3, "fresh": True, "progress": False, "attention": "local-p"}
+    options = {"seed": 3, "fresh": True, "progress": False, "quick": True, "attention": "local-p"}
     assert run_demo("translation", **options) is tiny_recording
     assert said == options
+    run_demo("translation", data="pairs")
+    assert said["data"] == Path("pairs")
+
+
+def test_options_that_do_not_go_together_are_refused():
+    with pytest.raises(UnknownNameError) as error:
+        run_demo("translation", model="transformer", attention="dot")
+    assert str(error.value) == (
+        "Of the demo translation, attention is a choice of model 'gru', and 'transformer' has "
+        "none. Leave out either attention or model."
+    )
+
+
+def test_data_for_a_demo_without_a_loader_are_refused(monkeypatch):
+    demo = dataclasses.replace(DEMOS["translation"], data="")
+    monkeypatch.setitem(DEMOS, "translation", demo)
+    with pytest.raises(UnknownNameError, match=r"takes no data of your own\. Leave them out"):
+        run_demo("translation", data="pairs")
+
+
+def test_what_options_need_exists():
+    for demo in DEMOS.values():
+        for option, (other, choice) in demo.only_with.items():
+            assert option in demo.options
+            assert choice in demo.options[other]
+
+
+def test_a_quick_training_is_told():
+    assert quick_notes(quick=False) == ()
+    (note,) = quick_notes(quick=True)
+    assert "quick" in note
 
 
 def test_listing_the_demos_loads_no_jax():

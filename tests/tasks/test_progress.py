@@ -15,7 +15,7 @@ def terminal(monkeypatch) -> Console:
 
 
 def test_the_bar_shows_loss_accuracy_and_time_left(terminal, capsys):
-    with TrainingProgress(shown=True) as watcher:
+    with TrainingProgress("sentences right", shown=True) as watcher:
         watcher.begin(200, 40)
         for _ in range(20):
             watcher.step(Losses(0.125, 0.5))
@@ -28,7 +28,7 @@ def test_the_bar_shows_loss_accuracy_and_time_left(terminal, capsys):
 
 
 def test_nothing_is_shown_if_that_is_wanted(capsys):
-    with TrainingProgress(shown=False) as watcher:
+    with TrainingProgress("", shown=False) as watcher:
         watcher.begin(10, 0)
         watcher.step(Losses(1.0, 0.0))
         watcher.validated(0.5)

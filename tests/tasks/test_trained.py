@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,120 +11,152 @@ from flax import nnx
 from attnreport.tasks import trained as module
 from attnreport.tasks.cache import cache_key
 from attnreport.tasks.progress import TrainingProgress
-from attnreport.tasks.trained import TrainedTranslator, trained_translator
+from attnreport.tasks.trained import TrainedModel, trained_model
+from tests.tasks.comparing import Comparing, ComparingPlan, comparing_recipe
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
+PLAN = ComparingPlan()
+RECIPE = comparing_recipe(PLAN)
+
 
 @pytest.fixture(scope="module")
-def kept(small_plan, tmp_path_factory) -> tuple[TrainedTranslator, Path]:
+def kept(tmp_path_factory) -> tuple[TrainedModel, Path]:
     """A small model trained once, and the cache it lies in."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ATTNREPORT_CACHE", str(folder))
-        return trained_translator(small_plan, progress=False), folder
+        return trained_model(RECIPE, progress=False), folder
 
 
 @pytest.fixture
 def filled(kept, cache) -> Path:
     """The folder of that model, in a cache that may be damaged."""
     shutil.copytree(kept[1], cache)
-    return next(cache.glob("translation-*"))
+    return next(cache.glob("comparing-*"))
 
 
 @pytest.fixture
 def training(monkeypatch) -> list:
     """Stands for training: remembers the folder it was asked to keep the model in."""
     asked = []
-    monkeypatch.setattr(module, "_train", lambda plan, folder, progress: asked.append(folder))
+    monkeypatch.setattr(module, "_train", lambda recipe, folder, progress: asked.append(folder))
     return asked
 
 
-def test_a_trained_model_is_found_again_as_it_was(kept, filled, small_plan, training):
+def test_a_trained_model_is_found_again_as_it_was(kept, filled, training):
     first = kept[0]
-    again = trained_translator(small_plan, progress=False)
+    made = Comparing.made
+    again = trained_model(RECIPE, progress=False)
     assert training == []
+    assert Comparing.made == made
     leaves = [jax.tree.leaves(nnx.state(each.model, nnx.Param)) for each in (first, again)]
     assert all(np.array_equal(*pair) for pair in zip(*leaves, strict=True))
-    for name in ("plan", "languages", "quality", "examples", "history", "best", "parameters"):
+    for name in ("facts", "history", "best", "parameters", "seconds", "epochs"):
         assert getattr(first, name) == getattr(again, name), name
     assert first.kept
     assert again.kept
+    assert again.epochs == 4
 
 
-def test_what_was_found_is_said_on_standard_error(filled, small_plan, capsys):
-    trained_translator(small_plan)
+def test_facts_are_those_of_the_task(kept):
+    trained = kept[0]
+    score = trained.history[trained.best - 1].score
+    assert trained.facts == {"score": pytest.approx(score), "numbers": [5]}
+
+
+def test_a_task_is_given_the_facts_that_were_kept(filled, kept):
+    given = []
+
+    def task(facts):
+        given.append(facts)
+        return Comparing(PLAN)
+
+    trained_model(module.Recipe("comparing", PLAN, (), task), progress=False)
+    assert given == [kept[0].facts]
+
+
+def test_what_was_found_is_said_on_standard_error(filled, capsys):
+    trained_model(RECIPE)
     captured = capsys.readouterr()
-    assert captured.err == "The translator was trained before.\n"
+    assert captured.err == "The model was trained before.\n"
     assert captured.out == ""
 
 
-def test_fresh_trains_again_from_the_start(filled, small_plan, training):
-    trained_translator(small_plan, fresh=True, progress=False)
+def test_fresh_trains_again_from_the_start(filled, training):
+    trained_model(RECIPE, fresh=True, progress=False)
     assert training == [filled]
     assert not (filled / "summary.json").exists()
     assert not (filled / "states").exists()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null"])
-def test_a_damaged_summary_is_mended_by_training(filled, small_plan, training, text):
+def test_a_damaged_summary_is_mended_by_training(filled, training, text):
     (filled / "summary.json").write_text(text)
-    trained_translator(small_plan, progress=False)
+    trained_model(RECIPE, progress=False)
     assert training == [filled]
     assert not (filled / "states").exists()
 
 
-def test_a_damaged_state_is_mended_by_training(filled, small_plan, training):
+def test_a_damaged_state_is_mended_by_training(filled, training):
     for file in (filled / "states").rglob("*"):
-        if file.is_file() and file.stat().st_size > 1000:
+        if file.is_file() and file.stat().st_size > 100:
             file.write_bytes(b"")
-    trained_translator(small_plan, progress=False)
+    trained_model(RECIPE, progress=False)
     assert training == [filled]
 
 
-def test_a_summary_appears_whole_or_not_at_all(filled, kept, monkeypatch):
+def test_a_summary_appears_whole_or_not_at_all(filled, monkeypatch):
     path = filled / "summary.json"
     before = path.read_bytes()
     monkeypatch.setattr(json, "dumps", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        module._write_summary(path, kept[0])
+        module._write_summary(path, {})
     assert path.read_bytes() == before
 
 
 def test_without_a_place_to_keep_it_a_model_is_trained_and_not_kept(
-    monkeypatch, tmp_path, small_plan, training
+    monkeypatch, tmp_path, training
 ):
     (tmp_path / "file").touch()
     monkeypatch.setenv("ATTNREPORT_CACHE", str(tmp_path / "file" / "cache"))
-    trained_translator(small_plan, progress=False)
+    trained_model(RECIPE, progress=False)
     assert training == [None]
 
 
-def test_another_plan_does_not_find_it(filled, small_plan):
-    assert filled.name == f"translation-{cache_key(small_plan)}"
+def test_another_plan_does_not_find_it(filled):
+    assert filled.name == f"comparing-{cache_key(PLAN)}"
 
 
-def test_an_interrupt_ends_training_and_the_next_run_goes_on(
-    kept, cache, small_plan, monkeypatch, capsys
-):
+def test_an_interrupt_ends_training_and_the_next_run_goes_on(kept, cache, monkeypatch, capsys):
     step, steps = TrainingProgress.step, []
 
     def interrupting(self, losses):
         step(self, losses)
         steps.append(losses)
-        if len(steps) == 40:
+        if len(steps) == 12:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(TrainingProgress, "step", interrupting)
-    stopped = trained_translator(small_plan)
+    stopped = trained_model(RECIPE)
     assert stopped.interrupted
     assert not stopped.kept
-    assert 0 < len(stopped.history) < 4
+    assert len(stopped.history) == 2
+    assert list(stopped.notes()) == [
+        "Training was interrupted; this is the model of round 2 of 2. The next run goes on where "
+        "this one stopped."
+    ]
     assert "Interrupted: going on with the best so far." in capsys.readouterr().err
     assert not list(cache.glob("*/summary.json"))
-    rest = trained_translator(small_plan, progress=False)
+    rest = trained_model(RECIPE, progress=False)
     assert rest.kept
     assert not rest.interrupted
-    assert len(steps) < 40 + 45
-    assert rest.quality == kept[0].quality
+    assert len(steps) == 12 + 30
+    assert rest.facts == kept[0].facts
+    assert list(rest.notes()) == []
     assert list(cache.glob("*/summary.json"))
+
+
+def test_an_interrupt_before_the_first_round_is_told_too(kept):
+    early = dataclasses.replace(kept[0], interrupted=True, best=0, history=())
+    assert "this is the model of the last step." in next(early.notes())

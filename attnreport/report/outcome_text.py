@@ -1,0 +1,62 @@
+"""What the templates say of how well the model does and how it was trained."""
+
+from attnreport.analysis import visible_text
+from attnreport.recording import Confusion, Example, Recording, Training
+from attnreport.report.outcomes import training_panels
+
+
+def compares(recording: Recording) -> bool:
+    """Whether some of several examples are right and others are wrong."""
+    return {True, False} <= {example.right for example in recording.examples}
+
+
+def filters(recording: Recording) -> tuple[tuple[str, str, int], ...]:
+    """Value, name and count of each choice of examples; none where there is nothing to choose."""
+    if not compares(recording):
+        return ()
+    # Of a translation that differs nobody can say that it is wrong.
+    right, wrong = ("right", "wrong") if recording.confusion else ("as expected", "different")
+    outcomes = [example.right for example in recording.examples]
+    return (
+        ("all", "all", len(outcomes)),
+        ("right", right, outcomes.count(True)),
+        ("wrong", wrong, outcomes.count(False)),
+    )
+
+
+def verdict_on(example: Example) -> str:
+    """`right` or `wrong`; empty where that is not known."""
+    return {True: "right", False: "wrong", None: ""}[example.right]
+
+
+def class_names(confusion: Confusion | None) -> tuple[str, ...]:
+    """The names of the classes, every character visible."""
+    return tuple(visible_text(label) for label in confusion.labels) if confusion else ()
+
+
+def confusion_rows(
+    confusion: Confusion | None,
+) -> tuple[tuple[str, tuple[str, ...], str], ...]:
+    """For each class its name, its counts, and the share of it that was recognized."""
+    if confusion is None:
+        return ()
+    rows = []
+    for number, (name, counts) in enumerate(
+        zip(class_names(confusion), confusion.counts, strict=True)
+    ):
+        total = int(counts.sum())
+        share = f"{counts[number] / total:.1%}" if total else "–"
+        rows.append((name, tuple(f"{count:,}" for count in counts), share))
+    return tuple(rows)
+
+
+def panel_names(training: Training | None) -> tuple[str, ...]:
+    """For each panel of curves, what they are."""
+    if training is None:
+        return ()
+    return tuple(", ".join(curve.name for curve in curves) for curves in training_panels(training))
+
+
+def kept_step(training: Training | None) -> str:
+    """The step of the checkpoint that was kept; empty where it is not known."""
+    return "" if training is None or training.chosen is None else f"{training.chosen:,}"

@@ -1,6 +1,0 @@
-"""A small storybook language: English and German sentences that mean the same, with links."""
-
-from attnreport.tasks.grammar.choosing import Chooser as Chooser
-from attnreport.tasks.grammar.sampling import SentenceSampler as SentenceSampler
-from attnreport.tasks.grammar.sentences import SentencePair as SentencePair
-from attnreport.tasks.grammar.sentences import sentence_pair as sentence_pair

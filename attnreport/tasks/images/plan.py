@@ -1,0 +1,88 @@
+"""What a training of a network over images depends on."""
+
+import dataclasses
+
+from attnreport.models.transformer_layers import TransformerSizes
+from attnreport.tasks.images.data import CanvasSizes, CifarFolder
+from attnreport.tasks.training import Schedule
+
+MODELS = ("cnn", "vit")
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvolutionalSizes:
+    """Sizes of the convolutional network.
+
+    Attributes:
+        attention: What stands between its stages: one of `attnreport.models.IMAGE_ATTENTIONS`.
+        features: Channels after the first stage.
+        stages: How many stages there are; each halves height and width.
+    """
+
+    attention: str = "cbam"
+    features: int = 16
+    stages: int = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class PatchSizes:
+    """Sizes of the Vision Transformer.
+
+    Attributes:
+        layers: Sizes of its stack of layers.
+        patch: Height and width of a patch in pixels.
+    """
+
+    layers: TransformerSizes = dataclasses.field(
+        default_factory=lambda: TransformerSizes(features=48, heads=4, layers=3, feed_forward=96)
+    )
+    patch: int = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class ImagePlan:
+    """Everything that a training of a network over images depends on, besides code and machine.
+
+    Attributes:
+        data: What to learn from.
+        schedule: How long and how fast; its seed is that of the canvases and of their order, too.
+        sizes: Which network, and how large.
+        batch: Pictures in a batch.
+    """
+
+    data: CanvasSizes | CifarFolder = dataclasses.field(default_factory=CanvasSizes)
+    schedule: Schedule = dataclasses.field(default_factory=Schedule)
+    sizes: ConvolutionalSizes | PatchSizes = dataclasses.field(default_factory=ConvolutionalSizes)
+    batch: int = 64
+
+
+def usual_plan(
+    model: str, attention: str, seed: int, folder: CifarFolder | None = None
+) -> ImagePlan:
+    """How the demo trains a network.
+
+    Args:
+        model: One of `MODELS`.
+        attention: Which attention the convolutional network has.
+        seed: Of canvases and training.
+        folder: CIFAR-10, to learn from in place of digits among clutter.
+    """
+    if model == "vit":
+        # It knows nothing of places being near each other, and takes twice as long to learn it.
+        schedule = Schedule(seed, epochs=12, rounds=1, patience=5, learning_rate=3e-3)
+        sizes = PatchSizes()
+    else:
+        schedule = Schedule(seed, epochs=7, rounds=1, patience=4, learning_rate=6e-3)
+        sizes = ConvolutionalSizes(attention)
+    return ImagePlan(folder or CanvasSizes(epochs=schedule.epochs), schedule, sizes)
+
+
+def quick_plan(plan: ImagePlan) -> ImagePlan:
+    """A plan with the same network that is over in seconds: few pictures, seen a few times."""
+    if isinstance(plan.data, CanvasSizes):
+        data = CanvasSizes(train=2_000, validation=200, test=400)
+    else:
+        data = dataclasses.replace(plan.data, train=2_000, test=400)
+    return dataclasses.replace(
+        plan, data=data, schedule=dataclasses.replace(plan.schedule, epochs=2)
+    )

@@ -1,0 +1,1 @@
+"""A demo: what a text is about, and the words that say so."""

@@ -1,0 +1,1 @@
+"""Translation from English to German: data with known links between words, models, recordings."""

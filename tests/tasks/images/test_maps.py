@@ -1,0 +1,109 @@
+"""Maps of a network over images say what each position is, in the picture or among channels."""
+
+import numpy as np
+import pytest
+
+from attnreport.models import ConvolutionalNetwork, VisionTransformer
+from attnreport.recording import ChannelAxis, GridAxis, ItemAxis, Picture
+from attnreport.tasks.images import maps
+from attnreport.tasks.images.pictures import Pictures
+from attnreport.tasks.images.truth import coverage
+from tests.nn.family import drawn
+from tests.tasks.images.conftest import PATCHES
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
+BOXES = np.array([[4, 4, 20, 16], [0, 8, 12, 24]])
+PICTURES = Pictures(
+    np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1), dtype=np.uint8),
+    np.array([3, 4]),
+    BOXES,
+)
+
+
+def of_network(attention, pictures=PICTURES):
+    model = drawn(
+        lambda **o: ConvolutionalNetwork(1, 10, attention=attention, features=4, stages=2, **o)
+    )
+    return maps.picture_maps(model, pictures)
+
+
+@pytest.fixture(scope="module")
+def cbam():
+    return of_network("cbam")
+
+
+def test_gates_over_places_lie_on_the_picture_and_gates_over_channels_do_not(cbam):
+    places, channels, *rest = cbam[1]
+    assert (places.group, channels.group) == (
+        "gates over places, layer 1",
+        "gates over channels, layer 1",
+    )
+    assert (places.name, channels.name) == ("attentions.1.spatial", "attentions.1.channel")
+    assert places.kind == channels.kind == "gate"
+    assert places.layer == channels.layer == 1
+    assert places.key == GridAxis(8, 8, picture=Picture(PICTURES.pixels[1]))
+    assert channels.key == ChannelAxis(8)
+    assert places.query == channels.query == ItemAxis(("the picture",))
+    assert places.checks.output_difference == 0
+    assert [each.group for each in rest] == [
+        maps.of_layer(g, 1) for g in (maps.ACTIVATIONS, maps.BEHIND)
+    ]
+
+
+def test_the_cells_of_the_box_are_the_reference(cbam):
+    for row, found in enumerate(cbam):
+        inside = coverage(BOXES[row : row + 1], (8, 8), (32, 32)).reshape(1, 64) >= 0.5
+        np.testing.assert_array_equal(found[0].reference, inside)
+        assert found[1].reference is None
+    blind = of_network("cbam", PICTURES._replace(boxes=None))
+    assert all(each.reference is None for found in blind for each in found)
+
+
+def test_activations_are_shares(cbam):
+    for found in cbam:
+        for each in found[2:]:
+            assert each.kind == "pooling"
+            np.testing.assert_allclose(each.array().sum(), 1, rtol=1e-5)
+
+
+def test_a_non_local_block_has_all_rows_and_their_mean():
+    for found in of_network("non-local"):
+        mean, every = found[:2]
+        assert (mean.group, every.group) == (
+            maps.of_layer(maps.MEAN_ROW, 1),
+            maps.of_layer(maps.PLACES, 1),
+        )
+        assert every.query == every.key == mean.key
+        assert every.weights.shape == (1, 64, 64)
+        np.testing.assert_allclose(mean.array()[0], every.array()[0].mean(0)[None], atol=1e-6)
+
+
+@pytest.mark.parametrize("attention", ["se", "eca"])
+def test_gates_over_channels_have_the_path_of_their_module(attention):
+    channels, *rest = of_network(attention)[0]
+    assert (channels.name, channels.kind) == ("attentions.1", "gate")
+    assert [each.group for each in rest] == [
+        maps.of_layer(g, 1) for g in (maps.ACTIVATIONS, maps.BEHIND)
+    ]
+
+
+def test_a_network_without_attention_has_only_activations_and_says_so():
+    for found in of_network("none"):
+        assert [each.group for each in found] == [
+            "activations (no attention), layer 0",
+            "activations (no attention), layer 1",
+        ]
+        assert [each.name for each in found] == ["stages.0", "stages.1"]
+        assert [each.weights.shape for each in found] == [(1, 1, 256), (1, 1, 64)]
+
+
+def test_a_vision_transformer_has_its_layers_and_their_rollout():
+    model = drawn(lambda **o: VisionTransformer((32, 32), (8, 8), 1, 10, PATCHES.layers, **o))
+    for found in maps.picture_maps(model, PICTURES):
+        rolled, *layers = found
+        assert (rolled.kind, rolled.weights.shape) == ("pooling", (1, 1, 16))
+        assert rolled.reference is not None
+        assert [each.name for each in layers] == [f"encoder.layers.{n}.attention" for n in (0, 1)]
+        assert all(each.key.leading == ("[class]",) for each in layers)
+        assert all(each.weights.shape == (2, 17, 17) for each in layers)
