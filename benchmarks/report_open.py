@@ -12,14 +12,14 @@ from workloads import WORKLOADS
 
 from attnreport import write_report
 
-CASES = ["6×12×30²", "6×12×128²", "12×12×512²"]
+CASES = ["6×12×30²", "6×12×128²", "12×12×512²", "64×4×4×65²"]
 OPENINGS = 9
 SWITCHES = 24
 HOVERS = 40
 
 # Budgets in milliseconds; for switching one per case.
 FIRST_PAINT, FIRST_HEATMAP, HOVER = 150, 300, 16
-SWITCH = {"6×12×30²": 33, "6×12×128²": 100, "12×12×512²": 100}
+SWITCH = {"6×12×30²": 33, "6×12×128²": 100, "12×12×512²": 100, "64×4×4×65²": 100}
 
 READY = 'document.documentElement.dataset.ready === "true"'
 # A busy browser reports its first paint some time after it happened.

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from attnreport.recording import Recording, TokenAxis
+from attnreport.recording import (
+    AttentionMap,
+    Confusion,
+    Curve,
+    Example,
+    GridAxis,
+    Picture,
+    Recording,
+    TokenAxis,
+    Training,
+)
 
 SENTENCE = (
     "The quick-witted librarian unshelved the antique manuscript because it was too fragile, and "
@@ -72,12 +82,43 @@ def long_texts() -> Recording:
     return _from_layers(_layers(recording), recording)
 
 
+def pictures() -> Recording:
+    """Attention among the patches of 64 pictures, with all that a report of a classifier shows.
+
+    Weights and pictures are made up, with the spread of those of a small Vision Transformer.
+    """
+    generator = np.random.default_rng(0)
+    classes = tuple("0123456789")
+    examples = []
+    for number in range(64):
+        pixels = generator.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+        axis = GridAxis(8, 8, ("class",), Picture(pixels))
+        logits = 2 * generator.normal(size=(4, 4, 65, 65))
+        weights = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+        maps = tuple(
+            AttentionMap(f"encoder.{layer}", each, axis, axis)
+            for layer, each in enumerate(weights.astype(np.float32))
+        )
+        target = classes[number % 10]
+        output = classes[(number + (number % 7 == 0)) % 10]
+        examples.append(Example(f"test {number}", maps, output=output, target=target))
+    counts = generator.integers(0, 4, (10, 10)) + 90 * np.eye(10, dtype=int)
+    steps = tuple(range(0, 2000, 50))
+    curve = Curve("validation loss", steps, tuple(1 / (1 + step / 100) for step in steps))
+    return Recording(
+        tuple(examples),
+        confusion=Confusion(classes, counts),
+        training=Training((curve,), chosen=1950),
+    )
+
+
 WORKLOADS: dict[str, Callable[[], Recording]] = {
     "6×12×30²": sentence,
     "6×12×128²": paragraph,
     "1×2×512²": long_heads,
     "3×12×512²": long_layers,
     "12×12×512²": long_texts,
+    "64×4×4×65²": pictures,
 }
 
 

@@ -43,5 +43,5 @@ def training_chart() -> alt.LayerChart:
         x=x, y=y, color=color, tooltip="tip:N"
     )
     return themed(
-        with_parameters(layered(kept, lines, points, width=320, height=180), "panel", "chosen")
+        with_parameters(layered(kept, lines, points, width=320, height=140), "panel", "chosen")
     )

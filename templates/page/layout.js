@@ -121,7 +121,9 @@ const mapSize = (side, most) => (width) => {
 
 /** @param {number} width */
 function confusionSize(width) {
-  const plot = clamp(width - TOKEN_LABELS - 20, 140, 420);
+  const longest = Math.max(...(manifest.confusion?.labels ?? []).map(({ length }) => length));
+  const room = width - Math.min(TOKEN_LABELS, longest * CHARACTER + 24) - 26;
+  const plot = clamp(room, 140, 420);
   return { width: plot, height: plot };
 }
 

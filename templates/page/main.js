@@ -9,7 +9,7 @@ import { listenToKeys } from "./keys.js";
 import { mountFirst, mountFitting, placeHeatmap } from "./layout.js";
 import { followLinks } from "./link.js";
 import { headName, manifest, stackAt } from "./manifest.js";
-import { listenToLeading } from "./mapview.js";
+import { captionMeans, listenToLeading } from "./mapview.js";
 import { loadMask } from "./masks.js";
 import { loadMeans } from "./means.js";
 import { onModeChange } from "./palette.js";
@@ -74,7 +74,20 @@ async function update(state) {
   // A pointer on its way must not wait for charts that nobody sees.
   if (!isHovering()) await tellHidden();
   if (elsewhere) await mountFitting(signalsOf(state));
+  if (!isHovering()) await average(state);
   return damage;
+}
+
+/**
+ * Brings the means over all examples up to date. They need most of the file, so that nothing else
+ * waits for them.
+ * @param {Readonly<import("./types").State>} state
+ */
+async function average(state) {
+  if (!(await loadMeans(state))) return;
+  captionMeans();
+  await tellVisible(signalsOf(state));
+  await tellHidden();
 }
 
 /**
@@ -93,7 +106,6 @@ async function prepare(state) {
       (error) => `The overview could not be drawn: ${messageOf(error)}.`,
     ),
     ...stackAt(stack).pictures.map((number) => loadPhoto(number)),
-    isHovering() ? null : loadMeans(state),
   ]);
   return damage;
 }
@@ -141,6 +153,7 @@ async function start() {
   if (shownStack >= 0) await follow();
   listen();
   document.documentElement.dataset.ready = "true";
+  void follow();
 }
 
 /** @param {Readonly<import("./types").State>} state */

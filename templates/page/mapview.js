@@ -169,10 +169,10 @@ export function captionMaps(state) {
   const map = mapOf("key", state);
   const colored = state.direction === "to" ? (mapOf("query", state) ?? map) : map;
   if (colored) show("heaviest", heaviestText(colored));
-  captionMeans();
 }
 
-function captionMeans() {
+/** Says over how many examples the means are. */
+export function captionMeans() {
   const means = meansNow();
   const counted = (/** @type {number} */ count) =>
     `${count} ${count === 1 ? "example" : "examples"}`;

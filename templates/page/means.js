@@ -17,14 +17,15 @@ export const meansNow = () => current;
 /**
  * Averages the chosen head over the examples that are compared.
  * @param {Readonly<import("./types").State>} state
+ * @returns {Promise<boolean>} whether there is something new
  */
 export async function loadMeans(state) {
   const { stack: index, layer, head, target, output } = state;
   const stack = stackAt(index);
-  if (!stack.conditions.includes("means")) return void (current = null);
+  if (!stack.conditions.includes("means")) return false;
   const stacks = alikeTo(index);
   const id = ["mean", stacks[0], layer, head, target, output].join("-");
-  if (current && id === shown) return;
+  if (id === shown) return false;
   const { right, wrong } = compared(state);
   const [good, bad] = await Promise.all(
     [right, wrong].map((examples) =>
@@ -56,6 +57,7 @@ export async function loadMeans(state) {
   });
   current = { right: meanMap("right", good), wrong: meanMap("wrong", bad) };
   shown = id;
+  return true;
 }
 
 /** @typedef {{ cells: Float32Array, count: number }} Cells */

@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 
 from attnreport._errors import InvalidAttentionError
 from attnreport.analysis import mean_distance
+from attnreport.analysis.distance import axis_distances
+from attnreport.recording import GridAxis, ItemAxis
 
 
 def slow_distance(head):
@@ -49,3 +51,11 @@ def test_reading_backwards_keeps_the_distance(length, seed):
     weights = np.random.default_rng(seed).dirichlet(np.ones(length), (1, length)).astype(np.float32)
     backwards = mean_distance(weights[:, ::-1, ::-1])[:, ::-1]
     assert mean_distance(weights) == pytest.approx(backwards, abs=1e-5)
+
+
+def test_cells_are_as_far_apart_as_their_centers():
+    found = axis_distances(GridAxis(2, 3, ("class",)))
+    assert found[0].tolist() == [0] * 7
+    assert found[1].tolist() == pytest.approx([0, 0, 1, 2, 1, 2**0.5, 5**0.5])
+    np.testing.assert_array_equal(found, found.T)
+    np.testing.assert_array_equal(axis_distances(ItemAxis(("a", "b"))), [[0, 1], [1, 0]])

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnreport.analysis import Finding, findings
-from attnreport.recording import KINDS, AttentionMap, ItemAxis, Metric, TokenAxis
+from attnreport.recording import KINDS, AttentionMap, ChannelAxis, ItemAxis, Metric, TokenAxis
 
 WORDS = ("[CLS]", "the", "antique", "manuscript", "because", "it", "was", "fragile", "[SEP]")
 SENTENCE = TokenAxis(WORDS, (0, 8))
@@ -368,3 +368,18 @@ def test_experts_stand_in_no_order():
     cross = dataclasses.replace(router, kind="cross")
     assert "longest jump" in sentences([cross])[0]
     assert sentences([router]) == [sentence(findings([cross])[1])]
+
+
+def test_of_a_gate_the_range_of_its_strengths_is_told():
+    weights = np.full((1, 1, 3), 0.25, np.float32)
+    weights[0, 0, 1] = 0.75
+    gate = AttentionMap(
+        "gate", weights, ItemAxis(("x",)), ChannelAxis(3), kind="gate", normalized=False
+    )
+    assert findings([gate]) == [
+        Finding(
+            "0.25 to 0.75",
+            "is how strong the gate is; channel 1 is let through most",
+            ("gate-attention", 0, 0),
+        )
+    ]
