@@ -48,7 +48,7 @@ _SQUARES = "Computed from the activations of the network; no attention."
 # What is computed says of what.
 _ORIGINS = {
     MEAN_ROW: "Computed from the captured rows of the non-local block.",
-    FROM_CLASS: "Computed from the captured attention of all layers.",
+    FROM_CLASS: "Computed from the captured attention of all layers, as shares over the patches.",
     ACTIVATIONS: _SQUARES,
     BEHIND: _SQUARES,
     WITHOUT: _SQUARES,
@@ -107,7 +107,9 @@ def _of_transformer(
         dataclasses.replace(each, query=tokens, key=tokens, group=PATCHES, layer=number)
         for number, each in enumerate(maps)
     ]
-    return (_one_row(ROLLOUT, FROM_CLASS, rolled, _CLASS, grid), *layers)
+    # Without what the class token keeps of itself.
+    shares = rolled / rolled.sum()
+    return (_one_row(ROLLOUT, FROM_CLASS, shares, _CLASS, grid), *layers)
 
 
 def _of_convolutions(

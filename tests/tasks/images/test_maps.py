@@ -105,6 +105,7 @@ def test_a_vision_transformer_has_its_layers_and_their_rollout():
         rolled, *layers = found
         assert (rolled.kind, rolled.weights.shape) == ("pooling", (1, 1, 16))
         assert rolled.reference is not None
+        np.testing.assert_allclose(rolled.array().sum(), 1, rtol=1e-5)
         assert "captured attention of all layers" in rolled.checks.others[0].detail
         assert [each.name for each in layers] == [f"encoder.layers.{n}.attention" for n in (0, 1)]
         assert all(each.key.leading == ("[class]",) for each in layers)
