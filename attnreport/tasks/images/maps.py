@@ -12,6 +12,8 @@ from attnreport.recording import (
     AttentionMap,
     Axis,
     ChannelAxis,
+    Check,
+    Checks,
     GridAxis,
     ItemAxis,
     Picture,
@@ -41,6 +43,16 @@ ACTIVATIONS = "activations before attention"
 BEHIND = "activations behind attention"
 WITHOUT = "activations (no attention)"
 CLASS = "[class]"
+
+_SQUARES = "Computed from the activations of the network; no attention."
+# What is computed says of what.
+_ORIGINS = {
+    MEAN_ROW: "Computed from the captured rows of the non-local block.",
+    FROM_CLASS: "Computed from the captured attention of all layers, as shares over the patches.",
+    ACTIVATIONS: _SQUARES,
+    BEHIND: _SQUARES,
+    WITHOUT: _SQUARES,
+}
 
 _WHOLE = ItemAxis(("the picture",))
 _CLASS = ItemAxis((CLASS,))
@@ -95,7 +107,9 @@ def _of_transformer(
         dataclasses.replace(each, query=tokens, key=tokens, group=PATCHES, layer=number)
         for number, each in enumerate(maps)
     ]
-    return (_one_row(ROLLOUT, FROM_CLASS, rolled, _CLASS, grid), *layers)
+    # Without what the class token keeps of itself.
+    shares = rolled / rolled.sum()
+    return (_one_row(ROLLOUT, FROM_CLASS, shares, _CLASS, grid), *layers)
 
 
 def _of_convolutions(
@@ -162,11 +176,19 @@ def _shares(
 def _one_row(
     name: str, group: str, row: Cells, query: Axis, key: Axis, layer: int = 0
 ) -> AttentionMap:
-    """A map with a single row, computed and not captured."""
+    """A map with a single row, computed and not captured, which its only check says."""
     weights = row.reshape(1, 1, -1).astype(np.float32)
     sums = bool(np.isclose(weights.sum(), 1, atol=1e-3))
     return AttentionMap(
-        name, weights, query, key, kind="pooling", group=group, layer=layer, normalized=sums
+        name,
+        weights,
+        query,
+        key,
+        kind="pooling",
+        group=group,
+        layer=layer,
+        normalized=sums,
+        checks=Checks(others=(Check("form", detail=_ORIGINS[group.partition(",")[0]]),)),
     )
 
 

@@ -64,6 +64,7 @@ def test_activations_are_shares(cbam):
     for found in cbam:
         for each in found[2:]:
             assert each.kind == "pooling"
+            assert each.checks.others[0].detail.endswith("no attention.")
             np.testing.assert_allclose(each.array().sum(), 1, rtol=1e-5)
 
 
@@ -104,6 +105,8 @@ def test_a_vision_transformer_has_its_layers_and_their_rollout():
         rolled, *layers = found
         assert (rolled.kind, rolled.weights.shape) == ("pooling", (1, 1, 16))
         assert rolled.reference is not None
+        np.testing.assert_allclose(rolled.array().sum(), 1, rtol=1e-5)
+        assert "captured attention of all layers" in rolled.checks.others[0].detail
         assert [each.name for each in layers] == [f"encoder.layers.{n}.attention" for n in (0, 1)]
         assert all(each.key.leading == ("[class]",) for each in layers)
         assert all(each.weights.shape == (2, 17, 17) for each in layers)
