@@ -9,9 +9,9 @@ from attnreport.models.looking import ATTENTIONS
 from attnreport.models.translator_decoding import translate_greedily
 from attnreport.recording import Recording, TokenAxis
 from attnreport.tasks.checkpoints import Round
-from attnreport.tasks.progress import TrainingProgress
 from attnreport.tasks.trained import TrainedModel
-from attnreport.tasks.training import Trainer, new_model
+from attnreport.tasks.training import new_model
+from attnreport.tasks.translation import examples
 from attnreport.tasks.translation import recording as module
 from attnreport.tasks.translation.corpus import CorpusSizes, make_corpus
 from attnreport.tasks.translation.evaluation import Alignment, Quality, translate
@@ -43,14 +43,13 @@ def longer(plan: TranslationPlan) -> TranslationPlan:
     return dataclasses.replace(plan, corpus=dataclasses.replace(plan.corpus, longest=9))
 
 
-def trained_as(task: TranslationTask, model, quality: Quality) -> TrainedModel:
-    """A model, and sentences some of which it takes for right."""
-    examples = examples_of(model, task.plan, task.languages, task.corpus)
+def trained_as(task: TranslationTask, model, quality: Quality, pairs) -> TrainedModel:
+    """A model, with its quality and the sentences to look at."""
     facts = {
         "source": task.languages.source.words,
         "target": task.languages.target.words,
         "quality": dataclasses.asdict(quality),
-        "examples": [(pair.english, pair.german, pair.links) for pair in examples],
+        "examples": [(pair.english, pair.german, pair.links) for pair in pairs],
     }
     return TrainedModel(model, task, facts, (Round(12, 2.0, 0.5, 0.9, 12.3),), 1)
 
@@ -64,7 +63,8 @@ def trained(small_plan) -> TrainedModel:
     model.decoder.word.kernel[...] *= 8
     model.decoder.word.bias[...] = model.decoder.word.bias[...].at[2].set(2.0)
     model.eval()
-    return trained_as(task, model, QUALITY)
+    pairs = examples_of(model, task.plan, task.languages, task.corpus)
+    return trained_as(task, model, QUALITY, pairs)
 
 
 def recorded(trained: TrainedModel, **options) -> Recording:
@@ -184,10 +184,19 @@ def of_transformer(transformer_plan) -> Recording:
     quality = Quality(0.96, 0.99, Alignment(0.1, 1, 1, HEADS, 0.4, 0.9))
 
     task = TranslationTask(longer(transformer_plan))
-    # Without any training it would never end a sentence.
-    with TrainingProgress("", shown=False) as watcher:
-        model = Trainer(task).train(None, watcher).model
-    return recorded(trained_as(task, model, quality))
+    model = new_model(task, 0)
+    model.eval()
+    right, wrong = task.corpus.train[:2]
+
+    def translated(model, languages, sentences, width):
+        """Stands for decoding: what was not trained never ends a sentence."""
+        said = {right.english: right.german}
+        words = [said.get(tuple(sentence), right.german[:2]) for sentence in sentences]
+        return languages.target.encode(words, width + 1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(examples, "translate", translated)
+        return recorded(trained_as(task, model, quality, (right, wrong)))
 
 
 def test_a_transformer_shows_all_of_its_attention_the_one_between_languages_first(of_transformer):
