@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol
 
+from attnreport.recording import Curve, Training
 from attnreport.tasks.cache import cache_folder, cache_key, locked
 from attnreport.tasks.checkpoints import Checkpoints, Round
 from attnreport.tasks.progress import TrainingProgress, announce
@@ -82,6 +83,28 @@ class TrainedModel(Generic[Model]):
     def epochs(self) -> float:
         """How many epochs it was trained."""
         return len(self.history) / self.task.schedule.rounds
+
+    @property
+    def step(self) -> int | None:
+        """Steps of training up to the parameters that were kept; None if that is not known."""
+        return self.history[self.best - 1].step if self.best else None
+
+    def training(self, accuracy: str = "accuracy", score: str = "accuracy") -> Training | None:
+        """How training went, for a recording; None if it was interrupted before the first round.
+
+        Args:
+            accuracy: What the accuracy of training batches is called.
+            score: What the validation score is called; by another name it has an axis of its own.
+        """
+        if not self.history:
+            return None
+        steps, losses, accuracies, scores, _ = zip(*self.history, strict=True)
+        curves = (
+            Curve("training loss", steps, losses),
+            Curve(f"training {accuracy}", steps, accuracies),
+            Curve(f"validation {score}", steps, scores),
+        )
+        return Training(curves, self.step)
 
     def notes(self) -> Iterator[str]:
         """What a report should say about an interrupted training."""

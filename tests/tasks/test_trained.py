@@ -65,6 +65,23 @@ def test_facts_are_those_of_the_task(kept):
     assert trained.facts == {"score": pytest.approx(score), "numbers": [5]}
 
 
+def test_how_training_went_is_kept_for_the_report(kept):
+    trained = kept[0]
+    training = trained.training("numbers right", "largest found")
+    assert [curve.name for curve in training.curves] == [
+        "training loss",
+        "training numbers right",
+        "validation largest found",
+    ]
+    assert all(curve.steps == (5, 10, 15, 20, 25, 30, 35, 40) for curve in training.curves)
+    columns = list(zip(*trained.history, strict=True))
+    assert [curve.values for curve in training.curves] == columns[1:4]
+    assert training.chosen == trained.step == trained.history[trained.best - 1].step
+    early = dataclasses.replace(trained, best=0, history=())
+    assert early.training() is None
+    assert early.step is None
+
+
 def test_a_task_is_given_the_facts_that_were_kept(filled, kept):
     given = []
 

@@ -85,8 +85,8 @@ def translation_plan(
         return plan
     return dataclasses.replace(
         plan,
-        corpus=CorpusSizes(train=4_000, validation=200, test=200, longest=8),
-        schedule=dataclasses.replace(schedule, epochs=3, rounds=1),
+        corpus=CorpusSizes(train=3_000, validation=200, test=200, longest=9),
+        schedule=dataclasses.replace(schedule, epochs=2, rounds=1),
         batch=32,
         one_width=True,
     )

@@ -76,7 +76,12 @@ def record_translation(
         _source(trained, plan),
         notes=(*quick_notes(quick=quick), *_notes(trained, plan, found.quality.alignment)),
     )
-    return Recording(examples, source, tuple(_metrics(found.quality, plan)))
+    return Recording(
+        examples,
+        source,
+        tuple(_metrics(found.quality, plan)),
+        training=trained.training("words right", "sentences right"),
+    )
 
 
 def _source(trained: TrainedModel[System], plan: TranslationPlan) -> Source:
@@ -85,7 +90,7 @@ def _source(trained: TrainedModel[System], plan: TranslationPlan) -> Source:
         model=_model_name(plan),
         framework="Flax NNX",
         versions={package: importlib.metadata.version(package) for package in packages},
-        step=trained.history[trained.best - 1].step if trained.best else None,
+        step=trained.step,
         data=plan.data
         or (
             "Test sentences of a small English-German storybook language. A seeded grammar that "

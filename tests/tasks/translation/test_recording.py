@@ -11,12 +11,13 @@ from attnreport.recording import Recording, TokenAxis
 from attnreport.tasks.checkpoints import Round
 from attnreport.tasks.trained import TrainedModel
 from attnreport.tasks.training import new_model
+from attnreport.tasks.translation import examples
 from attnreport.tasks.translation import recording as module
 from attnreport.tasks.translation.corpus import CorpusSizes, make_corpus
 from attnreport.tasks.translation.evaluation import Alignment, Quality, translate
 from attnreport.tasks.translation.examples import GROUP
 from attnreport.tasks.translation.grammar import SentencePair
-from attnreport.tasks.translation.plan import translation_plan
+from attnreport.tasks.translation.plan import TranslationPlan, translation_plan
 from attnreport.tasks.translation.recording import record_translation
 from attnreport.tasks.translation.task import Findings, TranslationTask
 from attnreport.tasks.translation.vocabulary import END_MARKER, text_of
@@ -37,32 +38,33 @@ def examples_of(model, plan, languages, corpus) -> tuple[SentencePair, SentenceP
     return right, next(pair for pair, said in pairs if pair.german != said)
 
 
-def trained_as(plan, quality, change) -> TrainedModel:
-    """A model that was not trained, and sentences some of which it takes for right."""
-    plan = dataclasses.replace(plan, corpus=dataclasses.replace(plan.corpus, longest=9))
-    task = TranslationTask(plan)
-    model = new_model(task, 0)
-    change(model)
-    model.eval()
-    examples = examples_of(model, plan, task.languages, task.corpus)
+def longer(plan: TranslationPlan) -> TranslationPlan:
+    """The plan with sentences of up to nine words."""
+    return dataclasses.replace(plan, corpus=dataclasses.replace(plan.corpus, longest=9))
+
+
+def trained_as(task: TranslationTask, model, quality: Quality, pairs) -> TrainedModel:
+    """A model, with its quality and the sentences to look at."""
     facts = {
         "source": task.languages.source.words,
         "target": task.languages.target.words,
         "quality": dataclasses.asdict(quality),
-        "examples": [(pair.english, pair.german, pair.links) for pair in examples],
+        "examples": [(pair.english, pair.german, pair.links) for pair in pairs],
     }
     return TrainedModel(model, task, facts, (Round(12, 2.0, 0.5, 0.9, 12.3),), 1)
 
 
-def ending(model) -> None:
-    """Makes a recurrent translator end its sentences at some time."""
-    model.decoder.word.kernel[...] *= 8
-    model.decoder.word.bias[...] = model.decoder.word.bias[...].at[2].set(2.0)
-
-
 @pytest.fixture(scope="module")
 def trained(small_plan) -> TrainedModel:
-    return trained_as(small_plan, QUALITY, ending)
+    """A model that was not trained."""
+    task = TranslationTask(longer(small_plan))
+    model = new_model(task, 0)
+    # Makes it end its sentences at some time.
+    model.decoder.word.kernel[...] *= 8
+    model.decoder.word.bias[...] = model.decoder.word.bias[...].at[2].set(2.0)
+    model.eval()
+    pairs = examples_of(model, task.plan, task.languages, task.corpus)
+    return trained_as(task, model, QUALITY, pairs)
 
 
 def recorded(trained: TrainedModel, **options) -> Recording:
@@ -181,12 +183,20 @@ HEADS = ((0.3, 0.2), (0.5, 0.1))
 def of_transformer(transformer_plan) -> Recording:
     quality = Quality(0.96, 0.99, Alignment(0.1, 1, 1, HEADS, 0.4, 0.9))
 
-    def change(model) -> None:
-        """Makes it say various things, and end them."""
-        embedding = model.target.words.embedding
-        embedding[...] = embedding[...].at[2].multiply(3.0)
+    task = TranslationTask(longer(transformer_plan))
+    model = new_model(task, 0)
+    model.eval()
+    right, wrong = task.corpus.train[:2]
 
-    return recorded(trained_as(transformer_plan, quality, change))
+    def translated(model, languages, sentences, width):
+        """Stands for decoding: what was not trained never ends a sentence."""
+        said = {right.english: right.german}
+        words = [said.get(tuple(sentence), right.german[:2]) for sentence in sentences]
+        return languages.target.encode(words, width + 1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(examples, "translate", translated)
+        return recorded(trained_as(task, model, quality, (right, wrong)))
 
 
 def test_a_transformer_shows_all_of_its_attention_the_one_between_languages_first(of_transformer):
@@ -226,6 +236,7 @@ def test_a_transformer_is_scored_by_its_best_head(of_transformer):
     assert metrics["alignment error rate, mean of heads"].value == pytest.approx(0.275)
     assert "Transformer" in of_transformer.source.model
     assert any("layer 1, head 1" in note for note in of_transformer.source.notes)
+    assert of_transformer.source.step == of_transformer.training.chosen == 12
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)

@@ -9,6 +9,7 @@ import pytest
 from attnreport.tasks.trained import trained_model
 from attnreport.tasks.training import new_model
 from attnreport.tasks.translation import task as module
+from attnreport.tasks.translation.corpus import held_out_pairs
 from attnreport.tasks.translation.plan import RecurrentSizes, TranslationPlan, translation_plan
 from attnreport.tasks.translation.task import Findings, TranslationTask, translation_recipe
 
@@ -51,6 +52,7 @@ def test_plans_say_which_model_and_how_long():
     assert quick.sizes == translation_plan("transformer", "additive").sizes
     assert quick.corpus.train < usual.corpus.train / 5
     assert quick.schedule.seed == 3
+    assert all(len(pair.english) <= quick.corpus.longest for pair in held_out_pairs())
 
 
 @pytest.mark.parametrize("kind", ["small_plan", "transformer_plan"])
