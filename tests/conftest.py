@@ -1,5 +1,7 @@
 """Fixtures that all tests share. JAX is imported only by the fixture that needs it."""
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -25,6 +27,36 @@ HOSTILE_TOKENS = [
     "`${1}`",
     "\\u0041",
 ]
+
+_COMPILED = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps what XLA compiles for as long as the tests run, in subprocesses too.
+
+    Each worker has a folder of its own, because JAX reads files that another process has only
+    begun to write.
+    """
+    has_workers = getattr(config.option, "numprocesses", None) and not hasattr(
+        config, "workerinput"
+    )
+    if has_workers or "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    folder = tempfile.TemporaryDirectory(prefix="attnreport-compiled-", ignore_cleanup_errors=True)
+    config.stash[_COMPILED] = folder
+    os.environ |= {
+        "JAX_COMPILATION_CACHE_DIR": folder.name,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Removes what was compiled."""
+    folder = config.stash.get(_COMPILED, None)
+    if folder is not None:
+        del os.environ["JAX_COMPILATION_CACHE_DIR"]
+        folder.cleanup()
 
 
 @pytest.fixture
