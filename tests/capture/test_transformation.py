@@ -227,9 +227,10 @@ def test_dropout_is_captured_and_said():
     assert np.array_equal(output, jax.jit(model)(LAYERS[0], key, X))
     assert same(attention, references(LAYERS[:1], X))
     assert attention.notes == (
-        "The attention hangs on random numbers that the model drew, as for dropout: this is one "
-        "sample, with weights as they were before dropout zeroed some of them. Call "
-        "`model.eval()`, or say `deterministic=True`, for the weights that it predicts with.",
+        "The attention hangs on random numbers that the model drew, as dropout and sampling do: "
+        "this is one sample, with weights as they were before dropout zeroed some of them. Where "
+        "it is dropout, call `model.eval()`, or say `deterministic=True`, for the weights that the "
+        "model predicts with.",
     )
     assert attention.notes == plan_attention(model, LAYERS[0], key, X).notes
     assert attention.notes[0] in str(attention)

@@ -131,8 +131,15 @@ def stems_from(factor: Factor, targets: Iterable[Factor]) -> bool:
 
 
 def copies_in(axis: Axis, over: Axis) -> Axis:
-    """The dimensions of an axis that contracted ones are copies of."""
-    return tuple(factor for factor in axis if any(stems_from(each, [factor]) for each in over))
+    """The dimensions of an axis that contracted ones are, or that they are copies of."""
+    mine = set(map(id, whole(axis)))
+
+    def is_in(factor: Factor, each: Factor) -> bool:
+        return (
+            canonical(each) is factor if id(canonical(each)) in mine else stems_from(each, [factor])
+        )
+
+    return tuple(factor for factor in axis if any(is_in(factor, each) for each in over))
 
 
 def ancestry(factor: Factor) -> list[Factor]:

@@ -10,9 +10,10 @@ from attnreport.capture.recognition.names import source_line
 from attnreport.capture.roles.sites import Site
 
 DROPOUT = (
-    "The attention hangs on random numbers that the model drew, as for dropout: this is one "
-    "sample, with weights as they were before dropout zeroed some of them. Call `model.eval()`, or "
-    "say `deterministic=True`, for the weights that it predicts with."
+    "The attention hangs on random numbers that the model drew, as dropout and sampling do: this "
+    "is one sample, with weights as they were before dropout zeroed some of them. Where it is "
+    "dropout, call `model.eval()`, or say `deterministic=True`, for the weights that the model "
+    "predicts with."
 )
 
 _KINDS = {

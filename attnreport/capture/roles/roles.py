@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from attnreport.capture.dimensions.dimensions import Dimensions, repeated_along
+from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import (
     Axis,
     Factor,
@@ -32,6 +32,7 @@ from attnreport.capture.roles.projections import (
     with_data_in_common,
 )
 from attnreport.capture.roles.scores import Scores, is_parameter, key_side
+from attnreport.capture.roles.sharing import shared_by
 
 Role = Literal["batch", "head", "query", "key"]
 
@@ -147,7 +148,7 @@ class Assignment:
             scores: Where they come from.
         """
         keys = {id(canonical(factor)) for factor in over}
-        shared = _shared(self._dimensions, use)
+        shared = shared_by(self._dimensions, use)
         query, key, value = self._projections(use, scores, shared)
         heads, free_heads = _heads(over, scores, query, value)
         models = models_of(self._dimensions, weights, use, heads)
@@ -294,16 +295,3 @@ def _with_guessed_head(
         "Queries and keys come without a projection, so which axis holds the heads was taken from "
         "its place.",
     )
-
-
-def _shared(dimensions: Dimensions, use: Contraction) -> set[int]:
-    """Dimensions that the values of a contraction have as well as the weights."""
-    have = dimensions.ids(use.values)
-    have -= repeated_along(dimensions, use.values) | use.summed
-    return {
-        id(each)
-        for axis in dimensions.of(use.weights)
-        for factor in axis
-        if id(canonical(factor)) in have
-        for each in ancestry(factor)
-    }

@@ -363,3 +363,27 @@ def deformable(draw: Draw) -> Case:
         return np.einsum("bqn,bqnd->bqd", a[:, 0], sampled)
 
     return Case(fn, (p, draw(2, 3, 6), draw(2, 7, 6)), reference)
+
+
+@program("Criss-cross: one softmax over the column and the row of a place, split for their values.")
+def criss_cross(draw: Draw) -> Case:
+    image, p = draw(2, 4, 5, 6), draw.weights("q k v", 6, 6)
+
+    def fn(image, p):
+        q, k, v = (image @ p[n] for n in "qkv")
+        column, row = jnp.einsum("bhwd,bkwd->bhwk", q, k), jnp.einsum("bhwd,bhkd->bhwk", q, k)
+        both = jax.nn.softmax(jnp.concatenate([column, row], axis=-1), axis=-1)
+        of_column = jnp.einsum("bhwk,bkwd->bhwd", both[..., :4], v)
+        return image + of_column + jnp.einsum("bhwk,bhkd->bhwd", both[..., 4:], v)
+
+    def reference(note, image, p):
+        q, k, v = (image @ p[n] for n in "qkv")
+        column, row = np.einsum("bhwd,bkwd->bhwk", q, k), np.einsum("bhwd,bhkd->bhwk", q, k)
+        both = ref.softmax(np.concatenate([column, row], axis=-1))
+        columns = both[..., :4].transpose(0, 2, 1, 3).reshape(10, 1, 4, 4)
+        columns = note(columns).reshape(2, 5, 4, 4)
+        rows = note(both[..., 4:].reshape(8, 1, 5, 5)).reshape(2, 4, 5, 5)
+        out = np.einsum("bwhk,bkwd->bhwd", columns, v) + np.einsum("bhwk,bhkd->bhwd", rows, v)
+        return image + out
+
+    return Case(fn, (image, p), reference)
