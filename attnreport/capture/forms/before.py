@@ -13,6 +13,7 @@ from attnreport.capture.roles.normalizers import Normalized, is_mask
 from attnreport.capture.roles.requirements import (
     feeds_dense_layer,
     is_backward,
+    is_made_of_scores,
     is_per_channel,
     is_recomputed,
     is_scored,
@@ -58,6 +59,7 @@ def normalized_before(
         used = is_apart(facts, use) or is_per_channel(site)
         used &= not feeds_dense_layer(use, each.over)
         used &= not weighs_itself(each.value, use.values)
+        used &= not is_made_of_scores(use.values, site.scores)
         used &= site.scores.node is not None or not are_segments(site.scores.logits)
         if used and is_scored(site) and carries_numbers(each.numerator):
             yield site

@@ -6,10 +6,16 @@ from collections.abc import Iterator
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import Axis, ancestry, stems_from, whole
 from attnreport.capture.dimensions.products import Product
-from attnreport.capture.program.graph import Node, Value
-from attnreport.capture.program.lineage import carries_numbers, entries, source, upstream
+from attnreport.capture.program.graph import Node, Value, feeds
+from attnreport.capture.program.lineage import (
+    carries_numbers,
+    entries,
+    is_given,
+    source,
+    upstream,
+)
 from attnreport.capture.roles.contractions import Contraction
-from attnreport.capture.roles.scores import is_parameter
+from attnreport.capture.roles.scores import Scores, is_parameter
 from attnreport.capture.roles.sites import Site
 
 
@@ -80,6 +86,27 @@ def weighs_itself(weights: Value, values: Value) -> bool:
         seen.update(following)
         waiting.extend(following)
     return False
+
+
+def is_made_of_scores(values: Value, scores: Scores) -> bool:
+    """Whether values are made of nothing but the scores, such as the places of the largest ones.
+
+    So are the shares of a few chosen experts when they are put in a row for all of them.
+    """
+    node = scores.logits.node
+    return node is not None and not any(map(is_given, _without(values, node)))
+
+
+def _without(value: Value, node: Node) -> Iterator[Value]:
+    """What a value is computed from other than by what an operation gives."""
+    seen = {value}
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        before = [] if current.node is node else feeds(current)
+        waiting.extend(each for each in before if each not in seen)
+        seen.update(before)
 
 
 def tells_keys_apart(dimensions: Dimensions, use: Contraction) -> bool:

@@ -248,3 +248,21 @@ def soft_mixture(draw: Draw) -> Case:
         return combine @ out
 
     return Case(fn, (draw(2, 5, 6), draw(3, 2, 6), draw(3, 6, 4, scale=0.5)), reference)
+
+
+@program("The two largest of the softmax, normalized again and put back by one-hot.")
+def top_k_normalized_again(draw: Draw) -> Case:
+    def fn(p, x):
+        top, index = lax.top_k(jax.nn.softmax(x @ p["router"]), 2)
+        top = top / top.sum(-1, keepdims=True)
+        combine = (jax.nn.one_hot(index, 4) * top[..., None]).sum(-2)
+        hidden = jax.nn.relu(jnp.einsum("btm,emf->btef", x, p["up"]))
+        return jnp.einsum("bte,btem->btm", combine, jnp.einsum("btef,efm->btem", hidden, p["down"]))
+
+    def reference(note, p, x):
+        s = ref.softmax(x @ p["router"])
+        kept = s * _kept(s, 2)
+        why = "shares of places are not followed to the experts"
+        return _combine(note, p, x, kept / kept.sum(-1, keepdims=True), optional=why)
+
+    return Case(fn, (_experts(draw), draw(2, 5, 6)), reference)
