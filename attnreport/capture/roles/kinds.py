@@ -198,8 +198,10 @@ class Kinds:
     def _before(self, value: Value) -> list[Value]:
         node = value.node
         if node is None:
-            scanned = value.outer is not None and value.link == "scanned"
-            return feeds(value) if scanned else []
+            if value.outer is None:
+                return []
+            handed_on = value.link in ("scanned", "shard") or _goes_round(value)
+            return [value.outer] if handed_on else []
         if node.primitive in ("dot_general", "conv_general_dilated"):
             data = [each for each in node.inputs if not is_parameter(each)] or node.inputs[:1]
             return [] if any(map(self._is_weights, node.inputs)) or len(data) > 1 else data
@@ -212,6 +214,16 @@ class Kinds:
             return []
         sizes = [math.prod(source(each).shape) for each in node.inputs]
         return [each for each, size in zip(node.inputs, sizes, strict=True) if size == max(sizes)]
+
+
+def _goes_round(value: Value) -> bool:
+    """Whether a loop only hands on what it carries from device to device, as rings do."""
+    if value.link != "carry":
+        return False
+    current = source(feeds(value)[-1])
+    while current.node is not None and current.node.primitive == "ppermute":
+        current = source(current.node.inputs[0])
+    return current is value
 
 
 def _is_table(value: Value) -> bool:

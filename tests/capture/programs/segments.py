@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.sharding import Mesh, PartitionSpec
 
 from tests.capture.programs import reference as ref
 from tests.capture.programs.program import Case, Draw, Registry
@@ -116,3 +117,28 @@ def blocks_by_sigmoid(draw: Draw) -> Case:
         return result - share * (result - block), jnp.logaddexp(lse, other)
 
     return Case(_scanned(merge, -1e30), inputs(draw, 6), plain)
+
+
+@program("Ring attention of one device: a loop hands keys and values on to itself.")
+def ring_of_one(draw: Draw) -> Case:
+    def step(carry, _):
+        result, lse, q, k, v = carry
+        block, other = _attend(q, k, v)
+        k, v = (lax.ppermute(each, "ring", [(0, 0)]) for each in (k, v))
+        return (_by_logaddexp(result, lse, block, other), jnp.logaddexp(lse, other), q, k, v), None
+
+    def attend(q, k, v):
+        first = jnp.zeros(q.shape), jnp.full((*q.shape[:3], 1), -jnp.inf), q, k, v
+        return lax.scan(step, first, length=1)[0][0]
+
+    def fn(x, p):
+        spec = PartitionSpec(None, None, "ring")
+        mesh = Mesh(np.array(jax.devices()[:1]), ("ring",))
+        ring = jax.shard_map(attend, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+        return ring(*heads(x, p))
+
+    def reference(note, x, p):
+        q, k, v = (ref.project(x, p[n]) for n in "qkv")
+        return ref.mix(note(ref.softmax(ref.logits_of(q, k)), shard=0), v)
+
+    return Case(fn, inputs(draw), reference)
