@@ -127,15 +127,17 @@ def ring_of_one(draw: Draw) -> Case:
         k, v = (lax.ppermute(each, "ring", [(0, 0)]) for each in (k, v))
         return (_by_logaddexp(result, lse, block, other), jnp.logaddexp(lse, other), q, k, v), None
 
-    def attend(q, k, v):
+    def attend(x, p):
+        q, k, v = heads(x, p)
         first = jnp.zeros(q.shape), jnp.full((*q.shape[:3], 1), -jnp.inf), q, k, v
         return lax.scan(step, first, length=1)[0][0]
 
     def fn(x, p):
-        spec = PartitionSpec(None, None, "ring")
         mesh = Mesh(np.array(jax.devices()[:1]), ("ring",))
-        ring = jax.shard_map(attend, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
-        return ring(*heads(x, p))
+        specs = PartitionSpec(None, "ring"), PartitionSpec()
+        out = PartitionSpec(None, None, "ring")
+        ring = jax.shard_map(attend, mesh=mesh, in_specs=specs, out_specs=out, check_vma=False)
+        return ring(x, p)
 
     def reference(note, x, p):
         q, k, v = (ref.project(x, p[n]) for n in "qkv")
