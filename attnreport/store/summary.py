@@ -25,7 +25,7 @@ def as_text(info: RecordingInfo) -> str:
     """What a person wants to know about the recording, in aligned columns."""
     blocks = [
         [info.location, *_sizes(info)],
-        _aligned([*_facts(info.source), *_outcomes(info)]),
+        _aligned([*_facts(info.source), *_outcomes(info), *_notes(info.source)]),
         _aligned([_metric(metric) for metric in info.metrics]),
         _aligned([_GROUP_HEADER, *(_group(group) for group in info.groups)]),
         _other_checks(info.groups),
@@ -74,8 +74,11 @@ def _facts(source: Source) -> list[Row]:
         "data": source.data,
         "created": source.created,
     }
-    notes = [("note", note) for note in source.notes]
-    return [*((name, value) for name, value in facts.items() if value), *notes]
+    return [(name, value) for name, value in facts.items() if value]
+
+
+def _notes(source: Source) -> list[Row]:
+    return [("note", note) for note in source.notes]
 
 
 def _outcomes(info: RecordingInfo) -> list[Row]:
@@ -89,7 +92,7 @@ def _outcomes(info: RecordingInfo) -> list[Row]:
         training = info.training
         kept = "" if training.chosen is None else f", step {training.chosen:,} kept"
         names = ", ".join(training.curves)
-        rows.append(("training", f"{names} up to step {training.last:,}{kept}"))
+        rows.append(("training", f"{_count(training.last, 'step')}{kept}: {names}"))
     return rows
 
 

@@ -21,7 +21,8 @@ def test_words_are_as_dark_as_they_weigh(visit):
     report = visit("pooling", viewport={"width": 390, "height": 900})
     row = pooling_recording().examples[0].maps[0].head(0)[0]
     shares = report.page.evaluate(
-        "[...document.querySelectorAll('#strip-key .tk')].map((t) => t.style.getPropertyValue('--w'))"
+        """[...document.querySelectorAll("#strip-key .tk")]
+             .map((token) => token.style.getPropertyValue("--w"))"""
     )
     assert [int(share[:-1]) for share in shares] == np.rint(100 * row / row.max()).tolist()
     assert report.page.locator("#strip-key .full").all_text_contents() == ["word07"]
