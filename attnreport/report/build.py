@@ -12,7 +12,7 @@ from attnreport.analysis import (
     pattern_title,
     visible_text,
 )
-from attnreport.recording import Example, Metric, Recording
+from attnreport.recording import Example, ItemAxis, Metric, Recording
 from attnreport.recording.layers import numbers_text
 from attnreport.report.assets import Assets
 from attnreport.report.blocks import Block
@@ -145,20 +145,18 @@ def _facts(
 def _group_fact(stacks: Sequence[Stack], *, named: bool) -> tuple[str, str]:
     """Layers, heads and positions of one attention group, over all examples."""
     first = stacks[0]
-    heads = ranged(attention.heads for attention in first.maps)
     name = f"{first.label}: " if named else ""
-    counts = sum(attention.heads for attention in first.maps), ranged(len(s.query) for s in stacks)
-    keys = ranged(len(stack.key) for stack in stacks)
-    noun = noun_of(first.key, 1 if keys == "1" else 2)
-    if not first.is_self and len(first.maps) == 1 and counts[0] == 1:
-        # One head in one layer is nothing that a reader must know to read a few rows.
-        each = "one weight each" if counts[1] == "1" else f"{counts[1]} rows of weights"
-        return f"{name}{keys} {noun}", each
-    strong = name + f"{_layers(first)} × {heads} {'head' if heads == '1' else 'heads'}"
     queries = ranged(len(stack.query) for stack in stacks)
-    if first.is_self:
-        return strong, f"over {keys} {noun}"
-    return strong, f"from {queries} to {keys} {noun}"
+    keys = ranged(len(stack.key) for stack in stacks)
+    positions = f"{keys} {noun_of(first.key, 1 if keys == '1' else 2)}"
+    separate = queries == "1" or isinstance(first.query, ItemAxis)
+    if first.heads == 1 and separate and not first.is_self:
+        # That it is one head in one layer is nothing that a reader of a few rows must know.
+        each = "one weight each" if queries == "1" else f"{queries} rows of weights"
+        return name + positions, each
+    heads = ranged(attention.heads for attention in first.maps)
+    strong = f"{name}{_layers(first)} × {heads} {'head' if heads == '1' else 'heads'}"
+    return strong, f"over {positions}" if first.is_self else f"from {queries} to {positions}"
 
 
 def _layers(stack: Stack) -> str:
@@ -183,7 +181,9 @@ def _findings(
     prefix = _link_prefix(stack, data, first)
     return tuple(
         FindingText(
-            *(unbroken(text) for text in (each.value, each.text, each.detail)),
+            unbroken(each.value),
+            unbroken(each.text),
+            unbroken(each.detail),
             _link(each, stack, prefix),
         )
         for each in found

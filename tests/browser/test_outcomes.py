@@ -51,6 +51,11 @@ def test_a_cell_of_the_confusion_lists_its_examples(visit):
     assert report.shown("listed") == "“cross” taken for “ring”: 1 of 10 examples in this report."
     assert report.shown("right-count") == "2 examples"
     assert report.shown("wrong-count") == "1 example"
+    assert report.page.locator("#maps", has_text="Dashed: the cells of the shape.").is_visible()
+    assert report.shown("followed") == ""
+    report.choose(stack=14)
+    assert report.shown("followed") == "; from class"
+    report.choose(stack=13)
     click_cell(report, 1, 2)
     assert listed(report) == list(range(EXAMPLES))
     click_cell(report, 0, 0)

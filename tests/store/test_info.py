@@ -85,7 +85,8 @@ def test_pictures_confusion_and_training_are_told(tmp_path):
     plain_path.mkdir()
     plain = saved(Recording((Example("e", (attention(Checks()),)),)), plain_path)
     assert (plain.pictures, plain.confusion, plain.training) == (0, None, None)
-    assert "confusion" not in as_text(plain)
+    assert "classes" not in as_text(plain)
+    assert "steps" not in as_text(plain)
 
 
 def test_columns_are_aligned(tmp_path, tiny_recording, cross_recording):

@@ -207,5 +207,6 @@ def _with_reference(
             grid = (each.key.height, each.key.width)
             inside = coverage(box, grid, pictures.size).reshape(1, -1) >= 0.5
             reference = inside if inside.any() else None
-        found.append(dataclasses.replace(each, reference=reference, reference_name=_REFERENCE))
+        name = "" if reference is None else _REFERENCE
+        found.append(dataclasses.replace(each, reference=reference, reference_name=name))
     return tuple(found)
