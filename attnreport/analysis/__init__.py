@@ -14,6 +14,7 @@ from attnreport.analysis.findings import findings as findings
 from attnreport.analysis.heads import HeadStatistics as HeadStatistics
 from attnreport.analysis.heads import group_statistics as group_statistics
 from attnreport.analysis.patterns import PATTERNS as PATTERNS
+from attnreport.analysis.patterns import pattern_title as pattern_title
 from attnreport.analysis.ranking import best_precision_at as best_precision_at
 from attnreport.analysis.ranking import precision_at as precision_at
 from attnreport.analysis.rollout import rollout as rollout
@@ -21,5 +22,6 @@ from attnreport.analysis.starting import starting_point as starting_point
 from attnreport.analysis.words import display_label as display_label
 from attnreport.analysis.words import display_labels as display_labels
 from attnreport.analysis.words import display_text as display_text
+from attnreport.analysis.words import noun_of as noun_of
 from attnreport.analysis.words import visible_text as visible_text
 from attnreport.analysis.words import word_spans as word_spans

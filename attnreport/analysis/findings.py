@@ -9,9 +9,9 @@ from attnreport.analysis.alignment import alignment_links
 from attnreport.analysis.heads import HeadStatistics, group_statistics
 from attnreport.analysis.jumps import longest_jump
 from attnreport.analysis.links import Link, agreed_link, content_positions, later_maps
-from attnreport.analysis.patterns import DOMINANT, SHARP
+from attnreport.analysis.patterns import DOMINANT, SHARP, pattern_title
 from attnreport.analysis.starting import clearest_head
-from attnreport.analysis.words import display_label, display_text
+from attnreport.analysis.words import display_label, display_text, noun_of
 from attnreport.recording import AttentionMap, Axis, Metric, TokenAxis, layer_numbers
 
 # Longer token texts are cut in a sentence, which a reader takes in at a glance.
@@ -49,6 +49,7 @@ def findings(
     statistics: Sequence[HeadStatistics] | None = None,
     *,
     metrics: Sequence[Metric] = (),
+    place: str = "",
     limit: int = 4,
 ) -> list[Finding]:
     """The most telling sentences about one group of maps of one example, best first.
@@ -60,16 +61,26 @@ def findings(
         maps: The maps of one group, in the order of their layers.
         statistics: What `group_statistics` says about them, if it is at hand.
         metrics: Numbers over a whole data set that are about this group; at most two are told.
+        place: What the maps are of, such as `test 3`, for the small print of what is said of them;
+            a number over a whole data set is of more.
         limit: How many sentences at most.
     """
-    heads = group_statistics(maps) if statistics is None else list(statistics)
     told = [_metric(metric) for metric in metrics if math.isfinite(metric.value)][:2]
+    found = _about_maps(maps, statistics)
+    small = f"In {place}." if place else ""
+    return (told + [dataclasses.replace(each, detail=small) for each in found])[:limit]
+
+
+def _about_maps(
+    maps: Sequence[AttentionMap], statistics: Sequence[HeadStatistics] | None
+) -> list[Finding]:
+    heads = group_statistics(maps) if statistics is None else list(statistics)
     choosing = [head for head in heads if head.pattern != "no choice"]
     gates = all(attention.kind == "gate" for attention in maps)
     if gates and any(head.greatest > 0 for head in heads):
-        return [*told, _strengths(maps, heads)][:limit]
+        return [_strengths(maps, heads)]
     if not choosing:
-        return [*told, _no_choice(maps)][:limit]
+        return [_no_choice(maps)]
     group = _Group(maps, heads, choosing)
     candidates = (
         group.alignment(),
@@ -80,7 +91,7 @@ def findings(
         group.neighbors(),
         group.broad(),
     )
-    return (told + [finding for finding in candidates if finding])[:limit]
+    return [finding for finding in candidates if finding]
 
 
 def _metric(metric: Metric) -> Finding:
@@ -165,7 +176,7 @@ class _Group:
         if jump is None:
             return None
         size = abs(jump.length)
-        steps = f"{size} {_noun(attention.key, size)} {'back' if jump.length < 0 else 'ahead'}"
+        steps = f"{size} {noun_of(attention.key, size)} {'back' if jump.length < 0 else 'ahead'}"
         text = (
             f"is the longest jump: {_quote(attention.query, jump.query_before)} looks at "
             f"{_quote(attention.key, jump.key_before)}, then {_quote(attention.query, jump.query)} "
@@ -193,7 +204,7 @@ class _Group:
             return Finding(self._name(drawn[0]), text, self._address(drawn[0]))
         text = (
             f"heads put at least {_percent(DOMINANT)} of their attention on {place}, more than on "
-            f"any other {_noun(axis, 1)}"
+            f"any other {noun_of(axis, 1)}"
         )
         return Finding(f"{count} of {self.total}", text)
 
@@ -211,7 +222,8 @@ class _Group:
         text = f"is the sharpest head: entropy {sharpest.entropy:.2f} bits"
         share = _pattern_share(sharpest)
         if share is not None:
-            text += f" ({sharpest.pattern}, {_percent(share)})"
+            name = pattern_title(sharpest.pattern, self.maps[sharpest.layer].key)
+            text += f" ({name}, {_percent(share)})"
         return Finding(self._name(sharpest), text, self._address(sharpest))
 
     def link(self) -> Finding | None:
@@ -223,7 +235,7 @@ class _Group:
         if linked.kind == "gate" or not linked.normalized:  # then a weight is no share of a row
             return None
         axis = self.maps[0].key
-        nouns = "words" if isinstance(axis, TokenAxis) else _noun(axis, 2)
+        nouns = "words" if isinstance(axis, TokenAxis) else noun_of(axis, 2)
         later = len(later_maps(self.maps))
         if later == len(self.maps):
             connect = "this head connects" if self.total == 1 else "the heads connect"
@@ -250,7 +262,7 @@ class _Group:
             if before
             else "just after"
         )
-        noun = _noun(self.maps[0].key, 1)
+        noun = noun_of(self.maps[0].key, 1)
         if len(found) == 1:
             share = _percent(_pattern_share(found[0]) or 0)
             text = f"looks mostly at the {noun} {side} ({share})"
@@ -312,15 +324,3 @@ def _quote(axis: Axis, position: int) -> str:
         text = text[: _LONGEST_QUOTE - 1] + "…"
     quoted = text if position in axis.special else f"“{text}”"
     return f"{quoted} (position {position})" if axis.tokens.count(label) > 1 else quoted
-
-
-def _noun(axis: Axis, count: int) -> str:
-    noun = {
-        "tokens": "token",
-        "grid": "cell",
-        "frames": "frame",
-        "items": "item",
-        "channels": "channel",
-        "steps": "step",
-    }[axis.kind]
-    return noun if count == 1 else f"{noun}s"

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from attnreport.analysis.distance import axis_distances
 from attnreport.analysis.entropy import row_entropy
+from attnreport.analysis.jumps import is_sequence
 from attnreport.analysis.patterns import Shares, pattern_name
 from attnreport.recording import UNORDERED, AttentionMap, GridAxis, special_positions
 
@@ -37,7 +38,8 @@ class HeadStatistics:
         top_key: The key with the largest mean weight; the first of equals.
         top_share: Mean weight of that key.
         in_order: Share of steps from row to row whose strongest key does not move back; None in
-            self-attention, among experts, which stand in no order, and where there is no step.
+            self-attention, where queries or keys stand in no order, as hops, cells and experts do
+            not, and where there is no step.
         least: Smallest weight, and `greatest` the largest.
         greatest: Largest weight. Not a share, like `peak`.
         peak: Smallest weight that at most one weight in a thousand exceeds, a good end for a
@@ -87,6 +89,7 @@ class _Frame:
     distances: Float[np.ndarray, "query key"] | None  # None unless both axes are the same positions
     line: bool  # whether each position has one before and one after it, as cells do not
     ordered: bool  # whether keys stand in an order, as words do and experts do not
+    sequence: bool  # whether rows follow one another along the keys, as words of a translation do
 
 
 def _map_statistics(layer: int, attention: AttentionMap) -> list[HeadStatistics]:
@@ -97,6 +100,7 @@ def _map_statistics(layer: int, attention: AttentionMap) -> list[HeadStatistics]
         distances=axis_distances(attention.key) if same_positions else None,
         line=not isinstance(attention.key, GridAxis),
         ordered=attention.kind not in UNORDERED,
+        sequence=is_sequence(attention),
     )
     if attention.mask is None:
         choices = np.full((1, queries), keys)
@@ -156,7 +160,7 @@ def _positions(
 ) -> dict[str, float | None]:
     """The statistics that only self-attention has, or those that only cross-attention has."""
     if frame.distances is None:
-        steps = np.diff(strongest) if frame.ordered else strongest[:0]
+        steps = np.diff(strongest) if frame.sequence else strongest[:0]
         return {"in_order": float((steps >= 0).mean()) if len(steps) else None}
     found: dict[str, float | None] = {
         "distance": float(scale @ np.vecdot(weights, frame.distances)) / len(strongest),

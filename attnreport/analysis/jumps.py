@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from attnreport.analysis.links import content_positions
-from attnreport.recording import UNORDERED, AttentionMap
+from attnreport.recording import UNORDERED, AttentionMap, ChannelAxis, GridAxis, ItemAxis
 
 # A step of one or two keys ahead is reading on; articles and particles are often left out.
 SHORTEST_JUMP = 3
@@ -34,14 +34,27 @@ class Jump:
         return self.key - self.key_before
 
 
+def is_sequence(attention: AttentionMap) -> bool:
+    """Whether queries follow one another, and keys too, so that steps of attention lead somewhere.
+
+    Hops, experts and entries of a memory stand in no order, and cells and channels in no line.
+    """
+    unordered = (ItemAxis, ChannelAxis, GridAxis)
+    return (
+        attention.kind not in UNORDERED
+        and not isinstance(attention.query, unordered)
+        and not isinstance(attention.key, (ChannelAxis, GridAxis))
+    )
+
+
 def longest_jump(weights: Float[np.ndarray, "query key"], attention: AttentionMap) -> Jump | None:
     """The longest jump between content queries of one head; the first of equals.
 
     Every step back is a jump, and so is a step of at least `SHORTEST_JUMP` ahead. Queries that
-    look nowhere are passed over. None if there is no jump, as there is none among experts and
-    entries of a memory, which stand in no order.
+    look nowhere are passed over. None if there is no jump, as there is none where queries or keys
+    stand in no order.
     """
-    if attention.kind in UNORDERED:
+    if not is_sequence(attention):
         return None
     looks = content_positions(attention.query) & (weights.max(axis=-1) > 0)
     queries = np.flatnonzero(looks)

@@ -2,6 +2,9 @@
 
 import dataclasses
 
+from attnreport.analysis.words import noun_of
+from attnreport.recording import Axis, TokenAxis
+
 # Share of all attention that must follow a pattern before the head is named after it.
 DOMINANT = 0.4
 # Share of the highest possible entropy from which a head is broad.
@@ -102,3 +105,10 @@ def _dominant_place(shares: Shares) -> str | None:
     # Rounding keeps float noise from preferring a later name among equals.
     best = max(places, key=lambda name: round(places[name], 6), default=None)
     return best if best and places[best] >= DOMINANT else None
+
+
+def pattern_title(pattern: str, key: Axis) -> str:
+    """A pattern as it is called among what stands on the key axis: `one cell`, not `one token`."""
+    if isinstance(key, TokenAxis) or pattern == "special tokens":
+        return pattern
+    return pattern.replace("token", noun_of(key, 1))

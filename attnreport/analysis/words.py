@@ -93,6 +93,19 @@ def _display(axis: Axis, position: int, label: str) -> str:
     return visible_text(label)
 
 
+def noun_of(axis: Axis, count: int) -> str:
+    """What so many positions of `axis` are called: `1` of a grid is a `cell`."""
+    noun = {
+        "tokens": "token",
+        "grid": "cell",
+        "frames": "frame",
+        "items": "item",
+        "channels": "channel",
+        "steps": "step",
+    }[axis.kind]
+    return noun if count == 1 else f"{noun}s"
+
+
 def word_spans(axis: Axis) -> list[list[int]]:
     """Positions of `axis`, grouped as they are written without a space between them.
 

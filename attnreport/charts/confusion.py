@@ -4,10 +4,11 @@ from typing import Any
 
 import altair as alt
 
-from attnreport.charts.heatmap import LABEL_WIDTH
 from attnreport.charts.theme import expr, layered, themed, with_parameters
 
 _COUNT = "length(labels)"
+# The longest name of a class, in pixels; also in templates/page/layout.js.
+_LONGEST_LABEL = 130
 
 
 def confusion_chart() -> alt.LayerChart:
@@ -72,16 +73,17 @@ def _class_axis(title: str, chosen: str, side: str, orient: Any) -> alt.Axis:
     """An axis with the name of each class, as far as there is room."""
     test = f"floor(datum.value) == {chosen}"
     room: dict[str, Any] = (
-        {"labelAngle": -60, "labelAlign": "left", "labelBaseline": "middle", "labelLimit": 70}
+        {"labelAngle": -60, "labelAlign": "left", "labelBaseline": "middle"}
         if orient == "top"
-        else {"labelLimit": LABEL_WIDTH - 4}
+        else {}
     )
     return alt.Axis(
-        values=expr(f"sequence(0.5, {_COUNT}, ceil({_COUNT} / ({side} / 11)))"),
+        values=expr(f"sequence(0.5, {_COUNT}, ceil({_COUNT} / ({side} / 8)))"),
         tickCount=expr(f"{_COUNT} + 1"),
         labelExpr="labels[floor(datum.value)]",
         labelOverlap=False,
-        labelFontSize=expr(f"clamp({side} / {_COUNT} * 0.8, 8, 12)"),
+        labelLimit=_LONGEST_LABEL,
+        labelFontSize=expr(f"clamp({side} / {_COUNT} * 0.8, 7, 12)"),
         labelColor={"condition": {"test": test, "expr": "accent"}, "expr": "fg"},
         grid=False,
         orient=orient,

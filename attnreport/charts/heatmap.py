@@ -62,7 +62,7 @@ def row_chart() -> alt.LayerChart:
         .transform_calculate(left="datum.k + 0.12", right="datum.k + 0.88", zero="0")
         .mark_rect(aria=False, cornerRadiusTopLeft=1.5, cornerRadiusTopRight=1.5)
         .encode(
-            x=alt.X("left:Q", scale=unit_scale("keys"), axis=None),
+            x=alt.X("left:Q", scale=unit_scale("keys"), axis=_row_axis()),
             x2="right:Q",
             y=alt.Y(
                 "w:Q",
@@ -85,11 +85,31 @@ def row_chart() -> alt.LayerChart:
     chart = themed(
         with_parameters(
             layered(bars, width=520, height=84),
-            *("stack", "layer", "head", "q", "k", "keys", "hidden"),
+            *("stack", "layer", "head", "q", "k", "keys", "keyLabels", "single", "hidden"),
         )
     )
     # The axis may come to end anywhere, and half of its last label reaches beyond the plot.
     return chart.properties(padding={"left": 2, "right": 2, "top": 8, "bottom": 6})
+
+
+def _row_axis() -> alt.Axis:
+    """The labels of the bars; below a heatmap, its own stand above them already."""
+    return alt.Axis(
+        # As many as can be read.
+        values=expr("single ? sequence(0.5, keys, ceil(keys / (width / 9))) : []"),
+        tickCount=expr("keys + 1"),
+        labelExpr="keyLabels[floor(datum.value)]",
+        orient="bottom",
+        labelAngle=-60,
+        labelAlign="right",
+        labelBaseline="middle",
+        labelOverlap=False,
+        labelLimit=90,
+        labelFontSize=expr("clamp(width / keys * 0.86, 8, 12)"),
+        grid=False,
+        title=None,
+        **_emphasis("k"),
+    )
 
 
 def _key_axis() -> alt.Axis:

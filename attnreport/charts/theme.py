@@ -42,6 +42,8 @@ PARAMETERS: Mapping[str, Any] = {
     # Names of the classes that have means, and of those of the confusion with its chosen cell.
     "classes": [],
     "labels": [],
+    # Whether there is one row only, which then has its labels below.
+    "single": False,
     "target": -1,
     "output": -1,
     # Which curves, and the step that was kept or -1.

@@ -64,6 +64,8 @@ class AttentionMap:
             it is the map's place in the group.
         mask: True where a query may look at a key; None when nothing is known of a mask.
         reference: True where a correct alignment links query and key; None without one.
+        reference_name: What it links each query to, such as `the digit's box`; empty where that is
+            an alignment.
         logits: Pre-softmax scores, in the layout of `weights`.
         normalized: Whether rows sum to one.
         precision: Number format the model computed the weights in, such as `bfloat16`.
@@ -79,6 +81,7 @@ class AttentionMap:
     layer: int | None = None
     mask: Bool[np.ndarray, "query key"] | Bool[np.ndarray, "head query key"] | None = None
     reference: Bool[np.ndarray, "query key"] | None = None
+    reference_name: str = ""
     logits: Weights | None = None
     normalized: bool = True
     precision: str = "float32"

@@ -3,8 +3,16 @@
 import math
 from collections.abc import Sequence
 
-from attnreport.analysis import PATTERNS, Finding, HeadStatistics, display_label, findings
-from attnreport.recording import Example, Metric, Recording
+from attnreport.analysis import (
+    PATTERNS,
+    Finding,
+    HeadStatistics,
+    findings,
+    noun_of,
+    pattern_title,
+    visible_text,
+)
+from attnreport.recording import Example, ItemAxis, Metric, Recording
 from attnreport.recording.layers import numbers_text
 from attnreport.report.assets import Assets
 from attnreport.report.blocks import Block
@@ -30,12 +38,15 @@ from attnreport.report.outcome_text import (
 )
 from attnreport.report.packing import ENCODINGS, Encoding
 from attnreport.report.page_data import PageData
-from attnreport.report.phrases import clipped, counted, magnitude, ranged, rounded
+from attnreport.report.phrases import clipped, counted, magnitude, ranged, rounded, unbroken
+from attnreport.report.pictures import picture_of
 from attnreport.report.provenance import failure_fact, guess_fact, made_rows
 from attnreport.report.specs import occurring_patterns
 from attnreport.report.stacks import Stack
 
 _LONGEST_TITLE = 160
+# So many groups of maps are told one by one at the top of the page; more are counted.
+_MOST_GROUPS = 3
 
 
 def build_context(
@@ -61,7 +72,7 @@ def build_context(
     return ReportContext(
         title=heading,
         facts=_facts(recording, stacks, encoding, heading),
-        findings=_findings(recording, opened, data, first),
+        findings=_findings(recording, stacks, data, first),
         examples=() if single else _cards(recording, stacks, opened.label),
         compares=compares(recording),
         filters=filters(recording),
@@ -79,7 +90,6 @@ def build_context(
         ),
         charts=charts,
         conditions=page_conditions(opened, stacks, recording),
-        first_label=display_label(opened.key, 0),
         broadest=f"{math.log2(len(opened.key)):.2f}",
         check_columns=check_columns(stacks),
         checks=check_rows(stacks),
@@ -112,9 +122,13 @@ def _facts(
     if len(recording.examples) > 1:
         facts.append((f"{len(recording.examples)}", "examples"))
     of_first = [stack for stack in stacks if stack.example == 0]
-    for stack in of_first:
-        alike = [other for other in stacks if other.label == stack.label]
-        facts.append(_group_fact(alike, named=len(of_first) > 1))
+    if len(of_first) > _MOST_GROUPS:
+        positions = ranged(len(stack.key) for stack in stacks)
+        facts.append((f"{len(of_first)} groups", f"of maps, each over {positions} positions"))
+    else:
+        for stack in of_first:
+            alike = [other for other in stacks if other.label == stack.label]
+            facts.append(_group_fact(alike, named=len(of_first) > 1))
     weights = sum(stack.weights for stack in stacks)
     noun = "weight" if weights == 1 else "weights"
     facts.append((f"{weights:,}", f"{noun}, {ENCODINGS[encoding].label}"))
@@ -131,15 +145,18 @@ def _facts(
 def _group_fact(stacks: Sequence[Stack], *, named: bool) -> tuple[str, str]:
     """Layers, heads and positions of one attention group, over all examples."""
     first = stacks[0]
-    heads = ranged(attention.heads for attention in first.maps)
-    strong = f"{first.label}: " if named else ""
-    strong += f"{_layers(first)} × {heads} {'head' if heads == '1' else 'heads'}"
+    name = f"{first.label}: " if named else ""
     queries = ranged(len(stack.query) for stack in stacks)
     keys = ranged(len(stack.key) for stack in stacks)
-    noun = _noun(first.key.kind) + ("" if keys == "1" else "s")
-    if first.is_self:
-        return strong, f"over {keys} {noun}"
-    return strong, f"from {queries} to {keys} {noun}"
+    positions = f"{keys} {noun_of(first.key, 1 if keys == '1' else 2)}"
+    separate = queries == "1" or isinstance(first.query, ItemAxis)
+    if first.heads == 1 and separate and not first.is_self:
+        # That it is one head in one layer is nothing that a reader of a few rows must know.
+        each = "one weight each" if queries == "1" else f"{queries} rows of weights"
+        return name + positions, each
+    heads = ranged(attention.heads for attention in first.maps)
+    strong = f"{name}{_layers(first)} × {heads} {'head' if heads == '1' else 'heads'}"
+    return strong, f"over {positions}" if first.is_self else f"from {queries} to {positions}"
 
 
 def _layers(stack: Stack) -> str:
@@ -151,16 +168,26 @@ def _layers(stack: Stack) -> str:
     return f"{count} ({numbers_text(numbers)})"
 
 
-def _noun(kind: str) -> str:
-    return {"tokens": "token", "grid": "cell", "frames": "frame"}.get(kind, kind.rstrip("s"))
-
-
 def _findings(
-    recording: Recording, stack: Stack, data: PageData, first: int
+    recording: Recording, stacks: Sequence[Stack], data: PageData, first: int
 ) -> tuple[FindingText, ...]:
-    found = findings(stack.maps, data.statistics[first], metrics=recording.metrics)
+    stack = stacks[first]
+    place = ""
+    if len(recording.examples) > 1:
+        place = f"“{visible_text(recording.examples[stack.example].name)}”"
+        groups = {other.label for other in stacks if other.example == stack.example}
+        place += f", {stack.label}" if len(groups) > 1 else ""
+    found = findings(stack.maps, data.statistics[first], metrics=recording.metrics, place=place)
     prefix = _link_prefix(stack, data, first)
-    return tuple(FindingText(f.value, f.text, f.detail, _link(f, stack, prefix)) for f in found)
+    return tuple(
+        FindingText(
+            unbroken(each.value),
+            unbroken(each.text),
+            unbroken(each.detail),
+            _link(each, stack, prefix),
+        )
+        for each in found
+    )
 
 
 def _link_prefix(stack: Stack, data: PageData, index: int) -> str:
@@ -185,11 +212,16 @@ def _cards(recording: Recording, stacks: Sequence[Stack], label: str) -> tuple[E
         alike = [i for i in own if stacks[i].label == label]
         # Of a translation that differs nobody can say that it is wrong.
         verdict = verdict_on(example) if recording.confusion else ""
-        cards.append(_card(index, example, (alike or own)[0], verdict))
+        shown = stacks[(alike or own)[0]]
+        # The single row of a text is no picture of anything.
+        pictured = picture_of(example) is not None or shown.is_map or len(shown.query) > 1
+        cards.append(_card(index, example, (alike or own)[0], verdict, thumbnail=pictured))
     return tuple(cards)
 
 
-def _card(index: int, example: Example, stack: int, verdict: str) -> ExampleCard:
+def _card(
+    index: int, example: Example, stack: int, verdict: str, *, thumbnail: bool
+) -> ExampleCard:
     differs = example.target and example.target != example.output
     return ExampleCard(
         index=index,
@@ -201,6 +233,7 @@ def _card(index: int, example: Example, stack: int, verdict: str) -> ExampleCard
         target=example.target if differs else "",
         scores=tuple((name, f"{value:.2f}") for name, value in example.scores.items()),
         verdict=verdict,
+        thumbnail=thumbnail,
     )
 
 
@@ -214,7 +247,8 @@ def _head_rows(
         values = tuple(facts.get(name, "–") for name in columns)
         number = numbers[head.layer]
         link = f"#{prefix}L{number}H{head.head}"
-        rows.append(HeadRow(head.layer, number, head.head, link, head.pattern, values))
+        pattern = pattern_title(head.pattern, stack.key)
+        rows.append(HeadRow(head.layer, number, head.head, link, pattern, values))
     return tuple(rows)
 
 

@@ -39,6 +39,10 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "no-gate": stack.maps[0].kind != "gate",
         # A single row says nothing as a matrix; over a text it is drawn as bars.
         "matrix": matrix,
+        "reading": matrix and not spatial,
+        # A gate runs from its least to its greatest, and a single row over a text from 0 on.
+        "color-scale": stack.maps[0].kind != "gate" and (matrix or bool(grids)),
+        "strip-scale": not matrix and not spatial,
         "no-matrix": not matrix,
         "row": matrix or not spatial,
         "lines": matrix and not spatial,

@@ -39,6 +39,7 @@ class ExampleCard:
         target: What should have come out, where that differs from the output; may be empty.
         scores: Name and value of each score.
         verdict: `right` or `wrong`, for a classifier; else empty.
+        thumbnail: Whether there is a picture worth showing.
     """
 
     index: int
@@ -49,6 +50,7 @@ class ExampleCard:
     target: str
     scores: tuple[tuple[str, str], ...]
     verdict: str
+    thumbnail: bool
 
     def score(self, name: str) -> str:
         """The value of the named score; a dash where the example has none."""
@@ -163,7 +165,6 @@ class ReportContext:
         charts: Names of the charts that the page has a place for.
         conditions: For each condition, such as `many-heads`, whether it holds for the stack that
             the page opens on; elements that ask for one that does not start hidden.
-        first_label: Label of the first key of the stack that the page opens on.
         broadest: Entropy in bits of attention spread evenly over the keys of that stack.
         check_columns: Headings of the further columns of `checks`.
         checks: What was verified, map by map.
@@ -197,7 +198,6 @@ class ReportContext:
     head_rows: tuple[HeadRow, ...]
     charts: tuple[str, ...]
     conditions: Mapping[str, bool]
-    first_label: str
     broadest: str
     check_columns: tuple[str, ...]
     checks: tuple[CheckRow, ...]

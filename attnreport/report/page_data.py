@@ -4,7 +4,7 @@ The manifest is documented where it is read, in `templates/page/types.d.ts`.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from attnreport.analysis import (
     HeadStatistics,
     group_statistics,
+    pattern_title,
     starting_point,
     visible_text,
 )
@@ -57,6 +58,7 @@ def build_page_data(
     entries, atlases, statistics = [], [], []
     statements: dict[Statement, int] = {}
     axes, pictures = AxisBook(), PictureBook()
+    sets: dict[tuple[str, ...], int] = {}
     weight_blocks = 0
     for index, stack in enumerate(stacks):
         conditions = page_conditions(stack, stacks, recording)
@@ -72,7 +74,7 @@ def build_page_data(
                 "example": stack.example,
                 "group": stack.label,
                 "kind": stack.maps[0].kind,
-                "conditions": [name for name, true in conditions.items() if true],
+                "conditions": sets.setdefault(_true(conditions), len(sets)),
                 "largest": largest,
                 "heads": [attention.heads for attention in stack.maps],
                 "names": [attention.name for attention in stack.maps],
@@ -85,6 +87,7 @@ def build_page_data(
                 "atlas": {"id": f"atlas{index}", "width": atlas.width, "height": atlas.height},
                 "masks": masks,
                 "reference": [_links(attention) for attention in stack.maps],
+                "referenceName": _reference_name(stack),
                 "checks": [_numbered(statements_of(each), statements) for each in stack.maps],
                 "start": {"layer": layer, "head": head, "q": query, "k": key},
                 "statistics": [_statistics(number, stack) for number in numbers],
@@ -99,6 +102,7 @@ def build_page_data(
         "encoding": encoding,
         "examples": _examples(recording, stacks, pictures),
         "stacks": entries,
+        "conditions": list(sets),
         "axes": axes.entries(),
         "pictures": pictures.entries(),
         "confusion": confusion_entry(recording.confusion),
@@ -243,9 +247,20 @@ def _links(attention: AttentionMap) -> list[list[int]] | None:
     return np.argwhere(attention.reference).tolist()
 
 
+def _reference_name(stack: Stack) -> str:
+    names = (attention.reference_name for attention in stack.maps)
+    return visible_text(next(filter(None, names), ""))
+
+
+def _true(conditions: Mapping[str, bool]) -> tuple[str, ...]:
+    return tuple(name for name, true in conditions.items() if true)
+
+
 def _statistics(numbers: HeadStatistics, stack: Stack) -> dict[str, Any]:
     x = numbers.distance if stack.is_self else numbers.top_share
+    title = pattern_title(numbers.pattern, stack.key)
     return {
+        **({} if title == numbers.pattern else {"title": title}),
         "entropy": round(numbers.entropy, 4),
         "pattern": numbers.pattern,
         "x": round(x or 0.0, 4),

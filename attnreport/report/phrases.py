@@ -1,6 +1,7 @@
 """Numbers as a reader should see them."""
 
 import math
+import re
 from collections.abc import Iterable
 
 
@@ -18,6 +19,11 @@ def ranged(numbers: Iterable[int]) -> str:
 def magnitude(number: float) -> str:
     """The size of a small error: `3e-07`; `0` only for nothing at all."""
     return "0" if number == 0 else f"{number:.0e}"
+
+
+def unbroken(text: str) -> str:
+    """The text, with no line break between a number and its unit."""
+    return re.sub(r"(?<=\d) (?=(bits|tokens|cells|of \d|to \d))", "\N{NO-BREAK SPACE}", text)
 
 
 def rounded(number: float) -> str:

@@ -30,8 +30,11 @@ class Statement:
 
 def statements_of(attention: AttentionMap) -> tuple[Statement, ...]:
     """Everything that is known of how far a map can be trusted, and what was not tried."""
-    others = (stated(check) for check in attention.checks.others)
-    return (*others, *_usual(attention))
+    checks = attention.checks
+    others = (stated(check) for check in checks.others)
+    # Of what was computed and not captured, where it comes from is all there is to say.
+    computed = (checks.row_sum_error, checks.output_difference, checks.deterministic) == (None,) * 3
+    return (*others,) if computed and checks.others else (*others, *_usual(attention))
 
 
 def check_value(check: Check) -> str:

@@ -156,6 +156,7 @@ class _Describer:
             "logits": logits,
             "mask": self._flags("mask", attention.mask, dimensions),
             "reference": self._flags("reference", attention.reference, dimensions),
+            "reference_name": encode_text(attention.reference_name),
         }
 
     def _flags(

@@ -1,6 +1,7 @@
 """Sums up a stored recording without reading its weights."""
 
 import dataclasses
+import functools
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,17 +12,20 @@ import numpy as np
 from attnreport.recording import (
     AttentionMap,
     Checks,
+    Confusion,
     Metric,
     Recording,
     Source,
+    Training,
     WorstCheck,
     layer_numbers,
     worst_checks,
 )
-from attnreport.store.arrays import StoredArray
+from attnreport.store.arrays import StoredArray, read_array
 from attnreport.store.load import open_recording, restored
 from attnreport.store.local import existing_folder
-from attnreport.store.location import local_path
+from attnreport.store.location import Folder, local_path
+from attnreport.store.restore import stored_arrays
 
 Range = tuple[int, int]
 
@@ -79,6 +83,36 @@ class ExampleInfo:
 
 
 @dataclasses.dataclass(frozen=True)
+class ConfusionInfo:
+    """How well a classifier does.
+
+    Attributes:
+        labels: The classes.
+        examples: How many examples were counted.
+        right: How many of them were given their own class.
+    """
+
+    labels: tuple[str, ...]
+    examples: int
+    right: int
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingInfo:
+    """How the model came to be.
+
+    Attributes:
+        curves: Names of what was measured.
+        last: The last step at which anything was.
+        chosen: Step of the checkpoint that was kept; None if it is not known.
+    """
+
+    curves: tuple[str, ...]
+    last: int
+    chosen: int | None
+
+
+@dataclasses.dataclass(frozen=True)
 class RecordingInfo:
     """What a stored recording holds.
 
@@ -92,6 +126,9 @@ class RecordingInfo:
         groups: The groups of maps, in order.
         source: Where the weights come from.
         metrics: Numbers over a whole data set.
+        pictures: How many pictures there are; one that several examples show counts once.
+        confusion: How well a classifier does; None where that was not counted.
+        training: How the model came to be; None where that is not kept.
     """
 
     location: str
@@ -103,10 +140,13 @@ class RecordingInfo:
     groups: tuple[GroupInfo, ...]
     source: Source
     metrics: tuple[Metric, ...]
+    pictures: int
+    confusion: ConfusionInfo | None
+    training: TrainingInfo | None
 
 
 def recording_info(source: str | os.PathLike[str]) -> RecordingInfo:
-    """What a stored recording holds, without reading its weights.
+    """What a stored recording holds, without reading its weights and pictures.
 
     Args:
         source: A folder, or a URL that TensorStore knows.
@@ -116,7 +156,7 @@ def recording_info(source: str | os.PathLike[str]) -> RecordingInfo:
             format.
     """
     folder, attributes = open_recording(source)
-    recording = restored(folder, attributes, _unread)
+    recording = restored(folder, attributes, functools.partial(_little, folder))
     path = local_path(source)
     groups = _groups(recording)
     return RecordingInfo(
@@ -129,11 +169,30 @@ def recording_info(source: str | os.PathLike[str]) -> RecordingInfo:
         groups=groups,
         source=recording.source,
         metrics=recording.metrics,
+        pictures=sum(name.startswith("picture_") for name in stored_arrays(attributes)),
+        confusion=_confusion(recording.confusion),
+        training=_training(recording.training),
     )
 
 
-def _unread(array: StoredArray) -> np.ndarray:
-    """Stands for an array whose content does not matter, in no memory."""
+def _confusion(confusion: Confusion | None) -> ConfusionInfo | None:
+    if confusion is None:
+        return None
+    counts = confusion.counts
+    return ConfusionInfo(confusion.labels, int(counts.sum()), int(counts.trace()))
+
+
+def _training(training: Training | None) -> TrainingInfo | None:
+    if training is None:
+        return None
+    names = tuple(curve.name for curve in training.curves)
+    return TrainingInfo(names, max(curve.steps[-1] for curve in training.curves), training.chosen)
+
+
+def _little(folder: Folder, array: StoredArray) -> np.ndarray:
+    """The counts of a confusion; else what stands for an array in no memory."""
+    if array.name.startswith("confusion_"):
+        return read_array(folder, array)
     return np.broadcast_to(np.ones((), array.dtype), array.shape)
 
 

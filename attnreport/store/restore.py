@@ -137,6 +137,8 @@ class _Restorer:
             logits=None if logits is None else self._weights(logits),
             mask=None if mask is None else self._whole(mask),
             reference=None if reference is None else self._whole(reference),
+            # Recordings of before references had names have none.
+            reference_name=decode_text(attention.get("reference_name", "")),
         )
 
     def _axis(self, axis: Mapping[str, Any]) -> Axis:

@@ -25,7 +25,7 @@ def as_text(info: RecordingInfo) -> str:
     """What a person wants to know about the recording, in aligned columns."""
     blocks = [
         [info.location, *_sizes(info)],
-        _aligned(_facts(info.source)),
+        _aligned([*_facts(info.source), *_outcomes(info), *_notes(info.source)]),
         _aligned([_metric(metric) for metric in info.metrics]),
         _aligned([_GROUP_HEADER, *(_group(group) for group in info.groups)]),
         _other_checks(info.groups),
@@ -57,6 +57,8 @@ def _sizes(info: RecordingInfo) -> list[str]:
         _count(len(info.groups), "group"),
         _count(info.weights, "weight"),
     ]
+    if info.pictures:
+        parts.append(_count(info.pictures, "picture"))
     if info.stored_bytes is not None:
         parts.append(f"{info.stored_bytes / 1e6:,.2f} MB")
     return [", ".join(parts), f"format {info.schema}, written by {info.written_by}"]
@@ -72,8 +74,26 @@ def _facts(source: Source) -> list[Row]:
         "data": source.data,
         "created": source.created,
     }
-    notes = [("note", note) for note in source.notes]
-    return [*((name, value) for name, value in facts.items() if value), *notes]
+    return [(name, value) for name, value in facts.items() if value]
+
+
+def _notes(source: Source) -> list[Row]:
+    return [("note", note) for note in source.notes]
+
+
+def _outcomes(info: RecordingInfo) -> list[Row]:
+    rows = []
+    if info.confusion is not None:
+        confusion = info.confusion
+        classes = f"{len(confusion.labels):,} class{'' if len(confusion.labels) == 1 else 'es'}"
+        found = f"{confusion.right:,} of {_count(confusion.examples, 'example')} right"
+        rows.append(("confusion", f"{classes}, {found}"))
+    if info.training is not None:
+        training = info.training
+        kept = "" if training.chosen is None else f", step {training.chosen:,} kept"
+        names = ", ".join(training.curves)
+        rows.append(("training", f"{_count(training.last, 'step')}{kept}: {names}"))
+    return rows
 
 
 def _metric(metric: Metric) -> Row:

@@ -3,7 +3,15 @@
 import { find, findAll, show } from "./dom.js";
 import { weightText } from "./format.js";
 import { captionMaps } from "./mapview.js";
-import { headName, keyAxis, label, manifest, stackAt, statisticsOf } from "./manifest.js";
+import {
+  headName,
+  keyAxis,
+  label,
+  manifest,
+  patternTitle,
+  stackAt,
+  statisticsOf,
+} from "./manifest.js";
 import { checksOf, doubt, listChecks } from "./proof.js";
 import { MOST_EDGES } from "./rows.js";
 import { colorStrips } from "./strip.js";
@@ -33,7 +41,7 @@ export function caption(state, aloud) {
   colorStrips(state, head);
   captionMaps(state);
   if (aloud) {
-    const { pattern } = statisticsOf(stack, state.layer, state.head);
+    const pattern = patternTitle(statisticsOf(stack, state.layer, state.head));
     const name = [headName(stack, state.layer, state.head), pattern];
     name.push(doubt(checksOf(stack, state.layer)));
     find("#live").textContent =
@@ -46,8 +54,9 @@ export function caption(state, aloud) {
  * @param {Readonly<import("./types").State>} state
  */
 function captionHead(stack, state) {
-  const { pattern, facts } = statisticsOf(stack, state.layer, state.head);
-  show("pattern", pattern);
+  const statistics = statisticsOf(stack, state.layer, state.head);
+  const { facts } = statistics;
+  show("pattern", patternTitle(statistics));
   const place = find("#statistics");
   place.replaceChildren(
     ...facts.flatMap(([name, value], index) => {
@@ -90,7 +99,7 @@ function captionAxes(stack) {
   const keys = keyAxis(stack);
   show("broadest", Math.log2(keys.labels.length).toFixed(2));
   show("most-lines", String(MOST_EDGES));
-  show("first-special", label(keys, keys.special[0] ?? 0));
+  show("linked", stack.referenceName || "the reference");
   for (const place of findAll("[data-when]"))
     place.hidden = !stack.conditions.includes(place.dataset.when ?? "");
 }

@@ -3,48 +3,44 @@
 import { element, find, findAll, show } from "./dom.js";
 import { manifest, stackAt } from "./manifest.js";
 import { loadAtlas } from "./atlas.js";
-import { parseLink } from "./link.js";
-import { isCellChosen, isListed } from "./outcomes.js";
+import { placeIn } from "./link.js";
+import { ask, isCellChosen, isListed, stackIn } from "./outcomes.js";
 import { mode } from "./palette.js";
 import { loadPhoto } from "./photos.js";
 import { paintThumbnail } from "./pictures.js";
 import { choose, chosenState } from "./state.js";
 
+/** A narrow page lists more groups than these in a menu. */
+const MOST_SEGMENTS = 3;
+/** Up to so many bytes of thumbnails are decoded before they come into view. */
+const EAGER = 2e7;
+
 export function listenToChoosers() {
   for (const card of findAll("[data-example]")) {
     card.addEventListener("click", (event) => {
       event.preventDefault();
-      chooseExample(Number(card.dataset.example));
+      choose({ stack: stackIn(Number(card.dataset.example)) });
     });
   }
   for (const link of /** @type {HTMLAnchorElement[]} */ (findAll(".findings a"))) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
-      choose(parseLink(link.hash) ?? {});
+      choose({ ...placeIn(link.hash), direction: "from" });
       find("#one").scrollIntoView();
     });
   }
   find("#groups").addEventListener("change", (event) => {
-    choose({ stack: Number(/** @type {HTMLInputElement} */ (event.target).value) });
+    choose({
+      stack: Number(/** @type {HTMLInputElement | HTMLSelectElement} */ (event.target).value),
+    });
   });
   for (const input of /** @type {HTMLInputElement[]} */ (findAll("[name=filter]"))) {
     input.addEventListener("change", () =>
-      choose({ filter: /** @type {any} */ (input.value), target: -1, output: -1 }),
+      ask({ filter: /** @type {any} */ (input.value), target: -1, output: -1 }),
     );
   }
   for (const button of findAll(".every"))
-    button.addEventListener("click", () => choose({ filter: "all", target: -1, output: -1 }));
-}
-
-/**
- * Goes to the same group of another example.
- * @param {number} example
- */
-function chooseExample(example) {
-  const now = stackAt(chosenState().stack);
-  const stacks = manifest.examples[example].stacks;
-  const same = stacks.find((index) => stackAt(index).group === now.group);
-  choose({ stack: same ?? stacks[0] });
+    button.addEventListener("click", () => ask({ filter: "all", target: -1, output: -1 }));
 }
 
 let listed = -1;
@@ -60,10 +56,16 @@ export function showChoice() {
   }
   const stacks = manifest.examples[example].stacks;
   const place = find("#groups .segments");
+  const select = /** @type {HTMLSelectElement} */ (find("#groups select"));
   if (listed !== example) {
     listed = example;
     place.replaceChildren(...stacks.map((stack) => groupButton(stack)));
+    select.replaceChildren(
+      ...stacks.map((stack) => element("option", { value: stack }, stackAt(stack).group)),
+    );
+    find("#groups").classList.toggle("many", stacks.length > MOST_SEGMENTS);
   }
+  select.value = String(index);
   for (const input of place.querySelectorAll("input"))
     input.checked = Number(input.value) === index;
 }
@@ -102,16 +104,48 @@ function groupButton(stack) {
   return element("label", {}, input, stackAt(stack).group);
 }
 
-/** Paints the small picture on each example's card, as it comes into view. */
+/**
+ * Paints the small picture on each example's card as it comes into view, and then the others: paper
+ * shows them all.
+ */
 export function paintCards() {
-  const painter = new IntersectionObserver((entries) => {
+  const canvases = /** @type {HTMLCanvasElement[]} */ (findAll("canvas[data-stack]"));
+  painter?.disconnect();
+  painter = new IntersectionObserver((entries) => {
     for (const entry of entries) {
       if (!entry.isIntersecting) continue;
-      painter.unobserve(entry.target);
+      painter?.unobserve(entry.target);
       void paintCard(/** @type {HTMLCanvasElement} */ (entry.target));
     }
   });
-  for (const canvas of findAll("canvas[data-stack]")) painter.observe(canvas);
+  for (const canvas of canvases) painter.observe(canvas);
+  const size = canvases.reduce((sum, { dataset }) => sum + cardSize(Number(dataset.stack)), 0);
+  if (size <= EAGER) void paintInTurn(canvases);
+}
+
+/** @type {IntersectionObserver | undefined} */
+let painter;
+let turn = 0;
+
+/** @param {number} stack */
+function cardSize(stack) {
+  const { picture } = manifest.examples[stackAt(stack).example];
+  const { width, height } = picture === null ? stackAt(stack).atlas : manifest.pictures[picture];
+  return width * height;
+}
+
+/**
+ * One card after the other, whenever nothing else is to be done.
+ * @param {HTMLCanvasElement[]} canvases
+ */
+async function paintInTurn(canvases) {
+  const own = ++turn;
+  for (const canvas of canvases) {
+    await new Promise((resume) => setTimeout(resume));
+    if (own !== turn) return;
+    // A damaged one stays blank; that it is damaged is told where it is looked at.
+    await paintCard(canvas).catch(() => {});
+  }
 }
 
 /** @param {HTMLCanvasElement} canvas */

@@ -2,7 +2,8 @@
 
 import { tip } from "./format.js";
 import { manifest } from "./manifest.js";
-import { choose, chosenState } from "./state.js";
+import { ask } from "./outcomes.js";
+import { chosenState } from "./state.js";
 
 /** One row per cell; `here` counts the examples of it that are in this report. */
 export function confusionRows() {
@@ -16,7 +17,7 @@ export function confusionRows() {
         t === o ? `${labels[t]} is recognized` : `${labels[t]} is taken for ${labels[o]}`;
       const lines = tip([
         [said, `${count} of ${total}`],
-        ["", `${(100 * share).toFixed(1)} %`],
+        ["", `${(100 * share).toFixed(1)}%`],
         [here === 1 ? "1 example here" : `${here} examples here`, here ? "click to list" : ""],
       ]);
       return { t, o, count, share, here, tip: lines };
@@ -39,7 +40,7 @@ const examplesIn = (t, o) =>
 export function chooseCell(target, output) {
   const now = chosenState();
   const again = now.target === target && now.output === output;
-  choose({ target: again ? -1 : target, output: again ? -1 : output, filter: "all" });
+  ask({ target: again ? -1 : target, output: again ? -1 : output, filter: "all" });
 }
 
 /** @type {Record<string, [number, number]>} */
@@ -58,7 +59,7 @@ export function listenToConfusion({ view, place }) {
   });
   place.addEventListener("keydown", (event) => {
     const { target, output } = chosenState();
-    if (event.key === "Escape") choose({ target: -1, output: -1 });
+    if (event.key === "Escape") ask({ target: -1, output: -1 });
     const arrow = ARROWS[event.key];
     if (!arrow || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
@@ -67,6 +68,6 @@ export function listenToConfusion({ view, place }) {
     const moved = [target, output].map((at, axis) =>
       Math.max(0, Math.min(last, target < 0 ? 0 : at + arrow[axis])),
     );
-    choose({ target: moved[0], output: moved[1], filter: "all" });
+    ask({ target: moved[0], output: moved[1], filter: "all" });
   });
 }

@@ -22,6 +22,8 @@ const COUNT_LABELS = 44;
 const LONGEST_LABEL = 90;
 const LABEL_SLANT = Math.PI / 3;
 const CHARACTER = 6.5;
+/** The longest name of a class, as charts/confusion.py draws it. */
+const CLASS_LABELS = 130;
 
 /** Up to so many weights, charts below the fold are drawn at once too. */
 const SMALL = 4e6;
@@ -42,6 +44,17 @@ function heatmapSize(width) {
   const plot = clamp(room - overhang(keys, room), 180, widestPlot(keys));
   const height = (plot * queries) / keys.length;
   return { width: plot, height: clamp(height, Math.min(queries * 16, 320, plot), 900) };
+}
+
+/**
+ * As wide as the heatmap above it, or as a single row with its words below needs.
+ * @param {number} width
+ */
+function rowSize(width) {
+  const stack = stackNow();
+  if (!stack.conditions.includes("no-matrix")) return { width: heatmapSize(width).width };
+  const keys = keyAxis(stack).labels.length;
+  return { width: clamp(keys * 24, 180, Math.max(180, width - TOKEN_LABELS)) };
 }
 
 /** @param {string[]} keys */
@@ -87,7 +100,9 @@ function linesSize(width) {
   const heatmap = chartNamed("heatmap");
   const below = width > innerWidth * 0.6;
   const rows = Math.max(stackNow().query.labels.length, keyAxis(stackNow()).labels.length);
-  const beside = heatmap ? heatmap.view.height() : 520;
+  // Beside a heatmap of the same rows, rows stand beside rows; other ones need room of their own.
+  const needs = rows <= 72 ? rows * (isSelf(stackNow()) ? 8 : 13) : 0;
+  const beside = Math.max(heatmap ? heatmap.view.height() : 520, needs);
   return {
     width: clamp(width - 200, 80, 240),
     height: below && rows <= 72 ? Math.max(rows * 17, 160) : Math.max(beside, 160),
@@ -121,10 +136,13 @@ const mapSize = (side, most) => (width) => {
 
 /** @param {number} width */
 function confusionSize(width) {
-  const longest = Math.max(...(manifest.confusion?.labels ?? []).map(({ length }) => length));
-  const room = width - Math.min(TOKEN_LABELS, longest * CHARACTER + 24) - 26;
-  const plot = clamp(room, 140, 420);
-  return { width: plot, height: plot };
+  const labels = manifest.confusion?.labels ?? [];
+  const longest = Math.max(...labels.map(({ length }) => length));
+  // Names of many classes are written small.
+  const letter = CHARACTER * clamp(width / labels.length / 16, 0.7, 1);
+  const room = width - Math.min(CLASS_LABELS, longest * letter) - 34;
+  const plot = clamp(room - overhang(labels, room), 140, 420);
+  return { width: plot, height: Math.max(plot, Math.min(420, labels.length * 11)) };
 }
 
 /** @type {import("./views.js").Sizing} */
@@ -142,7 +160,7 @@ const classChannelsSize = (width) => ({
 const CHARTS = {
   overview: { size: (width) => gridSize(width, 760, 220) },
   heatmap: { size: heatmapSize },
-  row: { size: (width) => ({ width: heatmapSize(width).width }) },
+  row: { size: rowSize },
   lines: { size: linesSize },
   "scatter-distance": { size: scatterSize, renderer: "svg" },
   "scatter-confidence": { size: scatterSize, renderer: "svg" },

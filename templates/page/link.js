@@ -6,34 +6,65 @@
 import { layerNumbered, manifest, stackAt } from "./manifest.js";
 import { choose, chosenState, isHovering, onChange } from "./state.js";
 
-const PATTERN = /^#(?:e(\d+))?(?:g(\d+))?L(\d+)H(\d+)(?:q(\d+)k(\d+))?(m)?(lin)?$/;
+const PATTERN =
+  /^#(?:e(\d+))?(?:g(\d+))?L(\d+)H(\d+)(?:q(\d+)k(\d+))?(m)?(lin)?(to)?(right|wrong)?(?:t(\d+)o(\d+))?(?:p(\d+))?$/;
+const OPACITY = 0.75;
 const SETTLE_MS = 120;
+
+/** @typedef {Partial<import("./types").State>} Change */
 
 /**
  * The state that a link means; null if it is not one of ours.
  * @param {string} hash
- * @returns {Partial<import("./types").State> | null}
+ * @returns {Change | null}
  */
 export function parseLink(hash) {
+  const place = placeIn(hash);
+  const match = PATTERN.exec(hash);
+  if (!place || !match) return place;
+  const [hidden, linear, to, filter = "all", target, output, percent] = match.slice(7);
+  const classes = manifest.confusion?.labels.length ?? 0;
+  const known = Number(target) < classes && Number(output) < classes;
+  return {
+    ...place,
+    hidden: hidden !== undefined,
+    exponent: linear ? 1 : 0.5,
+    direction: to ? "to" : "from",
+    filter: /** @type {any} */ (filter),
+    target: known ? Number(target) : -1,
+    output: known ? Number(output) : -1,
+    opacity: percent ? Math.min(1, Number(percent) / 100) : OPACITY,
+  };
+}
+
+/**
+ * Where a link leads, without how it is looked at; null if it is not one of ours.
+ * @param {string} hash
+ * @returns {Change | null}
+ */
+export function placeIn(hash) {
   const only = /^#e(\d+)(?:g(\d+))?$/.exec(hash);
   if (only) return { stack: stackOf(Number(only[1]), Number(only[2] ?? 0)) };
   const match = PATTERN.exec(hash);
   if (!match) return null;
-  const [, example, group, number, head, q, k, hidden, linear] = match;
+  const [, example, group, number, head, q, k] = match;
   const stack = stackOf(Number(example ?? 0), Number(group ?? 0));
-  const link = {
-    stack,
-    layer: layerNumbered(stackAt(stack), Number(number)),
-    head: Number(head),
-    hidden: hidden !== undefined,
-    exponent: linear ? 1 : 0.5,
-  };
-  return q === undefined ? link : { ...link, q: Number(q), k: Number(k) };
+  const layer = layerNumbered(stackAt(stack), Number(number));
+  const place = { stack, layer, head: Number(head) };
+  return q === undefined ? place : { ...place, q: Number(q), k: Number(k) };
 }
 
 /** @param {Readonly<import("./types").State>} state */
 export function linkTo(state) {
-  const view = (state.hidden ? "m" : "") + (state.exponent === 1 ? "lin" : "");
+  const { hidden, exponent, direction, filter, target, output, opacity } = state;
+  const view = [
+    hidden ? "m" : "",
+    exponent === 1 ? "lin" : "",
+    direction === "to" ? "to" : "",
+    filter === "all" ? "" : filter,
+    target < 0 ? "" : `t${target}o${output}`,
+    opacity === OPACITY ? "" : `p${Math.round(100 * opacity)}`,
+  ].join("");
   return `${linkToHead(state.stack, state.layer, state.head)}q${state.q}k${state.k}${view}`;
 }
 

@@ -27,6 +27,8 @@ const marks = { script: performance.now() };
 
 let following = Promise.resolve();
 let behind = false;
+/** Whether everything shows what the page was opened at. */
+let opened = false;
 let busy = false;
 let shownStack = -1;
 
@@ -60,7 +62,7 @@ async function update(state) {
   const started = performance.now();
   const damage = await prepare(state);
   // Opening the page is no news; only what is chosen afterwards is said aloud.
-  caption(state, !isHovering() && document.documentElement.dataset.ready === "true");
+  caption(state, !isHovering() && opened);
   const elsewhere = state.stack !== shownStack;
   shownStack = state.stack;
   if (elsewhere) placeHeatmap();
@@ -153,7 +155,7 @@ async function start() {
   if (shownStack >= 0) await follow();
   listen();
   document.documentElement.dataset.ready = "true";
-  void follow();
+  void follow().then(() => (opened = true));
 }
 
 /** @param {Readonly<import("./types").State>} state */

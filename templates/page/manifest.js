@@ -12,6 +12,7 @@ export const manifest = opened(JSON.parse(find("#manifest").textContent ?? ""));
 function opened(read) {
   const axes = read.axes.map(labelled);
   for (const stack of read.stacks) {
+    stack.conditions = read.conditions[stack.conditions];
     stack.query = axes[stack.query];
     stack.key = stack.key === null ? null : axes[stack.key];
   }
@@ -114,6 +115,12 @@ export function layerNumbered({ layerNumbers }, number) {
  * @param {number} head
  */
 export const statisticsOf = (stack, layer, head) => stack.statistics[flatIndex(stack, layer, head)];
+
+/**
+ * What a head does most, as it is called among the keys of the stack.
+ * @param {import("./types").Statistics} statistics
+ */
+export const patternTitle = ({ pattern, title }) => title ?? pattern;
 
 /**
  * Every head of the stack, layer by layer.

@@ -88,19 +88,22 @@ export function colorsOf(values, gate) {
 }
 
 /**
- * The heaviest fifth of the cells; of cells that weigh the same, all or none.
+ * The heaviest fifth of the cells, but none that weighs less than the mean; of cells that weigh
+ * the same, all or none.
  * @param {GridMap} map
  * @returns {{ cells: boolean[], count: number, share: number }}
  */
 export function heaviest({ values, allowed }) {
   const free = [...values].filter((_, cell) => !allowed || allowed[cell]).sort((a, b) => b - a);
+  const sum = (/** @type {number[]} */ list) => list.reduce((total, weight) => total + weight, 0);
   const wanted = Math.ceil(HEAVIEST * free.length);
   const least = free[wanted - 1] ?? 0;
+  // Sums of many weights that are alike are off by a little.
+  const mean = (sum(free) / (free.length || 1)) * (1 - 1e-6);
   const ties = free.filter((weight) => weight >= least).length > 2 * wanted;
   const isIn = (/** @type {number} */ weight) =>
-    weight > 0 && (ties ? weight > least : weight >= least);
+    weight > 0 && weight >= mean && (ties ? weight > least : weight >= least);
   const cells = [...values].map((weight, cell) => isIn(weight) && (!allowed || allowed[cell]));
-  const sum = (/** @type {number[]} */ list) => list.reduce((total, weight) => total + weight, 0);
   const inside = [...values].filter((_, cell) => cells[cell]);
   return { cells, count: inside.length, share: sum(inside) / (sum([...values]) || 1) };
 }

@@ -176,6 +176,7 @@ export function captionMeans() {
   const means = meansNow();
   const counted = (/** @type {number} */ count) =>
     `${count} ${count === 1 ? "example" : "examples"}`;
+  show("followed", followedText(shownState()));
   show("right-count", counted(means?.right.count ?? 0));
   show("wrong-count", counted(means?.wrong.count ?? 0));
   for (const which of /** @type {const} */ (["right", "wrong"])) {
@@ -184,13 +185,23 @@ export function captionMeans() {
   }
 }
 
+/**
+ * Which row the means follow; a single one goes without saying. See means.js.
+ * @param {State} state
+ */
+function followedText({ stack }) {
+  const { query } = stackAt(stack);
+  if (query.leading?.length) return `; from ${label(query, 0)}`;
+  return query.labels.length > 1 ? "; mean of all queries" : "";
+}
+
 /** @param {import("./types").GridMap} map */
 function heaviestText(map) {
   const { count, share } = heaviest(map);
   const free = map.allowed ? map.allowed.filter(Boolean).length : map.values.length;
-  const fifth = `the heaviest ${Math.round(100 * HEAVIEST)} % of the cells`;
   if (count === 0) return "No cell is heavier than the others.";
-  return `The outline holds ${fifth}: ${count} of ${free}, with ${Math.round(100 * share)} % of the weight of all cells.`;
+  const rule = `the heaviest ${Math.round(100 * HEAVIEST)}%, but none below the mean`;
+  return `The outline holds ${count} of ${free} cells: ${rule}. They have ${Math.round(100 * share)}% of the weight of all cells.`;
 }
 
 export function listenToLeading() {

@@ -55,6 +55,7 @@ function shapeOf(stackIndex) {
       layerNumbers: stack.layerNumbers,
       heads: mostHeads(stack),
       labels: manifest.confusion?.labels ?? [],
+      single: stack.conditions.includes("no-matrix"),
       queries: stack.query.labels.length,
       keys: keys.labels.length,
       queryLabels: stack.query.labels.map((_, position) => drawnLabel(stack.query, position)),

@@ -1,6 +1,7 @@
 /** The text itself, each token as dark as the attention it gives or gets. */
 
-import { element, find, findAll } from "./dom.js";
+import { element, find, findAll, show } from "./dom.js";
+import { weightText } from "./format.js";
 import { isSelf, keyAxis, label, stackAt } from "./manifest.js";
 import { chosenState, choose, choosePosition, shownState } from "./state.js";
 
@@ -25,6 +26,8 @@ const stops = {};
  */
 const LONG = 96;
 const REST_MS = 150;
+/** From this share of the heaviest on, in percent, the tokens of a single row stand out. */
+const FULL = 75;
 /** About a line of text, in pixels. */
 const LINE = 40;
 
@@ -39,6 +42,7 @@ export function colorStrips(state, head) {
   if (written !== state.stack) write(state.stack);
   const stack = stackAt(state.stack);
   const { direction } = state;
+  const single = stack.conditions.includes("strip-scale");
   const colored = direction === "from" ? spans.key : isSelf(stack) ? spans.key : spans.query;
   // In self-attention the chosen query is the token that "to" asks about: one text, one choice.
   const target = isSelf(stack) ? state.q : state.k;
@@ -48,9 +52,12 @@ export function colorStrips(state, head) {
       : head.shown(position, target, state.hidden),
   );
   const strongest = Math.max(1e-9, ...weights);
+  // A single row stands for itself: twice as dark is twice the weight, up to its heaviest token.
+  const exponent = single ? 1 : state.exponent;
+  show("strip-most", weightText(Math.max(0, ...weights)));
   const color = (/** @type {number} */ from, /** @type {number} */ to) => {
     for (let i = from; i < to; i++)
-      shade(colored[i], Math.round(100 * Math.sqrt(weights[i] / strongest)));
+      shade(colored[i], Math.round(100 * (weights[i] / strongest) ** exponent));
   };
   clearTimeout(waiting);
   for (const span of colored === spans.key ? spans.query : spans.key) shade(span);
@@ -108,9 +115,11 @@ function shade(span, percent) {
   if (percent === undefined) {
     shades.delete(span);
     span.style.removeProperty("--w");
+    span.classList.remove("full");
   } else {
     shades.set(span, percent);
     span.style.setProperty("--w", `${percent}%`);
+    span.classList.toggle("full", percent >= FULL);
   }
 }
 
@@ -186,18 +195,25 @@ function writeAxis(place, axis) {
   });
   place.replaceChildren(...words.flatMap((word) => [word, " "]));
   place.classList.toggle("long", tokens.length > LONG);
+  place.classList.toggle("single", stackAt(written).conditions.includes("strip-scale"));
+  place.classList.remove("whole");
   fade(place);
   return tokens;
 }
 
 /**
- * Lets the text fade at its end if there is more of it than can be seen.
+ * Lets the text fade at its end if there is more of it than can be seen, and offers all of it.
  * @param {HTMLElement} place
  */
 function fade(place) {
   // The fade makes room for itself, which must not count.
   place.classList.remove("cut");
-  place.classList.toggle("cut", place.scrollHeight > place.clientHeight + 4);
+  const whole = place.classList.contains("whole");
+  const cut = !whole && place.scrollHeight > place.clientHeight + 4;
+  place.classList.toggle("cut", cut);
+  const button = find(".more", /** @type {HTMLElement} */ (place.parentElement));
+  button.hidden = !cut && !whole;
+  button.textContent = whole ? "Show less" : "Show the whole text";
 }
 
 export function listenToStrips() {
@@ -205,7 +221,16 @@ export function listenToStrips() {
     for (const { target } of changes) fade(/** @type {HTMLElement} */ (target));
   });
   // The fade changes the padding, and must not be told of that.
-  for (const place of findAll(".strip")) watcher.observe(place, { box: "border-box" });
+  for (const place of findAll(".strip")) {
+    watcher.observe(place, { box: "border-box" });
+    find(".more", /** @type {HTMLElement} */ (place.parentElement)).addEventListener(
+      "click",
+      () => {
+        place.classList.toggle("whole");
+        fade(place);
+      },
+    );
+  }
   for (const input of findAll("[name=direction]")) {
     input.addEventListener("change", () => {
       const { value } = /** @type {HTMLInputElement} */ (input);

@@ -2,7 +2,7 @@
 
 import { element, find, findAll } from "./dom.js";
 import { linkToHead } from "./link.js";
-import { headsOf, manifest, stackAt, statisticsOf } from "./manifest.js";
+import { headsOf, manifest, patternTitle, stackAt, statisticsOf } from "./manifest.js";
 import { choose, chosenState } from "./state.js";
 
 export function listenToTables() {
@@ -62,7 +62,8 @@ export function listHeads() {
   const columns = columnsOf(stack);
   nameColumns(columns);
   const rows = headsOf(stack).map(({ layer, head }) => {
-    const { pattern, facts } = statisticsOf(stack, layer, head);
+    const statistics = statisticsOf(stack, layer, head);
+    const { facts } = statistics;
     const number = stack.layerNumbers[layer];
     const href = linkToHead(index, layer, head);
     const link = element("a", { href, "data-place": `${layer} ${head}` }, `L${number} H${head}`);
@@ -72,7 +73,7 @@ export function listHeads() {
       "tr",
       {},
       place,
-      element("td", { class: "l" }, pattern),
+      element("td", { class: "l" }, patternTitle(statistics)),
       ...columns.map((name) => element("td", {}, values.get(name) ?? "–")),
     );
   });

@@ -64,6 +64,8 @@ export interface Stack {
   masks: ({ id: string; heads: number } | null)[];
   /** Per layer, the pairs [query, key] that a reference alignment links, or null. */
   reference: ([number, number][] | null)[];
+  /** What the reference links to; empty where it is an alignment. */
+  referenceName: string;
   /** Per layer, the numbers of what was checked of it, among those of the manifest. */
   checks: number[][];
   /** Which scatter chart fits: heads of self-attention differ in distance, others in confidence. */
@@ -101,6 +103,8 @@ export interface Statistics {
   /** Mean over queries, in bits. */
   entropy: number;
   pattern: string;
+  /** What the pattern is called among these keys, where that differs. */
+  title?: string;
   x: number;
   /** Facts in words and numbers, ready to show. */
   facts: [string, string][];

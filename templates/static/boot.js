@@ -7,7 +7,13 @@
       ? Uint8Array.fromBase64(text)
       : Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+    // The words of the page are read while the charts are made. A page out of sight paints nothing.
+    const painted = new Promise((resume) => {
+      requestAnimationFrame(() => setTimeout(resume));
+      setTimeout(resume, 100);
+    });
     const [specs, ...scripts] = (await new Response(stream).text()).split("\u0000");
+    await painted;
     document.getElementById("specs").textContent = specs;
     for (const code of scripts) {
       const script = document.createElement("script");

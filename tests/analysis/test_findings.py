@@ -370,6 +370,14 @@ def test_experts_stand_in_no_order():
     assert sentences([router]) == [sentence(findings([cross])[1])]
 
 
+def test_what_is_said_of_one_example_names_it():
+    accuracy = Metric("right", 0.5, "On 100 texts.", percent=True)
+    told, *others = findings(encoder_maps(), metrics=[accuracy], place="“test 3”")
+    assert told.detail == "On 100 texts."
+    assert {finding.detail for finding in others} == {"In “test 3”."}
+    assert {finding.detail for finding in findings(encoder_maps())} == {""}
+
+
 def test_of_a_gate_the_range_of_its_strengths_is_told():
     weights = np.full((1, 1, 3), 0.25, np.float32)
     weights[0, 0, 1] = 0.75

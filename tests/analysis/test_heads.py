@@ -6,8 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnreport.analysis import PATTERNS, HeadStatistics, group_statistics
-from attnreport.recording import AttentionMap, TokenAxis
+from attnreport.analysis import (
+    PATTERNS,
+    HeadStatistics,
+    findings,
+    group_statistics,
+    pattern_title,
+)
+from attnreport.recording import AttentionMap, GridAxis, ItemAxis, TokenAxis
 
 SHARES = ("normalized_entropy", "first", "last", "special", "top_share", "peak")
 SELF_SHARES = ("previous", "next", "itself")
@@ -280,3 +286,24 @@ def assert_plausible(statistics):
     assert all(0 <= (getattr(statistics, name) or 0) <= 1 for name in SELF_SHARES)
     numbers = dataclasses.astuple(statistics)
     assert all(math.isfinite(number) for number in numbers if isinstance(number, float))
+
+
+def test_only_rows_that_follow_one_another_are_in_order():
+    words = cross_map([[0.9, 0.1, 0], [0.1, 0.9, 0], [0, 0.1, 0.9]])
+    assert one(words).in_order == 1
+    for change in (
+        {"query": ItemAxis(("hop 0", "hop 1", "hop 2")), "kind": "pooling"},
+        {"key": GridAxis(1, 3)},
+    ):
+        statistics = one(dataclasses.replace(words, **change))
+        assert statistics.in_order is None
+        assert statistics.pattern != "in order"
+        assert "jump" not in findings([dataclasses.replace(words, **change)])[0].text
+
+
+def test_a_pattern_is_named_after_what_the_keys_are():
+    grid = GridAxis(2, 2, ("class",))
+    assert pattern_title("one token", grid) == "one cell"
+    assert pattern_title("first token", ItemAxis(("a",))) == "first item"
+    assert pattern_title("special tokens", grid) == "special tokens"
+    assert [pattern_title(name, tokens(2)) for name in PATTERNS] == list(PATTERNS)

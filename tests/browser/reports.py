@@ -8,6 +8,7 @@ from attnreport.recording import (
     AttentionMap,
     Example,
     GridAxis,
+    ItemAxis,
     Picture,
     Recording,
     TokenAxis,
@@ -105,6 +106,22 @@ def caption_recording() -> Recording:
     return Recording((Example("sky", (attention,), output="a blue sky", picture=picture),))
 
 
+def pooling_recording() -> Recording:
+    """Two passages of which one row of weights says how much each word counts."""
+    examples = []
+    for number, heavy in enumerate((7, 30)):
+        words = TokenAxis(tuple(f"word{number}{i}" for i in range(40)))
+        weights = np.full(40, 0.4 / 39, np.float32)
+        weights[heavy] = 0.6
+        weights[heavy + 1] += 0.3 - weights[heavy - 1]
+        weights /= weights.sum()
+        attention = AttentionMap(
+            "pooling", weights.reshape(1, 1, -1), ItemAxis(("the topic",)), words, kind="pooling"
+        )
+        examples.append(Example(f"passage {number}", (attention,), " ".join(words.tokens), "topic"))
+    return Recording(tuple(examples))
+
+
 # A name that ends scripts, one that turns around, and one of several code points.
 HOSTILE_CLASSES = ("</script><img src=x onerror=alert(1)>", "\u202edlrow", "👩‍👩‍👧‍👦")
 
@@ -126,6 +143,7 @@ REPORTS: dict[str, Callable[[], str]] = {
     "pictures": lambda: render_report(picture_recording()),
     "hostile-classes": lambda: render_report(picture_recording(6, classes=HOSTILE_CLASSES)),
     "windows": lambda: render_report(windows_recording()),
+    "pooling": lambda: render_report(pooling_recording()),
     "caption": lambda: render_report(caption_recording()),
     "strong-u8": lambda: render_report(strong_recording(), precision="u8"),
 }

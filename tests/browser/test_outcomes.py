@@ -44,9 +44,18 @@ def test_a_cell_of_the_confusion_lists_its_examples(visit):
     assert listed(report) == list(range(EXAMPLES))
     click_cell(report, 1, 2)
     assert listed(report) == [4]
+    # What is looked at is one of those that are listed, in the same group.
+    stack = report.page.evaluate("attnreport.stack()")
+    assert (stack["example"], stack["group"]) == (4, "spatial gate")
+    assert report.shown("example") == "test 4"
     assert report.shown("listed") == "“cross” taken for “ring”: 1 of 10 examples in this report."
     assert report.shown("right-count") == "2 examples"
     assert report.shown("wrong-count") == "1 example"
+    assert report.page.locator("#maps", has_text="Dashed: the cells of the shape.").is_visible()
+    assert report.shown("followed") == ""
+    report.choose(stack=14)
+    assert report.shown("followed") == "; from class"
+    report.choose(stack=13)
     click_cell(report, 1, 2)
     assert listed(report) == list(range(EXAMPLES))
     click_cell(report, 0, 0)
@@ -77,14 +86,23 @@ def test_examples_are_listed_by_whether_they_are_right(visit):
     assert listed(report) == wrong
     assert report.page.locator("[data-example='4'] .verdict").text_content() == "wrong"
     assert "should be: cross" in report.text("[data-example='4']")
+    assert report.page.evaluate("attnreport.stack().example") == wrong[0]
     report.press("ArrowLeft")
     assert listed(report) == [n for n in range(EXAMPLES) if n not in wrong]
+    report.choose(filter="wrong", target=1, output=2, opacity=0.4, stack=14, direction="to")
+    report.until("location.hash.endsWith('towrongt1o2p40')")
+    again = visit("pictures", report.page.evaluate("location.hash"))
+    assert again.state() == report.state()
+    assert listed(again) == [4]
+    assert again.page.input_value("#opacity") == "0.4"
 
 
 def test_the_cards_show_the_pictures(visit):
-    report = visit("pictures")
-    report.page.locator("[data-example='1'] canvas").scroll_into_view_if_needed()
-    report.until("document.querySelector('[data-example=\"1\"] canvas').width === 32")
+    # On a narrow page most of them are far out of sight, and on paper they all show.
+    report = visit("pictures", viewport={"width": 390, "height": 600})
+    report.until("[...document.querySelectorAll('.cards canvas')].every((c) => c.width === 32)")
+    menu = report.page.locator("#groups select")
+    assert menu.is_hidden()  # two groups and their layers are few enough to stand side by side
     found = report.page.evaluate(
         """[...document.querySelector("[data-example='1'] canvas").getContext("2d")
             .getImageData(0, 0, 32, 32).data].filter((_, i) => i % 4 === 0)"""

@@ -56,11 +56,12 @@ class Node:
         return json.loads(self.by_id(name).text)
 
     def manifest(self) -> Any:
-        """The manifest, with its axes where stacks name them by number."""
+        """The manifest, with axes and conditions where stacks name them by number."""
         found = self.json("manifest")
         for stack in found["stacks"]:
             for side in ("query", "key"):
                 stack[side] = None if stack[side] is None else found["axes"][stack[side]]
+            stack["conditions"] = found["conditions"][stack["conditions"]]
         return found
 
     def outline(self) -> tuple[Any, ...]:

@@ -97,6 +97,7 @@ def _example(
             group="spatial gate",
             normalized=False,
             reference=inside.reshape(1, -1),
+            reference_name="the shape",
         ),
         *(
             AttentionMap(

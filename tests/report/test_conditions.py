@@ -44,7 +44,7 @@ def test_what_holds_for_a_sentence_and_for_a_translation():
     holding = {name for name, true in conditions_of(self_recording()).items() if true}
     assert holding == {
         *("many-heads", "one-axis", "special", "normalized", "no-gate"),
-        *("matrix", "row", "lines", "text", "direction"),
+        *("matrix", "row", "lines", "text", "direction", "reading", "color-scale"),
     }
     cross = conditions_of(translator_recording(), 2)
     assert cross["two-axes"]

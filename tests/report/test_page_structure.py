@@ -1,7 +1,12 @@
+import dataclasses
 import re
 from itertools import pairwise
 
+import numpy as np
+import pytest
+
 from attnreport._resources import templates_root
+from attnreport.recording import AttentionMap, Example, ItemAxis, Recording, TokenAxis
 from attnreport.report import render_report
 from tests.report.page_parser import parse_page
 from tests.report.recordings import self_recording
@@ -169,6 +174,29 @@ def test_a_long_title_is_clipped():
 def test_one_is_not_written_as_many(pages):
     facts = [fact.text for fact in pages["smallest"].one("ul", **{"class": "facts"}).all("li")]
     assert facts[:2] == ["1 layer × 1 head over 1 token", "1 weight, exact float32"]
+
+
+@pytest.mark.parametrize(
+    ("heads", "queries", "first"),
+    [
+        (1, 1, "3 tokens one weight each"),
+        (1, 2, "3 tokens 2 rows of weights"),
+        (2, 2, "1 layer × 2 heads from 2 to 3 tokens"),
+    ],
+)
+def test_the_header_says_what_a_person_would(heads, queries, first):
+    weights = np.full((heads, queries, 3), 1 / 3, np.float32)
+    query = ItemAxis(tuple(f"hop {hop}" for hop in range(queries)))
+    pooling = AttentionMap("pooling", weights, query, TokenAxis(tuple("abc")), kind="pooling")
+    page = parse_page(render_report(Recording((Example("x", (pooling,)),))))
+    assert page.one("ul", **{"class": "facts"}).all("li")[0].text == first
+    many = tuple(dataclasses.replace(pooling, group=f"layer {place}") for place in range(4))
+    page = parse_page(render_report(Recording((Example("x", many), Example("y", many)))))
+    facts = [fact.text for fact in page.one("ul", **{"class": "facts"}).all("li")]
+    assert facts[1] == "4 groups of maps, each over 3 positions"
+    findings = page.one("ul", **{"class": "findings"}).text
+    assert "In “x”, layer 0." in findings
+    assert bool(page.all("canvas")) == (queries > 1)
 
 
 def test_every_place_for_words_is_filled_and_every_word_has_a_place(pages):

@@ -172,6 +172,12 @@ def test_what_was_not_tried_is_not_claimed(checks, expected):
     assert [(outcome, value) for outcome, _, value, _ in said] == expected
 
 
+def test_of_what_was_computed_only_its_origin_is_said():
+    computed = Check("form", detail="Computed from the captured attention of all layers.")
+    ((*said,),) = statements(page_of(recording_of(Checks(others=(computed,)))))
+    assert said == [("", "form", "", "Computed from the captured attention of all layers.")]
+
+
 def test_rows_that_need_not_sum_to_one_are_not_judged_by_their_sums():
     axis = TokenAxis(tuple("ab"))
     weights = softmax_weights(1, 2, 2) * 0.5

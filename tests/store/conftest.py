@@ -90,6 +90,7 @@ def full_recording(softmax_weights, hostile_tokens) -> Recording:
                 weights=softmax_weights(heads, len(query), len(key), dtype="float16"),
                 mask=mask,
                 reference=np.eye(len(query), len(key), dtype=bool),
+                reference_name=texts[0],
                 logits=np.where(mask, 1.5, -np.inf) * np.ones((heads, 1, 1)),
                 layer=7,
                 checks=Checks(

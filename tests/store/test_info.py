@@ -6,6 +6,7 @@ import pytest
 from attnreport.recording import AttentionMap, Check, Checks, Example, Recording, TokenAxis
 from attnreport.store import SCHEMA_VERSION, recording_info
 from attnreport.store.summary import as_json, as_text
+from tests.report.picture_recordings import CLASSES, picture_recording
 
 
 def saved(recording: Recording, tmp_path):
@@ -64,6 +65,28 @@ def test_text_says_everything_once(tmp_path, cross_recording):
     ):
         assert part in text
     assert "step" not in text
+
+
+def test_pictures_confusion_and_training_are_told(tmp_path):
+    recording = picture_recording(4)
+    info = saved(recording, tmp_path)
+    assert (info.pictures, info.confusion.labels) == (4, CLASSES)
+    assert (info.confusion.right, info.confusion.examples) == (138, 150)
+    assert (info.training.last, info.training.chosen) == (300, 200)
+    text = as_text(info)
+    assert ", 4 pictures, " in text.splitlines()[1]
+    for part in (
+        "confusion  3 classes, 138 of 150 examples right",
+        "training   300 steps, step 200 kept: training loss, validation loss, ",
+    ):
+        assert part in text
+    assert json.loads(as_json(info))["training"]["chosen"] == 200
+    plain_path = tmp_path / "plain"
+    plain_path.mkdir()
+    plain = saved(Recording((Example("e", (attention(Checks()),)),)), plain_path)
+    assert (plain.pictures, plain.confusion, plain.training) == (0, None, None)
+    assert "classes" not in as_text(plain)
+    assert "steps" not in as_text(plain)
 
 
 def test_columns_are_aligned(tmp_path, tiny_recording, cross_recording):

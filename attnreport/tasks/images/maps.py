@@ -43,6 +43,8 @@ ACTIVATIONS = "activations before attention"
 BEHIND = "activations behind attention"
 WITHOUT = "activations (no attention)"
 CLASS = "[class]"
+# What boxes bound; a folder of pictures has none.
+_REFERENCE = "the digit’s box"
 
 _SQUARES = "Computed from the activations of the network; no attention."
 # What is computed says of what.
@@ -205,5 +207,6 @@ def _with_reference(
             grid = (each.key.height, each.key.width)
             inside = coverage(box, grid, pictures.size).reshape(1, -1) >= 0.5
             reference = inside if inside.any() else None
-        found.append(dataclasses.replace(each, reference=reference))
+        name = "" if reference is None else _REFERENCE
+        found.append(dataclasses.replace(each, reference=reference, reference_name=name))
     return tuple(found)

@@ -55,6 +55,7 @@ def test_the_cells_of_the_box_are_the_reference(cbam):
     for row, found in enumerate(cbam):
         inside = coverage(BOXES[row : row + 1], (8, 8), (32, 32)).reshape(1, 64) >= 0.5
         np.testing.assert_array_equal(found[0].reference, inside)
+        assert (found[0].reference_name, found[1].reference_name) == ("the digit’s box", "")
         assert found[1].reference is None
     blind = of_network("cbam", PICTURES._replace(boxes=None))
     assert all(each.reference is None for found in blind for each in found)
