@@ -20,7 +20,7 @@ from attnreport.capture.dimensions.factors import (
     whole,
 )
 from attnreport.capture.program.graph import Graph, Node, Scope, Value
-from attnreport.capture.program.lineage import copies, is_filled
+from attnreport.capture.program.lineage import copies, is_argument, is_filled
 
 
 class Dimensions:
@@ -45,8 +45,14 @@ class Dimensions:
 
     @functools.cached_property
     def leading(self) -> set[int]:
-        """The identities of the first dimensions of the program's inputs, where they are whole."""
-        axes = [self.of(value)[0] for value in self._inputs if len(value.shape) > 1]
+        """The identities of the first dimensions of the program's inputs, where they are whole.
+
+        If arguments are arrays themselves, those inside of others do not count: parameters, as a
+        rule.
+        """
+        inputs = [value for value in self._inputs if len(value.shape) > 1]
+        alone = [value for value in inputs if is_argument(value)]
+        axes = [self.of(value)[0] for value in alone or inputs]
         return {id(canonical(axis[0])) for axis in axes if len(axis) == 1}
 
     @functools.cached_property

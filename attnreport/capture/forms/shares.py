@@ -98,8 +98,11 @@ def _made_of(value: Value, follows: Callable[[Value], bool]) -> Iterator[Value]:
             continue
         yield current
         node = current.node
-        among = node is not None and node.primitive in _AMONG
-        before = node.inputs if among and node is not None else entries(current)
+        before = entries(current)
+        if node is not None and node.primitive in _AMONG:
+            before = node.inputs
+        elif node is not None and node.primitive in _TAKING:
+            before = node.inputs[:1]
         following = [each for each in map(source, before) if each not in seen]
         seen.update(following)
         waiting.extend(following)
@@ -123,5 +126,6 @@ def _is_made_here(factor: Factor) -> bool:
 
 
 _DEEPEST, _NEAR, _FAR = 8, 8, 80
+_TAKING = frozenset("gather slice dynamic_slice split".split())
 _AMONG = frozenset(["concatenate", "stack"])
 _MERGING = frozenset(["sub", "concatenate", "stack"])

@@ -193,6 +193,11 @@ def is_given(value: Value) -> bool:
     return not made and value.literal is None and value.constant is None
 
 
+def is_argument(value: Value) -> bool:
+    """Whether an input of the program is an argument itself, and not a part of one."""
+    return is_given(value) and not set(value.label) & {".", "["}
+
+
 def _has_input(value: Value) -> bool:
     return any(map(is_given, upstream(value)))
 

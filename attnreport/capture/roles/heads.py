@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import Axis, Factor, ancestry, canonical, stems_from
-from attnreport.capture.dimensions.products import Product, projecting
+from attnreport.capture.dimensions.products import projecting
 from attnreport.capture.program.graph import Value
 from attnreport.capture.program.lineage import MOVES, is_given
 from attnreport.capture.roles.contractions import Contraction
@@ -32,16 +32,16 @@ def grouped_heads(dimensions: Dimensions, scores: Scores, over: Axis, shared: se
 def models_of(dimensions: Dimensions, weights: Value, use: Contraction, heads: Axis) -> Axis:
     """Those of the heads that number models, trained or run side by side by `vmap`.
 
-    The matrix that puts heads together again sums over them; models stay apart there.
+    The matrix or sum that puts heads together again sums over them; models stay apart there.
     """
-    product = _recombined(dimensions, use.output)
-    if product is None:
+    found = _recombined(dimensions, use.output)
+    if found is None:
         return ()
-    side = int(is_parameter(product.operands[0]))
+    summed, kept = found
     mine = [factor for factor in dimensions.within(weights) if stems_from(factor, heads)]
-    if not any(_is_one_of(factor, product.summed[side]) for factor in mine):
+    if not any(_is_one_of(factor, summed) for factor in mine):
         return ()
-    apart = [factor for factor in mine if _is_one_of(factor, product.shared[side])]
+    apart = [factor for factor in mine if _is_one_of(factor, kept)]
     return tuple(each for each in heads if any(stems_from(factor, (each,)) for factor in apart))
 
 
@@ -75,16 +75,23 @@ def _is_one_of(factor: Factor, others: Axis) -> bool:
     return any(stems_from(each, (factor,)) or stems_from(factor, (each,)) for each in others)
 
 
-def _recombined(dimensions: Dimensions, output: Value) -> Product | None:
-    """The next product of a result with a parameter."""
+def _recombined(dimensions: Dimensions, output: Value) -> tuple[Axis, Axis] | None:
+    """What the next product of a result with a parameter, or the next sum, adds up and keeps."""
     waiting = [output]
     for _ in range(_FAR):
         if not waiting:
             return None
-        for node, _ in waiting.pop(0).uses:
+        value = waiting.pop(0)
+        for node, _ in value.uses:
             product = projecting(dimensions, node)
             if product is not None:
-                return product if any(map(is_parameter, product.operands)) else None
+                side = int(is_parameter(product.operands[0]))
+                learned = is_parameter(product.operands[1 - side])
+                return (product.summed[side], product.shared[side]) if learned else None
+            if node.primitive == "reduce_sum":
+                axes = dimensions.of(value)
+                summed = tuple(f for place in node.params["axes"] for f in axes[place])
+                return summed, dimensions.within(node.outputs[0])
             if node.primitive in MOVES or node.primitive in _ENTRYWISE:
                 waiting.extend(node.outputs)
     return None

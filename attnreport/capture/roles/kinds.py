@@ -1,15 +1,14 @@
 """What an attention attends to: its own tokens, others, or none in particular."""
 
-import math
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from attnreport.capture.dimensions.dimensions import Dimensions
-from attnreport.capture.dimensions.factors import Axis, ancestry, stems_from
+from attnreport.capture.dimensions.factors import Axis, ancestry, origins_of, stems_from
 from attnreport.capture.dimensions.products import product_of
 from attnreport.capture.program.graph import Value, feeds
-from attnreport.capture.program.lineage import MOVES, Numbers, source
+from attnreport.capture.program.lineage import Numbers, source
 from attnreport.capture.roles.neighborhoods import collected_along
+from attnreport.capture.roles.origins import ENTRYWISE, Origins, argument_of
 from attnreport.capture.roles.projections import Projection
 from attnreport.capture.roles.scores import is_parameter, key_side, rank
 from attnreport.capture.roles.sites import Site
@@ -23,8 +22,7 @@ class Kinds:
     ):
         """Knows a program, and which of its values are weights."""
         self._dimensions = dimensions
-        self._numbers = numbers
-        self._is_weights = is_weights
+        self._origins = Origins(numbers, is_weights)
 
     def of(self, site: Site) -> str:
         """`self`, `cross`, `pooling`, `gate`, `router` or `memory`."""
@@ -32,14 +30,11 @@ class Kinds:
             return "gate"
         if self._routes(site) and not collected_along(self._dimensions, site.contraction):
             return "router"
-        if self._has_learned_keys(site) and self._averages_parameters(site):
-            return "memory"
         asking, answering = self._sides(site)
-        if (
-            asking is not None
-            and answering is not None
-            and self._have_one_origin(asking, answering)
-        ):
+        among = asking is not None and any(self._origins.in_common(asking, e) for e in answering)
+        if not among and self._has_learned_keys(site) and self._averages_parameters(site):
+            return "memory"
+        if among:
             return "self"
         alone = "query" not in site.roles.of.values()
         alone &= not any(loop.role in ("query", "step") for loop in site.loops)
@@ -60,7 +55,13 @@ class Kinds:
             given = is_parameter(scores.query) and is_parameter(scores.key)
             matrix = rank(scores.key) <= 2
             learned |= apart and given and matrix and self._brings_queries(site)
-        return learned and self._acts_on_what_asks(site)
+        return learned and self._acts_on_what_asks(site) and not self._is_among_its_own(site)
+
+    def _is_among_its_own(self, site: Site) -> bool:
+        """Whether keys number parts of what asks, such as variables, and not experts."""
+        numbered = origins_of(site.contraction.theirs)
+        asking = [] if site.scores.query is None else list(self._origins.of(site.scores.query))
+        return any(each is origin for origin in numbered for each in asking)
 
     def _averages_parameters(self, site: Site) -> bool:
         """Whether values are learned like the keys, as in a dense layer behind a softmax."""
@@ -91,20 +92,29 @@ class Kinds:
         scores = site.scores
         if scores.query is None or scores.key is None or scores.product is None:
             return False
-        (asking, _), (answering, place) = _argument(scores.query), _argument(scores.key)
+        (asking, _), (answering, place) = argument_of(scores.query), argument_of(scores.key)
         if asking == answering or not place:
             return False
         first = self._dimensions.of(source(scores.key))[0]
         summed = scores.product.summed[key_side(scores.product, site.over)]
         return "." in place or any(stems_from(each, first) for each in summed)
 
-    def _sides(self, site: Site) -> tuple[Value | None, Value | None]:
-        """What asks and what answers, before it was projected."""
+    def _sides(self, site: Site) -> tuple[Value | None, list[Value]]:
+        """What asks and what answers, before it was projected.
+
+        A key may be made of several terms, such as a token and an edge, of which one was projected.
+        Places that are learned, as in synthesizers, are those of the values.
+        """
         scores, roles = site.scores, site.roles
         apart = self._added_up(site)
         if apart is not None:
-            return apart
-        return _data(scores.query, roles.query_projection), _data(scores.key, roles.key_projection)
+            return apart[0], [apart[1]]
+        asking = _data(scores.query, roles.query_projection)
+        if scores.of_parameters:
+            return asking, [site.contraction.values]
+        answering = [_data(scores.key, roles.key_projection)]
+        answering += [scores.key] if scores.form == "dot" and scores.of_tokens else []
+        return asking, [each for each in answering if each is not None]
 
     def _added_up(self, site: Site) -> tuple[Value, Value] | None:
         """The terms of an additive score that asks and answers; None if it is none of these."""
@@ -119,7 +129,7 @@ class Kinds:
             if not waiting:
                 break
             node = source(waiting.pop(0)).node
-            if node is None or node.primitive not in _ENTRYWISE:
+            if node is None or node.primitive not in ENTRYWISE:
                 continue
             if node.primitive in ("add", "sub") and not any(map(is_parameter, node.inputs)):
                 has = [self._has(each, keys) for each in node.inputs]
@@ -175,56 +185,6 @@ class Kinds:
         keys = {id(each) for factor in site.over for each in ancestry(factor)}
         return any(id(each) in keys for factor in queries for each in ancestry(factor))
 
-    def _have_one_origin(self, first: Value, second: Value) -> bool:
-        if self._numbers.same(first, second):
-            return True
-        origins = {self._numbers.of(each) for each in self._origins(first)}
-        return any(self._numbers.of(each) in origins for each in self._origins(second))
-
-    def _origins(self, value: Value) -> Iterator[Value]:
-        """A value and what it was computed from token by token: through norms and projections."""
-        seen = {source(value)}
-        waiting = [source(value)]
-        for _ in range(_FAR):
-            if not waiting:
-                return
-            current = waiting.pop(0)
-            yield current
-            for each in map(source, self._before(current)):
-                if each not in seen and not each.is_scalar:
-                    seen.add(each)
-                    waiting.append(each)
-
-    def _before(self, value: Value) -> list[Value]:
-        node = value.node
-        if node is None:
-            if value.outer is None:
-                return []
-            handed_on = value.link in ("scanned", "shard") or _goes_round(value)
-            return [value.outer] if handed_on else []
-        if node.primitive in ("dot_general", "conv_general_dilated"):
-            data = [each for each in node.inputs if not is_parameter(each)] or node.inputs[:1]
-            return [] if any(map(self._is_weights, node.inputs)) or len(data) > 1 else data
-        if node.primitive in _WRITTEN:
-            # A cache of keys holds those of this step, and of the steps before.
-            return [node.inputs[0], node.inputs[_WRITTEN[node.primitive]]]
-        if node.primitive in _INDEXED:
-            return node.inputs[:1]
-        if node.primitive not in _ENTRYWISE:
-            return []
-        sizes = [math.prod(source(each).shape) for each in node.inputs]
-        return [each for each, size in zip(node.inputs, sizes, strict=True) if size == max(sizes)]
-
-
-def _goes_round(value: Value) -> bool:
-    """Whether a loop only hands on what it carries from device to device, as rings do."""
-    if value.link != "carry":
-        return False
-    current = source(feeds(value)[-1])
-    while current.node is not None and current.node.primitive == "ppermute":
-        current = source(current.node.inputs[0])
-    return current is value
-
 
 def _is_table(value: Value) -> bool:
     """Whether an array is a parameter, or has up to two axes and is made of parameters alone."""
@@ -249,24 +209,9 @@ def _is_given_only(value: Value) -> bool:
     return not waiting
 
 
-def _argument(value: Value) -> tuple[str, str]:
-    """The argument that a given array is or is part of, and where in it."""
-    current = source(value)
-    while current.node is None and current.outer is not None:
-        current = source(current.outer)
-    argument = re.split(r"[.\[]", current.label, maxsplit=1)[0]
-    return argument, current.label.removeprefix(argument)
-
-
 def _data(value: Value | None, projection: Projection | None) -> Value | None:
     return value if projection is None else projection.data
 
 
 _NEAR, _FAR = 40, 600
 _PRODUCTS = frozenset(["dot_general", "conv_general_dilated", "gather"])
-_WRITTEN = {"dynamic_update_slice": 1, "scatter": 2, "scatter-add": 2}
-_INDEXED = frozenset("slice dynamic_slice pad split rev".split())
-_ENTRYWISE = MOVES | frozenset(
-    """add add_any sub mul div neg max min tanh logistic exp select_n integer_pow square sqrt
-    rsqrt erf erfc abs concatenate""".split()
-)

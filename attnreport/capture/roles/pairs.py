@@ -49,18 +49,33 @@ def paired_with(dimensions: Dimensions, logits: Value, keys: Axis, candidates: A
         _places(dimensions, logits, keys),
         tuple(_places(dimensions, logits, (each,)) for each in candidates),
     )
-    seen = {logits}
+    numbers = range(len(candidates))
+    ask: set[int] = set()
+    answer: set[int] = set()
+    for parts in _operands(start):
+        met = [i for i in numbers if _meet(parts, i)]
+        if met:
+            return tuple(candidates[i] for i in met)
+        ask |= {i for i in numbers if _any_without_keys(parts, i)}
+        # A table of positions that is given has no batch either.
+        computed = [each for each in parts if not is_parameter(each.value)]
+        answer |= {i for i in numbers if _any_keys_without(computed, i)}
+    # Where keys depend on who asks, they meet in one place and part in another; the batch does not.
+    apart = ask & answer
+    return tuple(candidates[i] for i in sorted(apart)) if len(apart) < len(candidates) else ()
+
+
+def _operands(start: _Traced) -> Iterator[list[_Traced]]:
+    """The operands of what computed scores, and of what computed those of them with keys."""
+    seen = {start.value}
     waiting = [start]
     for _ in range(_FAR):
         if not waiting:
-            return ()
+            return
         parts = [_unmoved(each) for each in _before(waiting.pop(0))]
-        met = [i for i in range(len(candidates)) if _meet(parts, i)]
-        if met:
-            return tuple(candidates[i] for i in met)
+        yield [each for each in parts if not _is_table(each, parts)]
         waiting.extend(each for each in parts if each.keys and each.value not in seen)
         seen.update(each.value for each in parts)
-    return ()
 
 
 def _places(dimensions: Dimensions, value: Value, factors: Axis) -> frozenset[int]:
@@ -71,9 +86,15 @@ def _places(dimensions: Dimensions, value: Value, factors: Axis) -> frozenset[in
 
 def _meet(parts: Sequence[_Traced], number: int) -> bool:
     """Whether one operand has keys, and another one has what may ask and no keys."""
-    tokens = [each for each in parts if not _is_table(each, parts)]
-    answers = any(each.keys and not each.asking[number] for each in tokens)
-    return answers and any(each.asking[number] and not each.keys for each in tokens)
+    return _any_keys_without(parts, number) and _any_without_keys(parts, number)
+
+
+def _any_keys_without(parts: Sequence[_Traced], number: int) -> bool:
+    return any(each.keys and not each.asking[number] for each in parts)
+
+
+def _any_without_keys(parts: Sequence[_Traced], number: int) -> bool:
+    return any(each.asking[number] and not each.keys for each in parts)
 
 
 def _is_table(part: _Traced, parts: Sequence[_Traced]) -> bool:

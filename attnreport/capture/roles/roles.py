@@ -172,7 +172,8 @@ class Assignment:
             else:
                 # What neither asks nor is shared came with a mixing of heads; what queries and
                 # keys share, but not values, are heads that average the same values.
-                mixed = heads and free_heads and not stems_from(factor, asking)
+                asks = stems_from(factor, asking) or any(stems_from(e, (factor,)) for e in asking)
+                mixed = heads and free_heads and not asks
                 paired = query is None and stems_from(factor, paired_axes)
                 roles[factor] = "head" if mixed or paired else "query"
         asking = set() if "query" in roles.values() else self._asking(roles, over, use, scores)
@@ -191,14 +192,15 @@ class Assignment:
         """Where values are the same for all examples, examples are told by the inputs' first axis.
 
         That axis is the batch if the input has more than tokens and features, unless keys are along
-        such an axis too.
+        such an axis too. Of one set of tokens that look at each other, some ask.
         """
-        if any(id(each) in self._dimensions.examples for key in over for each in ancestry(key)):
+        examples = self._dimensions.examples
+        if any(id(each) in examples for key in over for each in ancestry(key)):
             return
-        for factor, role in roles.items():
-            lineage = {id(each) for each in ancestry(factor)}
-            if role == "query" and lineage & self._dimensions.examples:
-                roles[factor] = "batch"
+        queries = [factor for factor, role in roles.items() if role == "query"]
+        found = [f for f in queries if not examples.isdisjoint(map(id, ancestry(f)))]
+        if len(found) < len(queries) or origins_of(found).isdisjoint(origins_of(over)):
+            roles |= dict.fromkeys(found, "batch")
 
     def _parts(self, roles: dict[Factor, Role], models: Axis) -> Axis:
         """Batch dimensions beside those that come from the leading axis of what goes in."""

@@ -49,6 +49,7 @@ _FILES = [
     "field_negatives",
     "field_negatives_probable",
     "field_normalizing",
+    "field_pairs",
     "field_recommending",
     "field_sets",
     "field_vision",

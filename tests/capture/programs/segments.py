@@ -75,6 +75,15 @@ def shares_by_sigmoid(draw: Draw) -> Case:
     return Case(_two(_attend, merge), _old_and_new(draw), _joint)
 
 
+@program("Shares are a softmax over the two log-sum-exps side by side, cut apart again.")
+def shares_cut_apart(draw: Draw) -> Case:
+    def merge(first, lse, second, other):
+        shares = jax.nn.softmax(jnp.concatenate([lse, other], axis=-1))
+        return shares[..., :1] * first + shares[..., 1:] * second
+
+    return Case(_two(_attend, merge), _old_and_new(draw), _joint)
+
+
 @program("Flash decoding: keys split along an axis of their own, merged by a sum over it.")
 def split_keys(draw: Draw) -> Case:
     def fn(x, p):
