@@ -96,6 +96,7 @@ FIGURES = {
             digits.pooled_by(["class"], "class"),
         ),
         "#chart-map-key",
+        link="#L0H0",
     ),
     "latents": Figure(
         functools.partial(
