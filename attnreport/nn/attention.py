@@ -35,7 +35,7 @@ class Attention(nnx.Module):
         dropout: Dropout on the weights; `model.eval()` turns it off.
 
     Source: Luong, Pham and Manning (2015), "Effective Approaches to Attention-based Neural Machine
-    Translation", sections 3.1 and 3.2.
+    Translation", sections 3.1 (equation 7) and 3.2.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ class AttentionPooling(nnx.Module):
         context: The vector $u$.
 
     Source: Yang et al. (2016), "Hierarchical Attention Networks for Document Classification",
-    section 2.2, equations 5 to 7.
+    section 2.2, "Word Attention".
     """
 
     def __init__(

@@ -26,7 +26,7 @@ class ConcatScore(nnx.Module):
         score: The vector $v_a$.
 
     Source: Luong, Pham and Manning (2015), "Effective Approaches to Attention-based Neural Machine
-    Translation", section 3.1, equation 8, "concat".
+    Translation", section 3.1, "concat"; the scores have no number there.
     """
 
     def __init__(

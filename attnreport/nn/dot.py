@@ -19,7 +19,7 @@ class DotScore(nnx.Module):
     with queries $s$ and keys $h$.
 
     Source: Luong, Pham and Manning (2015), "Effective Approaches to Attention-based Neural Machine
-    Translation", section 3.1, equation 8, "dot".
+    Translation", section 3.1, "dot"; the scores have no number there.
     """
 
     def key(self, key: Key) -> Key:

@@ -26,7 +26,7 @@ class EfficientChannelAttention(ChannelGate):
         convolution: The convolution with the kernel $w$ over the channels.
 
     Source: Wang et al. (2020), "ECA-Net: Efficient Channel Attention for Deep Convolutional Neural
-    Networks", equations 9 and 12.
+    Networks", equations 9 and 12 (9 is the kernel size in the first version on arXiv).
     """
 
     def __init__(

@@ -22,7 +22,7 @@ class GeneralScore(nnx.Module):
         key: The projection $W_a$; applied to keys, it gives what the score takes.
 
     Source: Luong, Pham and Manning (2015), "Effective Approaches to Attention-based Neural Machine
-    Translation", section 3.1, equation 8, "general".
+    Translation", section 3.1, "general"; the scores have no number there.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ class NonLocalBlock(nnx.Module):
         attention: Attention with the maps $\theta$ (`query`), $\phi$ (`key`), $g$ (`value`) and
             $W_z$ (`out`).
 
-    Source: Wang et al. (2018), "Non-local Neural Networks", sections 3.2 and 3.3.
+    Source: Wang et al. (2018), "Non-local Neural Networks", sections 3.2 and 3.3, equations 3, 6.
     """
 
     def __init__(

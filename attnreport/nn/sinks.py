@@ -23,8 +23,8 @@ def sink_softmax(
         mask: True where a query may look; broadcast against `logits`. A row whose keys are all
             masked is zero.
 
-    Source: OpenAI (2025), "gpt-oss-120b & gpt-oss-20b Model Card", "Architecture". Why models
-    want a sink: Xiao et al. (2024), "Efficient Streaming Language Models with Attention Sinks".
+    Source: OpenAI (2025), "gpt-oss-120b & gpt-oss-20b Model Card", section 2.2. Why models want a
+    sink: Xiao et al. (2024), "Efficient Streaming Language Models with Attention Sinks".
     """
     logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
     sink = sinks[:, None, None].astype(logits.dtype)
