@@ -7,6 +7,7 @@ import pytest
 
 from attnreport import plan_attention
 from tests.capture.attending import numbers
+from tests.capture.programs import PROGRAMS
 
 X = numbers(10, 8)
 TO_CATEGORIES, FROM_CATEGORIES = numbers(8, 4), numbers(4, 8, seed=1)
@@ -63,3 +64,9 @@ def experts(router, matrices, x):
 def test_kinds(function, args, kind):
     (planned,) = plan_attention(function, *args).attentions
     assert planned.site.kind == kind
+
+
+def test_an_array_is_tokens_and_what_another_argument_holds_a_matrix():
+    program = PROGRAMS["segments.ring_of_one"]()
+    (found,) = plan_attention(program.fn, *program.args).attentions
+    assert found.about.kind == "self"

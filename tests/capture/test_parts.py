@@ -8,7 +8,12 @@ from tests.capture.programs import PROGRAMS
 
 
 @pytest.mark.parametrize(
-    ("name", "parts"), [("vision.windows", 4), ("field_vision.shifted_windows", 4)]
+    ("name", "parts"),
+    [
+        ("vision.windows", 4),
+        ("field_vision.shifted_windows", 4),
+        ("field_pairs.masked_windows", 4),
+    ],
 )
 def test_each_window_is_a_map(name, parts):
     program = PROGRAMS[name]()

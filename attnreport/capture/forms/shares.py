@@ -126,6 +126,6 @@ def _is_made_here(factor: Factor) -> bool:
 
 
 _DEEPEST, _NEAR, _FAR = 8, 8, 80
-_TAKING = frozenset("gather slice dynamic_slice split".split())
+_TAKING = frozenset(["gather", "slice"])
 _AMONG = frozenset(["concatenate", "stack"])
 _MERGING = frozenset(["sub", "concatenate", "stack"])

@@ -10,6 +10,7 @@ from attnreport.capture.program.lineage import Numbers, source
 from attnreport.capture.roles.neighborhoods import collected_along
 from attnreport.capture.roles.origins import ENTRYWISE, Origins, argument_of
 from attnreport.capture.roles.projections import Projection
+from attnreport.capture.roles.roles import Role
 from attnreport.capture.roles.scores import is_parameter, key_side, rank
 from attnreport.capture.roles.sites import Site
 
@@ -41,7 +42,7 @@ class Kinds:
         learned = asking is None or self._is_learned(site, asking)
         if alone and learned:
             return "pooling"
-        if learned and not self._brings_queries(site):
+        if learned and not self._brings(site, "query"):
             return "self" if self._have_one_dimension(site) else "cross"
         return "pooling" if learned and self._asks_directly(site) else "cross"
 
@@ -54,7 +55,7 @@ class Kinds:
             apart = source(scores.query) is not source(scores.key)
             given = is_parameter(scores.query) and is_parameter(scores.key)
             matrix = rank(scores.key) <= 2
-            learned |= apart and given and matrix and self._brings_queries(site)
+            learned |= apart and given and matrix and self._brings(site, "query", "batch")
         return learned and self._acts_on_what_asks(site) and not self._is_among_its_own(site)
 
     def _is_among_its_own(self, site: Site) -> bool:
@@ -150,12 +151,11 @@ class Kinds:
         batch = [factor for factor, role in site.roles.of.items() if role == "batch"]
         return not any(id(each) in mine for factor in batch for each in ancestry(factor))
 
-    def _brings_queries(self, site: Site) -> bool:
-        """Whether the queries' places are those of the array that asks."""
+    def _brings(self, site: Site, *roles: Role) -> bool:
+        """Whether dimensions with some roles are those of the array that asks."""
         query = site.scores.query
         mine = () if query is None else self._dimensions.within(query)
-        queries = [factor for factor, role in site.roles.of.items() if role == "query"]
-        return any(stems_from(factor, mine) for factor in queries)
+        return any(stems_from(each, mine) for role in roles for each in site.roles.with_role(role))
 
     def _asks_directly(self, site: Site) -> bool:
         """Whether a parameter is the query itself, and the keys are computed."""

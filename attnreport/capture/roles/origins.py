@@ -47,7 +47,7 @@ class Origins:
             return [value.outer] if handed_on else []
         if node.primitive in ("dot_general", "conv_general_dilated"):
             data = [each for each in node.inputs if not is_parameter(each)]
-            data = data or [each for each in node.inputs if _is_wholeargument_of(each)][:1]
+            data = data or [each for each in node.inputs if _is_whole_argument(each)][:1]
             data = data or node.inputs[:1]
             return [] if any(map(self._is_weights, node.inputs)) or len(data) > 1 else data
         if node.primitive in _WRITTEN:
@@ -76,7 +76,7 @@ def _holds_tokens(value: Value, largest: int) -> bool:
     return computed or math.prod(value.shape) == largest
 
 
-def _is_wholeargument_of(value: Value) -> bool:
+def _is_whole_argument(value: Value) -> bool:
     argument, rest = argument_of(value)
     return bool(argument) and not rest
 

@@ -186,3 +186,34 @@ def selected_variables(draw: Draw) -> Case:
         return np.einsum("btv,btvd->btd", weights[:, 0], np.tanh(x @ v))
 
     return Case(fn, (draw(2, 5, 4, 2), draw.weight(8, 4), draw.weight(2, 7)), reference)
+
+
+@program("Two sentences with one table of positions look at each other.")
+def shared_positions(draw: Draw) -> Case:
+    def fn(x, y, p):
+        q, k = (x + p["place"]) @ p["q"], (y + p["place"]) @ p["k"]
+        return jax.nn.softmax(q @ k.mT / 2) @ (y @ p["v"])
+
+    def reference(note, x, y, p):
+        q, k = (x + p["place"]) @ p["q"], (y + p["place"]) @ p["k"]
+        w = note(ref.softmax(q @ k.transpose(0, 2, 1) / 2)[:, None], "cross")
+        return w[:, 0] @ (y @ p["v"])
+
+    p = draw.weights("q k v", 8, 4) | {"place": draw(5, 8)}
+    return Case(fn, (draw(2, 5, 8), draw(2, 5, 8), p), reference)
+
+
+@program("Windows with a mask for each of them, which the model holds among its parameters.")
+def masked_windows(draw: Draw) -> Case:
+    def fn(p, x):
+        q, k, v = ((x @ p[n]).reshape(-1, 3, 4) for n in "qkv")
+        scores = (q @ k.mT / 2).reshape(2, 4, 3, 3) + p["mask"]
+        return (jax.nn.softmax(scores).reshape(-1, 3, 3) @ v).reshape(2, 12, 4)
+
+    def reference(note, p, x):
+        q, k, v = ((x @ p[n]).reshape(8, 1, 3, 4) for n in "qkv")
+        w = ref.softmax(ref.logits_of(q, k, 0.5) + np.tile(p["mask"], (2, 1, 1))[:, None])
+        return ref.mix(note(w), v).reshape(2, 12, 4)
+
+    mask = np.where(np.arange(36).reshape(4, 3, 3) % 5, 0, -100).astype(np.float32)
+    return Case(fn, (draw.weights("q k v", 8, 4) | {"mask": mask}, draw(2, 12, 8)), reference)

@@ -137,7 +137,7 @@ def ring_of_one(draw: Draw) -> Case:
         return (_by_logaddexp(result, lse, block, other), jnp.logaddexp(lse, other), q, k, v), None
 
     def attend(x, p):
-        q, k, v = (jnp.moveaxis((x @ p[n]).reshape(2, 5, 2, 4), 1, 2) for n in "qkv")
+        q, k, v = heads(x, p)
         first = jnp.zeros(q.shape), jnp.full((*q.shape[:3], 1), -jnp.inf), q, k, v
         return lax.scan(step, first, length=1)[0][0]
 
@@ -149,7 +149,9 @@ def ring_of_one(draw: Draw) -> Case:
         return ring(x, p)
 
     def reference(note, x, p):
-        q, k, v = (ref.split(x @ p[n], 2) for n in "qkv")
-        return ref.mix(note(ref.softmax(ref.logits_of(q, k)), shard=0), v)
+        q, k, v = (ref.project(x, p[n]) for n in "qkv")
+        # Only their names tell the tokens from the matrices, of which either may come first.
+        w = note(ref.softmax(ref.logits_of(q, k)), shard=0, also_kinds=("cross",))
+        return ref.mix(w, v)
 
-    return Case(fn, (draw(2, 5, 8), draw.weights("q k v", 8, 8)), reference)
+    return Case(fn, inputs(draw), reference)
