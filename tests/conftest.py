@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -27,6 +28,10 @@ HOSTILE_TOKENS = [
     "`${1}`",
     "\\u0041",
 ]
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("attnreport", deadline=None)
+hypothesis.settings.load_profile("attnreport")
 
 _COMPILED = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 

@@ -168,9 +168,11 @@ def program_with_attention(
 def collected(plan: Plan, values: Mapping[str, Any], aux: Aux) -> Attention:
     """What the probes of a plan gave, as attention."""
     measured = [each.name for each in plan.kept if each.site.sums == "to be measured"]
+    # What a kernel does not bear out is NaN already, and one more copy of its weights costs memory.
+    unchecked = [each.name for each in plan.kept if each.site.recipe.checked is None]
     captured = {each.name: each.extraction.captured(values, aux, each.about) for each in plan.kept}
     return Attention(
-        captured | {name: _as_numbers_tell(captured[name]) for name in measured},
+        captured | {n: _as_numbers_tell(captured[n]) for n in measured if n in unchecked},
         notes=(*plan.said, *plan.notes, *measured_note(measured)),
     )
 

@@ -33,6 +33,10 @@ def say(text: str) -> None:
         click.echo(printable(text))
     except BrokenPipeError:
         _silence(sys.stdout)
+    except OSError:
+        # What could not be written must not fail once more when Python ends.
+        _silence(sys.stdout)
+        raise
 
 
 def say_error(text: str) -> None:

@@ -18,7 +18,6 @@ from attnreport.capture.roles.requirements import (
     is_recomputed,
     is_scored,
     sums_more,
-    weighs_itself,
 )
 from attnreport.capture.roles.scores import scores_of
 from attnreport.capture.roles.sites import Site
@@ -58,7 +57,6 @@ def normalized_before(
         site = _site(facts, use, step, each)
         used = is_apart(facts, use) or is_per_channel(site)
         used &= not feeds_dense_layer(use, each.over)
-        used &= not weighs_itself(each.value, use.values)
         used &= not is_made_of_scores(use.values, site.scores)
         used &= site.scores.node is not None or not are_segments(site.scores.logits)
         if used and is_scored(site) and carries_numbers(each.numerator):

@@ -11,7 +11,6 @@ from attnreport.capture.program.lineage import (
     carries_numbers,
     entries,
     is_given,
-    source,
     upstream,
 )
 from attnreport.capture.roles.contractions import Contraction
@@ -71,27 +70,10 @@ def sums_more(use: Contraction, over: Axis) -> bool:
     return not all(stems_from(each, over) for each in whole(use.over))
 
 
-def weighs_itself(weights: Value, values: Value) -> bool:
-    """Whether values are made of the weights entry by entry, as in entropies of a distribution."""
-    seen = {source(values)}
-    waiting = [source(values)]
-    while waiting:
-        current = waiting.pop()
-        if current is source(weights):
-            return True
-        node = current.node
-        taken = node is not None and node.primitive in _TAKING
-        before = node.inputs[:1] if node is not None and taken else entries(current)
-        following = [each for each in map(source, before) if each not in seen]
-        seen.update(following)
-        waiting.extend(following)
-    return False
-
-
 def is_made_of_scores(values: Value, scores: Scores) -> bool:
-    """Whether values are made of nothing but the scores, such as the places of the largest ones.
+    """Whether values are made of nothing but the scores, as in the entropy of a distribution.
 
-    So are the shares of a few chosen experts when they are put in a row for all of them.
+    So are the places of the largest, which put the shares of a few experts in a row for all.
     """
     node = scores.logits.node
     return node is not None and not any(map(is_given, _without(values, node)))
@@ -172,7 +154,6 @@ def _entrywise(value: Value) -> Iterator[Value]:
 
 
 _FAR = 2000
-_TAKING = frozenset("gather slice dynamic_slice split".split())
 _SUMMING = frozenset(
     """dot_general conv_general_dilated reduce_sum reduce_max gather scan while cond""".split()
 )
