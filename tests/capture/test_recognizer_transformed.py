@@ -22,6 +22,8 @@ UNFIT = frozenset(
         # Models whose parameters Flax does not let go into a program twice.
         "nnx_layers.trained",
         "nnx_layers.scanned",
+        # A maximum over devices, which JAX does not differentiate.
+        "rules_moves.divided_by_sum_over_devices",
         # Kernels that JAX cannot differentiate on a CPU.
         "kernels.training",
         "kernels.tpu_flash",

@@ -7,7 +7,7 @@ from attnreport.capture.dimensions.axis_rules import AXIS_RULES
 from attnreport.capture.dimensions.piece_rules import PIECE_RULES
 from attnreport.capture.forms.bounds import Intervals
 from attnreport.capture.program import lineage
-from attnreport.capture.roles import contractions, kinds
+from attnreport.capture.roles import contractions, origins
 from tests.capture.recognizing import graph_of
 from tests.capture.rules.breaking import Rule, broken, modules, rules
 from tests.capture.rules.killing import notices, verdicts, witnesses
@@ -43,7 +43,7 @@ def test_rules_are_read_off_the_source():
     assert "forms.before.is_apart: always yes" in names
     assert "forms.after.normalized_after: finds nothing" in names
     assert "dimensions.axis_rules.AXIS_RULES: without transpose" in names
-    assert "roles.kinds._ENTRYWISE: without reshape" not in names  # one of MOVES
+    assert "roles.origins.ENTRYWISE: without reshape" not in names  # one of MOVES
 
 
 def test_a_rule_is_whole_again_afterwards():
@@ -51,7 +51,7 @@ def test_a_rule_is_whole_again_afterwards():
     with broken(Rule("program.lineage", "MOVES", "without transpose")):
         assert "transpose" not in lineage.MOVES
         assert "transpose" not in contractions.MOVES
-        assert "transpose" not in kinds._ENTRYWISE  # which is built from it
+        assert "transpose" not in origins.ENTRYWISE  # which is built from it
     assert lineage.MOVES is contractions.MOVES is table
     with broken(Rule("dimensions.piece_rules", "PIECE_RULES", "without gather")):
         assert "gather" not in AXIS_RULES
