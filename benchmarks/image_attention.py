@@ -1,10 +1,9 @@
 """Trains the networks that read digits among clutter, and measures which of them look at them."""
 
 import argparse
-import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from printing import print_heading, print_table
+from printing import print_heading, print_table, spread
 
 from attnreport.models import IMAGE_ATTENTIONS
 from attnreport.tasks.images.looking import HEADS, ROLLOUT
@@ -75,13 +74,6 @@ def looked(shares: Sequence, key: str) -> list[str]:
         spread(each.attention[key] for each in shares),
         spread(each.untrained[key] for each in shares),
     ]
-
-
-def spread(values: Iterable[float]) -> str:
-    """Mean and standard deviation."""
-    numbers = list(values)
-    deviation = statistics.stdev(numbers) if len(numbers) > 1 else 0.0
-    return f"{statistics.mean(numbers):.3f} ± {deviation:.3f}"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import Axis, Factor, ancestry, stems_from
 from attnreport.capture.program.graph import Node, Value
-from attnreport.capture.program.lineage import MOVES, Numbers, entries, source
+from attnreport.capture.program.lineage import MOVES, Numbers, entries, source, upstream
 from attnreport.capture.roles.contractions import Contraction
 from attnreport.capture.roles.normalizers import quotients
 
@@ -88,36 +88,28 @@ def are_segments(logits: Value) -> bool:
 
 def _made_of(value: Value, follows: Callable[[Value], bool]) -> Iterator[Value]:
     """A value and what it is made of entry by entry or by putting arrays side by side."""
-    seen = {source(value)}
-    waiting = [source(value)]
-    for _ in range(_FAR):
-        if not waiting:
-            return
-        current = waiting.pop(0)
-        if not follows(current):
-            continue
-        yield current
-        node = current.node
-        before = entries(current)
-        if node is not None and node.primitive in _AMONG:
-            before = node.inputs
-        elif node is not None and node.primitive in _TAKING:
-            before = node.inputs[:1]
-        following = [each for each in map(source, before) if each not in seen]
-        seen.update(following)
-        waiting.extend(following)
+
+    def before(current: Value) -> Iterator[Value]:
+        return filter(follows, map(source, _parts(current)))
+
+    start = source(value)
+    return upstream(start, before, _FAR) if follows(start) else iter(())
+
+
+def _parts(value: Value) -> list[Value]:
+    node = value.node
+    if node is not None and node.primitive in _AMONG:
+        return node.inputs
+    if node is not None and node.primitive in _TAKING:
+        return node.inputs[:1]
+    return entries(value)
 
 
 def _is_sum(value: Value) -> bool:
-    waiting = [source(value)]
-    for _ in range(_NEAR):
-        if not waiting:
-            return False
-        current = waiting.pop(0)
-        if current.node is not None and current.node.primitive == "reduce_sum":
-            return True
-        waiting.extend(map(source, entries(current)))
-    return False
+    return any(
+        each.node is not None and each.node.primitive == "reduce_sum"
+        for each in upstream(source(value), lambda each: map(source, entries(each)), _NEAR)
+    )
 
 
 def _is_made_here(factor: Factor) -> bool:

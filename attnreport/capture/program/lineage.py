@@ -4,7 +4,8 @@ Two values have the same number if they are the same computation on the same inp
 program that writes `exp(s) / sum(exp(s))` with two `exp` is read like one that writes it with one.
 """
 
-from collections.abc import Iterator
+import collections
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -117,19 +118,28 @@ class Numbers:
         return (node.primitive, str(node.params), operands, node.outputs.index(value))
 
 
-def upstream(value: Value) -> Iterator[Value]:
-    """A value and everything it is computed from, nearest first."""
+def upstream(
+    value: Value,
+    before: Callable[[Value], Iterable[Value]] = feeds,
+    most: int | None = None,
+) -> Iterator[Value]:
+    """A value and everything it is computed from, nearest first.
+
+    Args:
+        value: The value.
+        before: From a value to those one step back.
+        most: How many values to give; all if left out.
+    """
     seen = {value}
-    waiting = [value]
-    while waiting:
-        following: list[Value] = []
-        for each in waiting:
-            yield each
-            for before in feeds(each):
-                if before not in seen:
-                    seen.add(before)
-                    following.append(before)
-        waiting = following
+    waiting = collections.deque([value])
+    while waiting and most != 0:
+        current = waiting.popleft()
+        yield current
+        most = None if most is None else most - 1
+        for each in before(current):
+            if each not in seen:
+                seen.add(each)
+                waiting.append(each)
 
 
 def carries_numbers(value: Value, *, counts: bool = False) -> bool:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from attnreport.capture.program.graph import Value, feeds
-from attnreport.capture.program.lineage import MOVES, Numbers, source
+from attnreport.capture.program.lineage import MOVES, Numbers, source, upstream
 from attnreport.capture.roles.scores import is_parameter, rank
 
 
@@ -26,17 +26,11 @@ class Origins:
 
     def of(self, value: Value) -> Iterator[Value]:
         """A value and what it was computed from token by token: through norms and projections."""
-        seen = {source(value)}
-        waiting = [source(value)]
-        for _ in range(_FAR):
-            if not waiting:
-                return
-            current = waiting.pop(0)
-            yield current
-            for each in map(source, self._before(current)):
-                if each not in seen and not each.is_scalar:
-                    seen.add(each)
-                    waiting.append(each)
+
+        def before(current: Value) -> Iterator[Value]:
+            return (each for each in map(source, self._before(current)) if not each.is_scalar)
+
+        return upstream(source(value), before, _FAR)
 
     def _before(self, value: Value) -> list[Value]:
         node = value.node

@@ -76,19 +76,11 @@ def is_made_of_scores(values: Value, scores: Scores) -> bool:
     So are the places of the largest, which put the shares of a few experts in a row for all.
     """
     node = scores.logits.node
-    return node is not None and not any(map(is_given, _without(values, node)))
 
+    def before(value: Value) -> list[Value]:
+        return [] if value.node is node else feeds(value)
 
-def _without(value: Value, node: Node) -> Iterator[Value]:
-    """What a value is computed from other than by what an operation gives."""
-    seen = {value}
-    waiting = [value]
-    while waiting:
-        current = waiting.pop()
-        yield current
-        before = [] if current.node is node else feeds(current)
-        waiting.extend(each for each in before if each not in seen)
-        seen.update(before)
+    return node is not None and not any(map(is_given, upstream(values, before)))
 
 
 def tells_keys_apart(dimensions: Dimensions, use: Contraction) -> bool:

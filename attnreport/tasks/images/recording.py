@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from attnreport.recording import Confusion, Curve, Example, Picture, Recording, Source, Training
+from attnreport.recording import Confusion, Example, Picture, Recording, Source
 from attnreport.tasks.demos import quick_notes
 from attnreport.tasks.images.data import CanvasSizes, CifarFolder
 from attnreport.tasks.images.digits import ORIGIN
@@ -70,7 +70,7 @@ def record_images(
         _source(trained, plan, found, quick_notes(quick=quick)),
         measures(plan, found),
         confusion=Confusion(labels, found.counts),
-        training=_training(trained),
+        training=trained.training(),
     )
 
 
@@ -91,20 +91,6 @@ def _examples(
         )
         for row, number in enumerate(numbers)
     )
-
-
-def _training(trained: TrainedModel[Network]) -> Training | None:
-    """How training went; None if it was interrupted before the first round."""
-    history = trained.history
-    if not history:
-        return None
-    steps = tuple(entry.step for entry in history)
-    curves = (
-        Curve("training loss", steps, tuple(entry.loss for entry in history)),
-        Curve("training accuracy", steps, tuple(entry.accuracy for entry in history)),
-        Curve("validation accuracy", steps, tuple(entry.score for entry in history)),
-    )
-    return Training(curves, history[trained.best - 1].step if trained.best else None)
 
 
 def _source(

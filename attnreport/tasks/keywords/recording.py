@@ -13,14 +13,12 @@ from attnreport.capture.capture import capture_attention
 from attnreport.models.text_classifier import MEAN, TextClassifier
 from attnreport.recording import (
     AttentionMap,
-    Curve,
     Example,
     ItemAxis,
     Metric,
     Recording,
     Source,
     TokenAxis,
-    Training,
 )
 from attnreport.tasks.demos import quick_notes
 from attnreport.tasks.keywords.collection import Passage
@@ -83,7 +81,7 @@ def record_keywords(
         _source(trained, task, found, quick_notes(quick=quick)),
         tuple(_metrics(task, found, baseline.quality)),
         found.confusion,
-        _training(trained),
+        trained.training(),
     )
 
 
@@ -163,7 +161,7 @@ def _source(
         model=f"Text classifier with {_NAMES[task.plan.attention]}",
         framework="Flax NNX",
         versions={package: importlib.metadata.version(package) for package in packages},
-        step=_chosen(trained),
+        step=trained.step,
         data=task.collection.origin,
         created=datetime.date.today().isoformat(),
         notes=(*notes, *trained.notes(), *_notes(trained, task, found)),
@@ -275,28 +273,6 @@ def _precision_metric(
         f"Share of the {HEAVIEST} heaviest words (precision at {HEAVIEST}) that are {right}. Best "
         f"possible: {found.best:.2f}. Equal weights: {found.chance:.2f}{before}.",
     )
-
-
-def _training(trained: TrainedModel[TextClassifier]) -> Training | None:
-    if not trained.history:
-        return None
-    steps = tuple(entry.step for entry in trained.history)
-
-    def curve(name: str, values: Iterator[float]) -> Curve:
-        return Curve(name, steps, tuple(values))
-
-    return Training(
-        (
-            curve("training loss", (entry.loss for entry in trained.history)),
-            curve("training accuracy", (entry.accuracy for entry in trained.history)),
-            curve("validation accuracy", (entry.score for entry in trained.history)),
-        ),
-        _chosen(trained),
-    )
-
-
-def _chosen(trained: TrainedModel[TextClassifier]) -> int | None:
-    return trained.history[trained.best - 1].step if trained.best else None
 
 
 _PLACE = SHARES.index(_TAKEN)
