@@ -11,7 +11,7 @@ from attnreport.capture.recognition.recognizer import Analysis
 from attnreport.capture.replay.replay import Probe, replay
 from attnreport.capture.roles.layouts import axes_names, canonical_weights, merged
 from attnreport.capture.roles.sites import Site
-from tests.capture.programs import quickly
+from tests import compiling
 from tests.capture.programs.scoring import Found
 
 
@@ -34,7 +34,7 @@ def found_in(fn: Callable[..., Any], *args: Any) -> list[Found]:
         for number, site in enumerate(sites)
     ]
     again = replay(analysis.facts.graph.closed, probes)
-    _, tapped, aux = quickly.run(again, jax.tree.leaves(args), {})
+    _, tapped, aux = compiling.run(again, jax.tree.leaves(args), {})
     found: list[Found] = []
     for number, site in enumerate(sites):
         weights = merged(tapped[f"{number:03d}"], site.loops)
