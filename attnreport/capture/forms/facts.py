@@ -9,10 +9,10 @@ from attnreport.capture.forms.scalings import Scalings
 from attnreport.capture.program.graph import Graph, Node, Value
 from attnreport.capture.program.jaxprs import Address
 from attnreport.capture.program.lineage import Numbers, source
+from attnreport.capture.roles.assignment import Assignment
 from attnreport.capture.roles.contractions import Contraction, Walk, covers
 from attnreport.capture.roles.loops import loops_of
 from attnreport.capture.roles.normalizers import Normalized, Normalizers, Sum, unmasked
-from attnreport.capture.roles.roles import Assignment
 from attnreport.capture.roles.scores import Scores, logits_of
 from attnreport.capture.roles.sites import Recipe, Site, Sums, address_of
 

@@ -51,7 +51,9 @@ def shards_of(
         order = None if over_keys is None else ring_order(over_keys, axis, sizes[axis])
         pieces = list(_pieces(scope, axis))
         role = _role(dimensions, rows, roles, axis, pieces, in_ring=order is not None)
-        found.append(Shards(sizes[axis], role or "shard", order))
+        # A single device has all there is, so it can be put to any axis.
+        alone = "batch" if sizes[axis] == 1 else None
+        found.append(Shards(sizes[axis], alone or role or "shard", order))
     return tuple(found)
 
 
