@@ -17,8 +17,6 @@ from attnreport.models import (
 from tests.nn.family import drawn
 from tests.nn.slow import numbers
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 IMAGES = numbers(2, 16, 16, 1)
 SIZES = TransformerSizes(features=8, heads=2, layers=2, feed_forward=12)
 

@@ -11,8 +11,6 @@ from attnreport.tasks.images.truth import coverage
 from tests.nn.family import drawn
 from tests.tasks.images.conftest import PATCHES
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 BOXES = np.array([[4, 4, 20, 16], [0, 8, 12, 24]])
 PICTURES = Pictures(
     np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1), dtype=np.uint8),

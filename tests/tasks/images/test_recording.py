@@ -15,8 +15,6 @@ from attnreport.tasks.images.truth import share_in_box
 from attnreport.tasks.training import Schedule
 from tests.tasks.images.pickles import cifar10
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 
 @pytest.fixture(scope="module")
 def recordings(tiny_plan, tmp_path_factory) -> dict[str, Recording]:
