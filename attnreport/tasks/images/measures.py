@@ -114,6 +114,8 @@ def explanations(plan: ImagePlan) -> Iterator[str]:
             "connection carries past it (Abnar and Zuidema, 2020). It is computed from the "
             "captured weights; only the row of the class token decides on the class."
         )
+        if plan.sizes.stem:
+            yield _stem(plan.sizes.patch)
     else:
         yield from _explained[plan.sizes.attention]
         yield (
@@ -123,6 +125,15 @@ def explanations(plan: ImagePlan) -> Iterator[str]:
         )
     if not isinstance(plan.data, CifarFolder):
         yield "Marked cells lie at least half in the box around the digit."
+
+
+def _stem(patch: int) -> str:
+    seen = 2 * patch - 1
+    return (
+        f"What the layers know of a patch of {patch} by {patch} pixels comes from convolutions over "
+        f"{seen} by {seen} pixels around it (Xiao et al., 2021): attention to a patch may be meant "
+        "for what stands just beside it."
+    )
 
 
 _GATE = (

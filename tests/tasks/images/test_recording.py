@@ -90,7 +90,9 @@ def test_it_says_what_the_data_are_and_that_activations_are_no_attention(recordi
         assert "took no part in training" in recording.source.data
     notes = " ".join(recordings["none"].source.notes)
     assert "no attention, so the report shows only its activations" in notes
-    assert "rollout" in " ".join(recordings["vit"].source.notes).lower()
+    notes = " ".join(recordings["vit"].source.notes)
+    assert "Rollout multiplies the attention of all layers" in notes
+    assert "patch of 8 by 8 pixels comes from convolutions over 15 by 15 pixels" in notes
 
 
 def test_cifar_has_no_boxes_and_so_no_shares(tmp_path, cache, tiny_plan):
