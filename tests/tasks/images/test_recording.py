@@ -69,16 +69,16 @@ def test_the_curves_say_which_state_was_kept(recordings):
 
 def test_attention_stands_beside_what_one_gets_without_it(recordings):
     names = {kind: [m.name for m in each.metrics] for kind, each in recordings.items()}
-    floor = ["brightness in the digit's box", "area of the digit's box"]
+    floor = ["brightness in the digit’s box", "area of the digit’s box"]
     assert names["cbam"][1:] == [
-        "attention of layer 1 in the digit's box",
-        "activations behind layer 1 in the digit's box",
+        "attention of layer 1 in the digit’s box",
+        "activations behind layer 1 in the digit’s box",
         *floor,
     ]
-    assert names["none"][1:] == ["activations in the digit's box", *floor]
+    assert names["none"][1:] == ["activations in the digit’s box", *floor]
     assert names["vit"][1:] == [
-        "rollout in the digit's box",
-        "attention of single heads in the digit's box",
+        "rollout in the digit’s box",
+        "attention of single heads in the digit’s box",
         *floor,
     ]
     assert "before training" in recordings["vit"].metrics[1].detail
