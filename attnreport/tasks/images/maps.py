@@ -148,7 +148,9 @@ def _responses(model: ConvolutionalNetwork, pictures: Pictures) -> list[tuple[At
     """What each stage responds to, as shares of the sum over the picture."""
     before, behind = activations(model, pictures.pixels)
     if not has_attention(model):
-        return _shares(WITHOUT, "stages.{}", before, pictures, first=0)
+        # The last stage first, because it is the one that is measured.
+        found = _shares(WITHOUT, "stages.{}", before, pictures, first=0)
+        return [maps[::-1] for maps in found]
     # There is no attention behind the first stage.
     parts = (
         _shares(ACTIVATIONS, "stages.{}", before[1:], pictures, first=1),

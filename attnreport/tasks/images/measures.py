@@ -93,7 +93,8 @@ def shares_of_examples(model: Network, pictures: Pictures) -> list[dict[str, flo
     if boxes is None:
         return [{} for _ in pictures.classes]
     places = {
-        f"{_called(name)} in box": each
+        # Cards of examples have little room.
+        f"{_called(name).removeprefix('attention of ')} in box": each
         for name, each in places_looked_at(model, pictures.pixels).items()
         if name != HEADS
     }

@@ -113,11 +113,11 @@ def test_gates_over_channels_have_the_path_of_their_module(attention):
 def test_a_network_without_attention_has_only_activations_and_says_so():
     for found in of_network("none"):
         assert [each.group for each in found] == [
-            "activations (no attention), layer 0",
             "activations (no attention), layer 1",
+            "activations (no attention), layer 0",
         ]
-        assert [each.name for each in found] == ["stages.0", "stages.1"]
-        assert [each.weights.shape for each in found] == [(1, 1, 256), (1, 1, 64)]
+        assert [each.name for each in found] == ["stages.1", "stages.0"]
+        assert [each.weights.shape for each in found] == [(1, 1, 64), (1, 1, 256)]
 
 
 def test_a_vision_transformer_has_its_layers_and_their_rollout():

@@ -48,7 +48,7 @@ def test_the_score_of_an_example_is_the_share_of_its_own_map_in_its_own_box(reco
         row = int(example.name.removeprefix("test "))
         gate = example.maps[0].array().reshape(1, 8, 8)
         share = share_in_box(gate, test.boxes[row : row + 1], (32, 32))
-        assert example.scores["attention of layer 1 in box"] == pytest.approx(share[0], abs=1e-4)
+        assert example.scores["layer 1 in box"] == pytest.approx(share[0], abs=1e-4)
 
 
 def test_confusion_and_accuracy_are_of_all_test_pictures(recordings):
