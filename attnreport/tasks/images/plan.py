@@ -75,7 +75,9 @@ def usual_plan(
         schedule = Schedule(seed, epochs=7, rounds=1, patience=4, learning_rate=3e-3)
         sizes = PatchSizes()
     else:
-        schedule = Schedule(seed, epochs=7, rounds=1, patience=4, learning_rate=6e-3)
+        # Gates over gates let little through at first: at twice the rate, not every CBAM learns.
+        rate = 3e-3 if attention == "cbam" else 6e-3
+        schedule = Schedule(seed, epochs=7, rounds=1, patience=4, learning_rate=rate)
         sizes = ConvolutionalSizes(attention)
     return ImagePlan(folder or CanvasSizes(epochs=schedule.epochs), schedule, sizes)
 
