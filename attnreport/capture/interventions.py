@@ -170,7 +170,7 @@ def _head_indices(planned: Planned) -> list[tuple[int, ...]]:
 
 def _loops(planned: Planned) -> tuple[int, ...]:
     for loop in planned.site.loops:
-        if loop.length is None and loop.role != "shard":
+        if loop.length is None:
             raise CaptureError(
                 f"{planned.name} runs in a `while` loop, whose iterations run with the same "
                 "changes, so its weights cannot be varied one by one. Use `jax.lax.scan` or "

@@ -13,8 +13,8 @@ from tests.devices import report
 X = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
 AUTO = jax.make_mesh((4, 2), ("data", "model"), axis_types=(AxisType.Auto,) * 2)
 EXPLICIT = jax.make_mesh((4, 2), ("data", "model"), axis_types=(AxisType.Explicit,) * 2)
-# As the shards stand in front: 4 * 2 pieces of 2 rows and 2 columns.
-PIECES = X.reshape(4, 2, 2, 2).swapaxes(1, 2).reshape(8, 2, 2)
+# As the shards stand in front: 4 by 2 pieces of 2 rows and 2 columns.
+PIECES = X.reshape(4, 2, 2, 2).swapaxes(1, 2)
 
 
 def sharded(function, **options):
@@ -37,7 +37,24 @@ def check_each_shard_gives_an_entry():
 def check_a_value_that_all_shards_share_is_repeated():
     total = sharded(lambda x: mark(lax.psum(x.sum(), ("data", "model")), "total"), out_specs=P())
     values, _ = run(total, X)
-    np.testing.assert_allclose(values["total"], np.full(8, X.sum()), rtol=1e-5)
+    np.testing.assert_allclose(values["total"], np.full((4, 2), X.sum()), rtol=1e-5)
+
+
+def check_axes_along_which_all_do_the_same_do_not_stand_in_front():
+    function = sharded(lambda x: mark(x * 2, "double"), in_specs=P("data"), out_specs=P("data"))
+    values, _ = run(function, X)
+    np.testing.assert_array_equal(values["double"], X.reshape(4, 2, 4) * 2)
+
+
+def check_axes_along_which_devices_ask_who_they_are_stand_in_front():
+    function = sharded(
+        lambda x: lax.psum(mark(x * lax.axis_index("model"), "product"), "model"),
+        in_specs=P("data"),
+        out_specs=P("data"),
+    )
+    values, _ = run(function, X)
+    pieces = X.reshape(4, 1, 2, 4) * np.arange(2).reshape(2, 1, 1)
+    np.testing.assert_array_equal(values["product"], pieces)
 
 
 def check_only_manual_axes_stand_in_front():
@@ -68,7 +85,7 @@ def check_softmax_over_sharded_keys():
 
     values, _ = run(sharded(attend, check_vma=False), X)
     expected = np.exp(X) / np.exp(X).sum(1, keepdims=True)
-    got = values["weights"].reshape(4, 2, 2, 2).swapaxes(1, 2).reshape(8, 4)
+    got = values["weights"].swapaxes(1, 2).reshape(8, 4)
     np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 
@@ -78,7 +95,7 @@ def check_a_scan_in_a_shard():
 
     values, _ = run(sharded(body), X)
     products = [PIECES * n for n in (1, 2, 6)]
-    np.testing.assert_array_equal(values["product"], np.stack(products, axis=1))
+    np.testing.assert_array_equal(values["product"], np.stack(products, axis=2))
 
 
 def check_a_while_loop_in_a_shard():
@@ -93,11 +110,11 @@ def check_a_while_loop_in_a_shard():
     values, aux = run(sharded(body), X)
     ((name, counts),) = aux.iterations.items()
     assert aux.bounded == {name: 4}
-    for piece, count, doubles in zip(PIECES, counts, values["double"], strict=True):
+    for device in np.ndindex(4, 2):
         for turn in range(4):
-            kept = piece * 2 ** (turn + 1) * (turn < count)
-            np.testing.assert_array_equal(doubles[turn], kept)
-    assert len(set(np.asarray(counts).tolist())) > 1
+            kept = PIECES[device] * 2 ** (turn + 1) * (turn < counts[device])
+            np.testing.assert_array_equal(values["double"][device][turn], kept)
+    assert len(set(np.asarray(counts).flat)) > 1
 
 
 def check_a_branch_in_a_shard():
@@ -105,9 +122,9 @@ def check_a_branch_in_a_shard():
         return lax.cond(x[0, 0] > 0, lambda x: mark(x * 2, "yes"), lambda x: x, x)
 
     values, aux = run(sharded(body), X)
-    taken = PIECES[:, 0, 0] > 0
+    taken = PIECES[..., 0, 0] > 0
     assert 0 < taken.sum() < 8
-    np.testing.assert_array_equal(values["yes"], PIECES * 2 * taken[:, None, None])
+    np.testing.assert_array_equal(values["yes"], PIECES * 2 * taken[..., None, None])
     for branch in aux.branches.values():
         np.testing.assert_array_equal(branch, taken)
 
@@ -126,7 +143,7 @@ def check_shards_in_a_scan():
 def check_an_edit_is_given_for_each_shard():
     closed = jax.make_jaxpr(sharded(lambda x: mark(x * 2, "double") + 1))(X)
     replay = probed(closed, edits=added(closed, "double"))
-    more = np.arange(32, dtype=np.float32).reshape(8, 2, 2)
+    more = np.arange(32, dtype=np.float32).reshape(4, 2, 2, 2)
 
     def loss(more):
         outputs, values, _ = replay([X], {"double": more})
@@ -149,9 +166,9 @@ def check_a_replay_inside_a_shard():
 
     both = jax.jit(sharded(replayed, out_specs=(P("data", "model"),) * 2))(X)
     assert_same_bits(both[:1], [jax.jit(function)(X)])
-    blocks = np.asarray(both[1]).reshape(4, 2, 2, 2).swapaxes(1, 2).reshape(8, 2, 2)
-    taken = PIECES[:, 0, 0] > 0
-    np.testing.assert_array_equal(blocks, PIECES * 2 * taken[:, None, None])
+    blocks = np.asarray(both[1]).reshape(4, 2, 2, 2).swapaxes(1, 2)
+    taken = PIECES[..., 0, 0] > 0
+    np.testing.assert_array_equal(blocks, PIECES * 2 * taken[..., None, None])
 
 
 def check_values_of_a_sharded_program_stay_sharded():

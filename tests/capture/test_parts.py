@@ -35,11 +35,36 @@ def test_each_model_of_an_ensemble_is_a_map():
     assert all(each.layer is None for each in recording.examples[1].maps)
 
 
+def test_examples_that_are_twice_in_a_batch_have_two_maps():
+    program = PROGRAMS["field_vision.guided_without_classifier"]()
+    (truth,) = program.expected()
+    recording = capture_attention(program.fn, *program.args)
+    assert len(recording.examples) == 3
+    for number, example in enumerate(recording.examples):
+        assert [each.name for each in example.maps] == ["fn[0]", "fn[1]"]
+        found = np.stack([each.array() for each in example.maps])
+        np.testing.assert_allclose(
+            found, truth.weights.reshape(2, 3, 2, 5, 4)[:, number], atol=1e-5
+        )
+
+
 @pytest.mark.parametrize(
     ("name", "models", "parts"),
-    [("field_normalizing.ensemble", 3, 1), ("edges.values_of_pairs", 1, 1)],
+    [
+        ("field_normalizing.ensemble", 3, 1),
+        ("edges.values_of_pairs", 1, 1),
+        ("field_vision.guided_without_classifier", 2, 1),
+    ],
 )
 def test_a_plan_tells_models_and_parts_from_examples(name, models, parts):
     program = PROGRAMS[name]()
     (about,) = (each.about for each in plan_attention(program.fn, *program.args).attentions)
     assert (about.models, about.parts) == (models, parts)
+
+
+def test_beams_are_parts_of_an_example():
+    program = PROGRAMS["field_decoding.beams_of_examples"]()
+    recording = capture_attention(program.fn, *program.args)
+    assert len(recording.examples) == 3
+    names = [each.name for each in recording.examples[0].maps]
+    assert names[:2] == ["fn (call 1) (part 1)", "fn (call 1) (part 2)"]

@@ -61,6 +61,29 @@ class Dimensions:
         axes = [self.of(value)[0] for value in self._inputs if len(value.shape) > 2]
         return {id(canonical(axis[0])) for axis in axes if len(axis) == 1}
 
+    @functools.cached_property
+    def joined(self) -> dict[int, int]:
+        """Dimensions in which batches of examples lie behind each other, and how many there are.
+
+        Guidance without a classifier runs a model on its inputs twice, once with another text.
+        """
+        found: dict[int, int] = {}
+        for node in (each for nodes in self._nodes.values() for each in nodes):
+            if node.primitive == "concatenate":
+                place = node.params["dimension"]
+                axis = self.of(node.outputs[0])[place]
+                pieces = [self.of(value)[place] for value in node.inputs]
+                if len(axis) == 1 and len(pieces) > 1 and all(map(self._is_leading, pieces)):
+                    found[id(canonical(axis[0]))] = len(pieces)
+        return found
+
+    def _is_leading(self, axis: Axis) -> bool:
+        """Whether an axis holds the examples, all of them."""
+        whole_axis = len(axis) == 1 and axis[0].size > 1
+        return whole_axis and any(
+            id(each) in self.leading and each.size == axis[0].size for each in ancestry(axis[0])
+        )
+
     def of(self, value: Value) -> Axes:
         """The axes of a value, each as its finest factors; `()` for an axis of size 1."""
         return tuple(whole(axis) for axis in self._known(value))

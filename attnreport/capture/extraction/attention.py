@@ -28,8 +28,9 @@ class About:
         layers: Numbers of the layers that are kept, one for each entry along the loops in front,
             other than the steps of a decoder.
         heads: Numbers of the heads that are kept.
-        models: How many models run side by side, as under `vmap`. They are outermost in the axis of
-            the batch, which is models × examples × parts.
+        models: How many models run side by side, as under `vmap`, or how often the program puts the
+            examples into one batch, as guidance without a classifier does. They are outermost in
+            the axis of the batch, which is models × examples × parts.
         parts: How many parts of each example, such as the windows of a picture, are innermost in
             the axis of the batch.
         unproved: Why weights times values are not compared with the program's own result; empty if

@@ -21,7 +21,7 @@ from attnreport.capture.extraction.proofs import Product, Proof, proof
 from attnreport.capture.extraction.stacking import Stacking
 from attnreport.capture.extraction.wanted import Wanted
 from attnreport.capture.replay.replay import Aux, Probe
-from attnreport.capture.roles.layouts import canonical_weights, merged
+from attnreport.capture.roles.layouts import canonical_weights, merged, with_examples
 from attnreport.capture.roles.loops import MERGED
 from attnreport.capture.roles.sites import Site, address_of
 
@@ -109,7 +109,7 @@ class Extraction:
         """
         (canonical, own), proved = values[self.name]
         outside = {name: values[self._outside(name)] for name in self.wanted.outside}
-        taken, assembled = self._late(canonical, own, outside)
+        taken, assembled = self._late(canonical, own, outside, proved.product_error)
         return Captured(
             weights=taken.pop("weights", None),
             others=taken,
@@ -141,14 +141,14 @@ class Extraction:
 
         def leaving(canonical: Arrays, own: Arrays, outside: Arrays) -> Any:
             kept, mine = _mapped(self._early, len(lengths))(canonical, own)
-            return self._late(kept, mine, outside)[0]
+            return self._late(kept, mine, outside, jnp.float32(jnp.nan))[0]
 
         return jax.eval_shape(leaving, {"weights": weights, **canonical}, own, outside)
 
     @property
     def _is_whole(self) -> bool:
-        """Whether each iteration has whole weights."""
-        joined = any(loop.role in MERGED for loop in self.site.loops)
+        """Whether each iteration has all that is reduced together; examples are reduced apart."""
+        joined = any(loop.role in MERGED and loop.role != "batch" for loop in self.site.loops)
         return not joined and self.site.assemble is None
 
     def _early(self, canonical: Arrays, own: Arrays) -> tuple[Arrays, Arrays]:
@@ -157,17 +157,21 @@ class Extraction:
         return (self._finished(canonical) if self._is_whole else canonical), own
 
     def _late(
-        self, canonical: Arrays, own: Arrays, outside: Arrays
+        self, canonical: Arrays, own: Arrays, outside: Arrays, product_error: Any
     ) -> tuple[dict[str, Any], Proof | None]:
-        """What leaves the program, and the proof of weights that were put together after loops."""
+        """What leaves the program, and the proof of rows that were put together after loops."""
         assembled = None
-        if not self._is_whole:
+        if self._is_whole:
+            canonical = {n: with_examples(tree, self.site.loops) for n, tree in canonical.items()}
+        else:
             canonical = {n: merged(array, self.site.loops) for n, array in canonical.items()}
             if self.site.assemble is not None:
                 weights = self.site.assemble(canonical["weights"])
                 assembled = proof(weights, jnp.float32(jnp.nan))
                 masks = {"mask": weights != 0} if "mask" in canonical else {}
                 canonical = {**canonical, "weights": weights, **masks}
+            elif any(loop.role == "key" for loop in self.site.loops):
+                assembled = proof(canonical["weights"], jnp.max(product_error))
             canonical = _mapped(self._finished, len(self.stacking.front))(canonical)
         every = range(len(self.site.loops))
         taken = {

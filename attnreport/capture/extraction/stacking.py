@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attnreport.capture.program.jaxprs import Path, manual_axes
+from attnreport.capture.program.jaxprs import Path
 from attnreport.capture.program.trip_counts import largest_count
 from attnreport.capture.roles.layouts import CANONICAL
 from attnreport.capture.roles.loops import MERGED, Loop
@@ -109,7 +109,7 @@ def stacking_of(closed: Any, site: Site, steps: int | None) -> Stacking:
         site: The attention.
         steps: How many iterations to keep of a loop whose text does not tell.
     """
-    lengths = tuple(_length(closed, site, loop, steps) for loop in site.loops)
+    lengths = tuple(_length(closed, loop, steps) for loop in site.loops)
     front = tuple(n for n, loop in enumerate(site.loops) if loop.role not in MERGED)
     queries = site.layout.shape[2] * math.prod(
         length for loop, length in zip(site.loops, lengths, strict=True) if loop.role == "query"
@@ -132,15 +132,7 @@ def bounds(closed: Any, sites: Sequence[Site], steps: int | None) -> dict[Path, 
     return {loop.path: steps for loop in loops if unbounded(closed, loop)}
 
 
-def _length(closed: Any, site: Site, loop: Loop, steps: int | None) -> int:
+def _length(closed: Any, loop: Loop, steps: int | None) -> int:
     if loop.length is not None:
         return loop.length
-    if loop.role == "shard":
-        return _shards(site, loop)
     return largest_count(closed, loop.path[:-1]) or steps or 1
-
-
-def _shards(site: Site, loop: Loop) -> int:
-    scope = next(each for each in site.weights.scope.enclosing() if each.path == loop.path)
-    params = {} if scope.node is None else scope.node.params
-    return math.prod(params["mesh"].shape[name] for name in manual_axes(params))

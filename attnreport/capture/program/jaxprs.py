@@ -6,8 +6,10 @@ the version of JAX.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import jax
 
 Path = tuple[int | str, ...]
 Address = tuple[Path, int]
@@ -68,9 +70,41 @@ def scan_parts(equation: Any) -> tuple[int, int]:
 
 
 def manual_axes(params: Mapping[str, Any]) -> frozenset[str]:
-    """The axes of the mesh over which a `shard_map` equation divides its work."""
+    """The axes of the mesh of which a `shard_map` equation knows inside on which device it is."""
     name = "newly_manual_axes" if "newly_manual_axes" in params else "manual_axes"
     return frozenset(params[name])
+
+
+def divided_axes(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """The axes of the mesh along which the devices of a `shard_map` do different work, in order.
+
+    Along the others, all do the same: no operand is divided, and none asks which device it is.
+    """
+    manual = manual_axes(params)
+    divided = {name for spec in params["in_specs"] for names in axis_names(spec) for name in names}
+    asked = set(_asked(open_jaxpr(params["jaxpr"])))
+    return tuple(n for n in params["mesh"].axis_names if n in manual and n in divided | asked)
+
+
+def axis_names(spec: Any) -> tuple[tuple[str, ...], ...]:
+    """The axes of the mesh that divide each axis of an array, by its `PartitionSpec`."""
+    entries = ((each,) if isinstance(each, str) else each for each in spec or ())
+    return tuple(tuple(names) if isinstance(names, tuple) else () for names in entries)
+
+
+def _asked(jaxpr: Any) -> Iterator[str]:
+    """The axes of the mesh along which something asks on which device it is."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "axis_index":
+            names = equation.params["axis_name"]
+            yield from (names,) if isinstance(names, str) else names
+        for param in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
+            if _is_jaxpr(param):
+                yield from _asked(open_jaxpr(param))
+
+
+def _is_jaxpr(param: Any) -> bool:
+    return hasattr(open_jaxpr(param), "eqns")
 
 
 def scope_of(path: Path) -> Path:

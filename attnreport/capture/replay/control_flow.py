@@ -14,7 +14,13 @@ from jax import lax
 from jax.sharding import PartitionSpec
 
 from attnreport.capture.program.addresses import inner_jaxpr, scope_name
-from attnreport.capture.program.jaxprs import Path, called_jaxpr, manual_axes, scan_parts
+from attnreport.capture.program.jaxprs import (
+    Path,
+    called_jaxpr,
+    divided_axes,
+    manual_axes,
+    scan_parts,
+)
 
 Values = Sequence[Any]
 Inputs = Mapping[str, Any]
@@ -227,19 +233,19 @@ def _missing(all: dict[Any, Any], present: dict[Any, Any]) -> dict[Any, Any]:
 
 def _shard_map(site: Site) -> tuple[list[Any], Taken]:
     params = site.equation.params
-    manual = manual_axes(params)
-    axes = PartitionSpec(tuple(name for name in params["mesh"].axis_names if name in manual))
+    names = divided_axes(params)
+    axes, first = PartitionSpec(*names), (0,) * len(names)
 
     def shard(operands: Values, inputs: Inputs) -> tuple[tuple[Any, ...], Taken]:
-        results, taken = site.scope("shard", operands, jax.tree.map(lambda x: x[0], inputs))
-        return tuple(results), jax.tree.map(lambda x: x[None], taken)
+        results, taken = site.scope("shard", operands, jax.tree.map(lambda x: x[first], inputs))
+        return tuple(results), jax.tree.map(lambda x: x[(None,) * len(names)], taken)
 
     results, taken = jax.shard_map(
         shard,
         mesh=params["mesh"],
         in_specs=(tuple(params["in_specs"]), axes),
         out_specs=(tuple(params["out_specs"]), axes),
-        axis_names=manual,
+        axis_names=manual_axes(params),
         check_vma=params["check_vma"],
     )(tuple(site.operands), site.inputs)
     return list(results), taken

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from attnreport.capture.roles.loops import MERGED, Loop
 from attnreport.capture.roles.roles import Layout
@@ -26,16 +27,43 @@ def merged(array: jax.Array, loops: Sequence[Loop], inner: int = 4) -> jax.Array
         loops: The loops, outermost first.
         inner: How many axes an iteration has.
     """
-    front = 0
-    for loop in loops:
+    array = _in_order(array, loops)
+    for place, loop in reversed(list(enumerate(loops))):
         if loop.role in MERGED:
             axis = array.ndim - inner + CANONICAL.index(loop.role) - 1
-            array = jnp.moveaxis(array, front, axis)
+            array = jnp.moveaxis(array, place, axis)
             shape = array.shape
             joined = shape[axis] * shape[axis + 1]
             array = array.reshape(*shape[:axis], joined, *shape[axis + 2 :])
-        else:
-            front += 1
+    return array
+
+
+def with_examples(tree: Any, loops: Sequence[Loop]) -> Any:
+    """Arrays of which each begins with examples, where only loops over examples join an axis.
+
+    Args:
+        tree: Arrays with an axis for each loop in front, and then one for the examples.
+        loops: The loops, outermost first.
+    """
+    over = [place for place, loop in enumerate(loops) if loop.role == "batch"]
+    front = len(loops) - len(over)
+
+    def joined(array: jax.Array) -> jax.Array:
+        moved = jnp.moveaxis(array, over, range(front, len(loops)))
+        return moved.reshape(*moved.shape[:front], -1, *moved.shape[len(loops) + 1 :])
+
+    return jax.tree.map(joined, tree) if over else tree
+
+
+def _in_order(array: jax.Array, loops: Sequence[Loop]) -> jax.Array:
+    """Iterations over blocks of keys in the order of the keys, where each device has its own."""
+    for device, ring in enumerate(loops):
+        if ring.order is not None:
+            # Inside of a device, one loop goes through the blocks of keys.
+            keys = max(place for place, loop in enumerate(loops) if loop.role == "key")
+            others = [place for place in range(array.ndim) if place not in (device, keys)]
+            table = jnp.asarray(np.expand_dims(np.asarray(ring.order), others))
+            array = jnp.take_along_axis(array, table, axis=keys)
     return array
 
 

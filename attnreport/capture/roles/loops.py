@@ -1,7 +1,7 @@
 """What it means that weights are computed in a loop: layers, steps, heads, blocks of queries."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from attnreport.capture.dimensions.dimensions import Dimensions
@@ -9,8 +9,10 @@ from attnreport.capture.dimensions.factors import stems_from
 from attnreport.capture.program.graph import Scope, Value, feeds
 from attnreport.capture.program.jaxprs import Path
 from attnreport.capture.roles.projections import Projection
+from attnreport.capture.roles.rings import Order
 from attnreport.capture.roles.roles import Roles
 from attnreport.capture.roles.scores import Scores
+from attnreport.capture.roles.shards import shards_of
 
 LoopRole = Literal["layer", "step", "batch", "head", "query", "key", "shard"]
 
@@ -24,13 +26,16 @@ class Loop:
 
     Attributes:
         role: What its iterations are.
-        path: The path of its body.
+        path: The path of its body; devices of a mesh have one for each axis of the mesh.
         length: How often it runs; None where only running tells.
+        order: Of devices among which blocks of keys go round: in which iteration of the loop over
+            keys each device meets the block that began on each.
     """
 
     role: LoopRole
     path: Path
     length: int | None
+    order: Order | None = None
 
 
 def loops_of(
@@ -39,6 +44,7 @@ def loops_of(
     scores: Scores,
     roles: Roles,
     over_keys: Scope | None = None,
+    made_of: Sequence[Value] = (),
 ) -> tuple[Loop, ...]:
     """The loops around weights, outermost first.
 
@@ -48,11 +54,14 @@ def loops_of(
         scores: Where they come from.
         roles: The roles of their dimensions.
         over_keys: The loop that goes through blocks of keys, if there is one.
+        made_of: What the weights are computed from, sums of rows among them.
     """
     found: list[Loop] = []
     for scope in weights.scope.enclosing():
         if scope.kind == "shard":
-            found.append(Loop("shard", scope.path, None))
+            rows = [weights, *made_of]
+            shards = shards_of(dimensions, scope, rows, roles, over_keys)
+            found += [Loop(each.role, scope.path, each.size, each.order) for each in shards[::-1]]
         elif scope.kind in ("scan", "body") and scope.node is not None:
             blocks = scope is over_keys
             role = "key" if blocks else _role(dimensions, scope, weights, scores, roles)

@@ -4,8 +4,9 @@ import math
 import re
 from collections.abc import Callable, Iterator
 
-from attnreport.capture.program.graph import Value, feeds
+from attnreport.capture.program.graph import Value
 from attnreport.capture.program.lineage import MOVES, Numbers, source, upstream
+from attnreport.capture.roles.rings import goes_round
 from attnreport.capture.roles.scores import is_parameter, rank
 
 
@@ -37,7 +38,7 @@ class Origins:
         if node is None:
             if value.outer is None:
                 return []
-            handed_on = value.link in ("scanned", "shard") or _goes_round(value)
+            handed_on = value.link in ("scanned", "shard") or goes_round(value)
             return [value.outer] if handed_on else []
         if node.primitive in ("dot_general", "conv_general_dilated"):
             data = [each for each in node.inputs if not is_parameter(each)]
@@ -75,19 +76,9 @@ def _is_whole_argument(value: Value) -> bool:
     return bool(argument) and not rest
 
 
-def _goes_round(value: Value) -> bool:
-    """Whether a loop only hands on what it carries from device to device, as rings do."""
-    if value.link != "carry":
-        return False
-    current = source(feeds(value)[-1])
-    while current.node is not None and current.node.primitive == "ppermute":
-        current = source(current.node.inputs[0])
-    return current is value
-
-
 _FAR = 600
 _WRITTEN = {"dynamic_update_slice": 1, "scatter": 2, "scatter-add": 2}
-_INDEXED = frozenset("slice dynamic_slice pad split rev".split())
+_INDEXED = frozenset("slice dynamic_slice pad split rev ppermute".split())
 ENTRYWISE = MOVES | frozenset(
     """add add_any sub mul div neg max min tanh logistic exp select_n integer_pow square sqrt
     rsqrt erf erfc abs concatenate""".split()

@@ -45,8 +45,8 @@ class Layout:
         sizes: The weights' axes in their finest dimensions.
         order: The dimension for each place, batch first.
         shape: Batch, head, query and key.
-        batch: What the batch is made of, outermost first: models that run side by side, examples,
-            and parts of an example, such as the windows of a picture.
+        batch: What the batch is made of, outermost first: models that run side by side or copies of
+            all examples, examples, and parts of an example, such as the windows of a picture.
     """
 
     sizes: tuple[int, ...]
@@ -67,6 +67,7 @@ class Roles:
         heads: The heads in the order in which the queries number them.
         models: The dimensions that number models run side by side; they come first in the batch.
         parts: The dimensions that number parts of an example; they come last in the batch.
+        copies: How many batches of the examples lie behind each other in the batch.
     """
 
     of: dict[Factor, Role]
@@ -76,6 +77,7 @@ class Roles:
     heads: Axis = ()
     models: Axis = ()
     parts: Axis = ()
+    copies: int = 1
 
     def with_role(self, role: Role) -> list[Factor]:
         """The dimensions that have a role."""
@@ -105,7 +107,7 @@ class Roles:
             tuple(factor.size for factor in factors),
             tuple(i for group in groups for i in group),
             (shape[0], shape[1], shape[2], shape[3]),
-            (batch[0], batch[1], batch[2]),
+            (batch[0] * self.copies, batch[1] // self.copies, batch[2]),
         )
 
     def _level(self, factor: Factor) -> int:
@@ -186,7 +188,17 @@ class Assignment:
         roles, fallbacks = _with_guessed_head(roles, axes, scores, query)
         order = heads if query is None else query.heads
         parts = self._parts(roles, models)
-        return Roles(roles, fallbacks, query, key, order, models, parts)
+        copies = 1 if models or parts else self._copies(roles)
+        return Roles(roles, fallbacks, query, key, order, models, parts, copies)
+
+    def _copies(self, roles: dict[Factor, Role]) -> int:
+        """How many batches of the examples were put behind each other to make the batch."""
+        batch = [factor for factor, role in roles.items() if role == "batch"]
+        if len(batch) != 1 or not self._dimensions.joined:
+            return 1
+        joined = self._dimensions.joined
+        made = [each for each in ancestry(batch[0]) if each.size == batch[0].size]
+        return next((joined[id(each)] for each in made if id(each) in joined), 1)
 
     def _leading_is_batch(self, roles: dict[Factor, Role], over: Axis) -> None:
         """Where values are the same for all examples, examples are told by the inputs' first axis.

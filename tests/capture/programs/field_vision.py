@@ -370,3 +370,42 @@ def cosine_windows(draw: Draw) -> Case:
         return ref.merge(ref.attend(note, q, k, v, scale=scale, bias=bias[None]))
 
     return Case(fn, (p, draw(4, 6, 6)), reference)
+
+
+@program("Guidance without a classifier: the pictures twice in a batch, with a text and without.")
+def guided_without_classifier(draw: Draw) -> Case:
+    p = draw.weights("q k v", 6, 2, 3) | {"o": draw(2, 3, 6)}
+
+    def fn(p, x, text, empty):
+        twice = jnp.concatenate([x] * 2)
+        context = jnp.concatenate([empty, text])
+        q = jnp.einsum("btm,mhd->bhtd", twice, p["q"])
+        k, v = (jnp.einsum("btm,mhd->bhtd", context, p[n]) for n in "kv")
+        mixed = jax.nn.softmax(q @ k.mT / jnp.sqrt(3)) @ v
+        without, given = jnp.split(twice + jnp.einsum("bhtd,hdm->btm", mixed, p["o"]), 2)
+        return without + 7.5 * (given - without)
+
+    def reference(note, p, x, text, empty):
+        twice, context = np.concatenate([x, x]), np.concatenate([empty, text])
+        q = ref.project(twice, p["q"])
+        k, v = (ref.project(context, p[n]) for n in "kv")
+        mixed = twice + ref.unproject(ref.attend(note, q, k, v, kind="cross"), p["o"])
+        return mixed[:3] + 7.5 * (mixed[3:] - mixed[:3])
+
+    return Case(fn, (p, draw(3, 5, 6), draw(3, 4, 6), draw(3, 4, 6)), reference)
+
+
+@program("Two pictures, given apart and put into one batch.")
+def two_pictures(draw: Draw) -> Case:
+    p = draw.weights("q k v", 6, 2, 3)
+
+    def fn(p, first, second):
+        x = jnp.concatenate([first[None], second[None]])
+        q, k, v = (jnp.einsum("btm,mhd->bhtd", x, p[n]) for n in "qkv")
+        return jax.nn.softmax(q @ k.mT / jnp.sqrt(3)) @ v
+
+    def reference(note, p, first, second):
+        q, k, v = (ref.project(np.stack([first, second]), p[n]) for n in "qkv")
+        return ref.attend(note, q, k, v)
+
+    return Case(fn, (p, draw(5, 6), draw(5, 6)), reference)

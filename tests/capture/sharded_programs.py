@@ -1,0 +1,29 @@
+"""The programs over eight devices, what `with_attention` finds in them; run as a module."""
+
+import jax
+import numpy as np
+
+from attnreport import with_attention
+from tests.capture.programs import SHARDED
+from tests.capture.programs.program import Program
+from tests.capture.programs.scoring import score
+from tests.devices import report
+
+
+def check(program: Program) -> None:
+    """Every attention whole, in canonical order, over however many devices it is divided."""
+    output, attention = jax.jit(with_attention(program.fn))(*program.args)
+    plain = jax.jit(program.fn)(*program.args)
+    assert all(map(np.array_equal, jax.tree.leaves(output), jax.tree.leaves(plain)))
+    found = [
+        (name, each.kind, each.axes, np.asarray(each.weights, np.float32))
+        for name, each in attention.items()
+    ]
+    result = score(found, program.expected())
+    assert result.right, result
+    assert not result.excused
+    assert all(float(np.max(each.proof.row_error)) < 1e-3 for each in attention.values())
+
+
+if __name__ == "__main__":
+    report({name: lambda build=build: check(build()) for name, build in SHARDED.items()})
