@@ -85,7 +85,7 @@ def usual_plan(
 def quick_plan(plan: ImagePlan) -> ImagePlan:
     """A plan with the same network that is over in seconds: few pictures, seen a few times."""
     if isinstance(plan.data, CanvasSizes):
-        data = CanvasSizes(train=2_000, validation=200, test=400)
+        data = CanvasSizes(train=1_000, validation=200, test=400)
     else:
         data = dataclasses.replace(plan.data, train=2_000, test=400)
     return dataclasses.replace(
