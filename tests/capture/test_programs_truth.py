@@ -17,6 +17,7 @@ from tests.capture.programs import PROGRAMS, SHARDED, random_choices
 from tests.capture.programs.products import PRODUCTS
 from tests.capture.programs.program import BFLOAT16, Disturb, Program, double
 from tests.capture.programs.random_programs import random_program
+from tests.devices import STRICTLY
 
 ROOT = Path(__file__).parents[2]
 CHOICES = {
@@ -134,7 +135,7 @@ def test_programs_over_eight_devices_compute_what_their_references_compute():
     """In a process of its own: the number of devices is fixed when JAX starts."""
     flags = "--xla_force_host_platform_device_count=8"
     environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-W", "error", "-m", "tests.capture.programs.check_sharded"]
+    command = [sys.executable, *STRICTLY, "-m", "tests.capture.programs.check_sharded"]
     result = subprocess.run(
         command, capture_output=True, cwd=ROOT, encoding="utf-8", env=environment
     )

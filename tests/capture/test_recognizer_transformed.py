@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.extend import core
+from jax.interpreters import partial_eval
 
 from tests.capture.programs import PROGRAMS
 from tests.capture.programs.scoring import score
@@ -96,3 +98,16 @@ def test_parameters_that_are_closed_over(name):
     first = jax.tree.map(lambda leaf: jnp.asarray(leaf) if _is_float(leaf) else leaf, first)
     result = _right(program, lambda *rest: program.fn(first, *rest), *rest)
     assert result.right, result
+
+
+@pytest.mark.parametrize("name", ["training.only_gradients", "training.only_gradients_of_a_scan"])
+def test_a_forward_pass_that_nothing_needs(name):
+    """A newer JAX leaves it out before capture reads a program; what is computed again is left."""
+    program = PROGRAMS[name]()
+    closed = jax.make_jaxpr(program.fn)(*program.args)
+    every = [True] * len(closed.jaxpr.outvars)
+    needed, used = partial_eval.dce_jaxpr(closed.jaxpr, every)
+    leaves = jax.tree.leaves(program.args)
+    kept = [leaf for leaf, is_used in zip(leaves, used, strict=True) if is_used]
+    left = core.jaxpr_as_fun(core.ClosedJaxpr(needed, closed.consts))
+    assert _right(program, left, *kept).right

@@ -45,7 +45,8 @@ def hits_of(facts: Facts, use: Contraction, steps: Sequence[Step]) -> list[Hit]:
         if (each := facts.normalized.get(step.value))
         and (covers(use.over, each.over) or covers(step.over, each.over))
     ]
-    return [each for each in hits if not is_backward(use.node) or _is_used_as_is(facts, use, each)]
+    forward = not is_backward(use.node) or is_recomputed(use.node)
+    return [each for each in hits if forward or _is_used_as_is(facts, use, each)]
 
 
 def normalized_before(
@@ -73,7 +74,7 @@ def _is_used_as_is(facts: Facts, use: Contraction, hit: Hit) -> bool:
     """Whether a backward pass has weights; gradients are scaled and added up weights."""
     return (
         facts.numbers.same(hit.step.value, use.weights)
-        and not _is_recomputed(hit.normalized.value)
+        and (is_recomputed(use.node) or not _is_recomputed(hit.normalized.value))
         and not sums_more(use, hit.normalized.over)
     )
 

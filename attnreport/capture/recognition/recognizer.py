@@ -8,7 +8,7 @@ are normalized, but scores of two sets of tokens lead to them, the numbers will 
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from attnreport.capture.dimensions.factors import canonical
@@ -80,10 +80,11 @@ class Analysis:
     @functools.cached_property
     def _sites(self) -> list[Site]:
         facts = self.facts
-        found: dict[Any, Site] = {}
-        for use in contractions(facts.graph, facts.dimensions):
-            for site in self._at(use) if self._is_candidate(use) else ():
-                found.setdefault(_identity(site), site)
+        uses = list(contractions(facts.graph, facts.dimensions))
+        # Of a forward pass that nothing needs the compiler leaves only what is computed again.
+        found = self._found_in(filter(self._is_forward, uses)) or self._found_in(
+            use for use in uses if is_recomputed(use.node) and self._is_candidate(use)
+        )
         for site in gates(facts):
             found.setdefault(_identity(site), site)
         found = self._with_carried_heads(self._without_repeated(found))
@@ -96,12 +97,21 @@ class Analysis:
             for site in sorted(found.values(), key=_order)
         ]
 
+    def _found_in(self, uses: Iterable[Contraction]) -> dict[Any, Site]:
+        found: dict[Any, Site] = {}
+        for use in uses:
+            for site in self._at(use):
+                found.setdefault(_identity(site), site)
+        return found
+
+    def _is_forward(self, use: Contraction) -> bool:
+        backward = is_backward(use.node) and not is_result(use.output)
+        return not backward and not is_recomputed(use.node) and self._is_candidate(use)
+
     def _is_candidate(self, use: Contraction) -> bool:
         # What only adds up weights to normalize them again makes no use of them.
         dead = use.node in self._totals or not self._is_needed(use)
-        backward = is_backward(use.node) and not is_result(use.output)
-        possible = bool(use.over) and not dead and not backward and not is_recomputed(use.node)
-        return possible and carries_numbers(use.values, counts=True)
+        return bool(use.over) and not dead and carries_numbers(use.values, counts=True)
 
     def _is_needed(self, use: Contraction) -> bool:
         """Whether an output depends on a contraction, or on the gradients of its weights.
