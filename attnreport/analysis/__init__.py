@@ -19,6 +19,7 @@ from attnreport.analysis.findings import Finding as Finding
 from attnreport.analysis.findings import findings as findings
 from attnreport.analysis.heads import HeadStatistics as HeadStatistics
 from attnreport.analysis.heads import group_statistics as group_statistics
+from attnreport.analysis.map_rows import MapRows as MapRows
 from attnreport.analysis.masses import key_targets as key_targets
 from attnreport.analysis.masses import mass as mass
 from attnreport.analysis.patterns import PATTERNS as PATTERNS
@@ -26,6 +27,10 @@ from attnreport.analysis.patterns import pattern_title as pattern_title
 from attnreport.analysis.ranking import best_precision_at as best_precision_at
 from attnreport.analysis.ranking import precision_at as precision_at
 from attnreport.analysis.rollout import rollout as rollout
+from attnreport.analysis.row_statistics import MEASURES as MEASURES
+from attnreport.analysis.row_statistics import Measure as Measure
+from attnreport.analysis.row_statistics import RowStatistic as RowStatistic
+from attnreport.analysis.row_statistics import row_statistics as row_statistics
 from attnreport.analysis.rows import mean_over_rows as mean_over_rows
 from attnreport.analysis.rows import row_shares as row_shares
 from attnreport.analysis.rows import uniform_rows as uniform_rows
