@@ -17,8 +17,15 @@ from attnreport.analysis.faithfulness import heaviest_first as heaviest_first
 from attnreport.analysis.faithfulness import random_deletion_curve as random_deletion_curve
 from attnreport.analysis.findings import Finding as Finding
 from attnreport.analysis.findings import findings as findings
+from attnreport.analysis.head_patterns import HEAD_PATTERNS as HEAD_PATTERNS
+from attnreport.analysis.head_patterns import HeadPattern as HeadPattern
+from attnreport.analysis.head_patterns import head_patterns as head_patterns
 from attnreport.analysis.heads import HeadStatistics as HeadStatistics
 from attnreport.analysis.heads import group_statistics as group_statistics
+from attnreport.analysis.induction import PrefixMatching as PrefixMatching
+from attnreport.analysis.induction import after_repeats as after_repeats
+from attnreport.analysis.induction import prefix_matching as prefix_matching
+from attnreport.analysis.induction import repeated_tokens as repeated_tokens
 from attnreport.analysis.map_rows import MapRows as MapRows
 from attnreport.analysis.masses import key_targets as key_targets
 from attnreport.analysis.masses import mass as mass

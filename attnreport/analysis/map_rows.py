@@ -21,7 +21,7 @@ class MapRows:
 
     Attributes:
         attention: The map.
-        shares: Its rows as shares, or in their place rows that `by_chance` made.
+        shares: Its rows as shares, or in their place even rows.
         allowed: True where a query may look at a key.
         sinks: The key with the highest sink score of each head, -1 if there is none.
     """
@@ -38,7 +38,8 @@ class MapRows:
         shares = row_shares(attention.array(), allowed)
         return cls(attention, shares, allowed, sink_keys(shares, allowed))
 
-    def by_chance(self) -> Self:
+    @functools.cached_property
+    def even(self) -> Self:
         """The same rows with each looking at all that it may, evenly."""
         return dataclasses.replace(self, shares=uniform_rows(self.allowed))
 

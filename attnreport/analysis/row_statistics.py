@@ -83,7 +83,7 @@ def row_statistics(
             f"There is no statistic {unknown[0]!r}. Choose from {', '.join(MEASURES)}."
         )
     rows = MapRows.of(attention)
-    chance = rows.by_chance()
+    chance = rows.even
     found = {}
     for name, measure in MEASURES.items():
         values = measure.compute(rows) if name in wanted else None
