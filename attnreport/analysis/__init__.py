@@ -9,6 +9,12 @@ from attnreport.analysis.diagonals import diagonality as diagonality
 from attnreport.analysis.diagonals import monotonicity as monotonicity
 from attnreport.analysis.distance import mean_distance as mean_distance
 from attnreport.analysis.distance import median_distance as median_distance
+from attnreport.analysis.divergence import HeadChange as HeadChange
+from attnreport.analysis.divergence import changed_heads as changed_heads
+from attnreport.analysis.divergence import head_distances as head_distances
+from attnreport.analysis.divergence import jensen_shannon_distance as jensen_shannon_distance
+from attnreport.analysis.divergence import layer_distances as layer_distances
+from attnreport.analysis.divergence import similar_heads as similar_heads
 from attnreport.analysis.entropy import entropy as entropy
 from attnreport.analysis.entropy import normalized_entropy as normalized_entropy
 from attnreport.analysis.faithfulness import comprehensiveness as comprehensiveness
