@@ -3,6 +3,8 @@
 from attnreport.analysis.alignment import alignment_error_rate as alignment_error_rate
 from attnreport.analysis.alignment import alignment_links as alignment_links
 from attnreport.analysis.alignment import corpus_alignment_error_rate as corpus_alignment_error_rate
+from attnreport.analysis.combining import combine_heads as combine_heads
+from attnreport.analysis.combining import combine_layers as combine_layers
 from attnreport.analysis.concentration import confidence as confidence
 from attnreport.analysis.concentration import keys_holding as keys_holding
 from attnreport.analysis.diagonals import diagonality as diagonality
@@ -23,6 +25,7 @@ from attnreport.analysis.faithfulness import heaviest_first as heaviest_first
 from attnreport.analysis.faithfulness import random_deletion_curve as random_deletion_curve
 from attnreport.analysis.findings import Finding as Finding
 from attnreport.analysis.findings import findings as findings
+from attnreport.analysis.flow import attention_flow as attention_flow
 from attnreport.analysis.head_patterns import HEAD_PATTERNS as HEAD_PATTERNS
 from attnreport.analysis.head_patterns import HeadPattern as HeadPattern
 from attnreport.analysis.head_patterns import head_patterns as head_patterns
@@ -35,10 +38,18 @@ from attnreport.analysis.induction import repeated_tokens as repeated_tokens
 from attnreport.analysis.map_rows import MapRows as MapRows
 from attnreport.analysis.masses import key_targets as key_targets
 from attnreport.analysis.masses import mass as mass
+from attnreport.analysis.norms import norm_weights as norm_weights
+from attnreport.analysis.norms import summed_norm_weights as summed_norm_weights
+from attnreport.analysis.norms import value_norms as value_norms
 from attnreport.analysis.patterns import PATTERNS as PATTERNS
 from attnreport.analysis.patterns import pattern_title as pattern_title
 from attnreport.analysis.ranking import best_precision_at as best_precision_at
 from attnreport.analysis.ranking import precision_at as precision_at
+from attnreport.analysis.relevance import cross_relevance as cross_relevance
+from attnreport.analysis.relevance import encoder_decoder_relevance as encoder_decoder_relevance
+from attnreport.analysis.relevance import gradient_attention as gradient_attention
+from attnreport.analysis.relevance import normalized_relevance as normalized_relevance
+from attnreport.analysis.relevance import self_relevance as self_relevance
 from attnreport.analysis.rollout import rollout as rollout
 from attnreport.analysis.row_statistics import MEASURES as MEASURES
 from attnreport.analysis.row_statistics import Measure as Measure
