@@ -35,9 +35,14 @@ from attnreport.analysis.induction import PrefixMatching as PrefixMatching
 from attnreport.analysis.induction import after_repeats as after_repeats
 from attnreport.analysis.induction import prefix_matching as prefix_matching
 from attnreport.analysis.induction import repeated_tokens as repeated_tokens
+from attnreport.analysis.many_examples import HeadSummary as HeadSummary
+from attnreport.analysis.many_examples import PatternShare as PatternShare
+from attnreport.analysis.many_examples import Spread as Spread
+from attnreport.analysis.many_examples import summarize_examples as summarize_examples
 from attnreport.analysis.map_rows import MapRows as MapRows
 from attnreport.analysis.masses import key_targets as key_targets
 from attnreport.analysis.masses import mass as mass
+from attnreport.analysis.moments import RunningMoments as RunningMoments
 from attnreport.analysis.norms import norm_weights as norm_weights
 from attnreport.analysis.norms import summed_norm_weights as summed_norm_weights
 from attnreport.analysis.norms import value_norms as value_norms
