@@ -22,7 +22,9 @@ from attnreport.analysis.entropy import normalized_entropy as normalized_entropy
 from attnreport.analysis.faithfulness import comprehensiveness as comprehensiveness
 from attnreport.analysis.faithfulness import deletion_curve as deletion_curve
 from attnreport.analysis.faithfulness import heaviest_first as heaviest_first
+from attnreport.analysis.faithfulness import insertion_curve as insertion_curve
 from attnreport.analysis.faithfulness import random_deletion_curve as random_deletion_curve
+from attnreport.analysis.faithfulness import sufficiency as sufficiency
 from attnreport.analysis.findings import Finding as Finding
 from attnreport.analysis.findings import findings as findings
 from attnreport.analysis.flow import attention_flow as attention_flow
@@ -68,6 +70,10 @@ from attnreport.analysis.sinks import sink_keys as sink_keys
 from attnreport.analysis.sinks import sink_rate as sink_rate
 from attnreport.analysis.sinks import sink_scores as sink_scores
 from attnreport.analysis.starting import starting_point as starting_point
+from attnreport.analysis.trust import AgainstRandom as AgainstRandom
+from attnreport.analysis.trust import Trust as Trust
+from attnreport.analysis.trust import against_random as against_random
+from attnreport.analysis.trust import measure_trust as measure_trust
 from attnreport.analysis.words import display_label as display_label
 from attnreport.analysis.words import display_labels as display_labels
 from attnreport.analysis.words import display_text as display_text
