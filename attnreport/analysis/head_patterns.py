@@ -19,6 +19,8 @@ from attnreport.recording import AttentionMap
 HEAD_PATTERNS = {name: meaning for name, (meaning, _) in DEFINITIONS.items()}
 # Of fewer rows nothing is said.
 FEWEST_ROWS = 3
+# Below this confidence a pattern is not said to be there.
+LEAST_CONFIDENCE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +53,8 @@ class HeadPattern:
 
     @property
     def found(self) -> bool:
-        """Whether the head shows the pattern."""
-        return self.value >= self.threshold
+        """Whether the head shows the pattern: its value reaches the threshold, rather surely."""
+        return self.value >= self.threshold and self.confidence >= LEAST_CONFIDENCE
 
 
 def head_patterns(attention: AttentionMap, *, every: bool = False) -> list[list[HeadPattern]]:
@@ -61,9 +63,10 @@ def head_patterns(attention: AttentionMap, *, every: bool = False) -> list[list[
     A pattern of shares is found where a head is `DOMINANT` (for sinks and stripes `SINK`) of the
     way from what even attention gives to all; a positional one where the heaviest key of
     `POSITIONAL` of the rows is at the same offset; a broad one from `BROAD` of the highest
-    entropy. Rows without a choice tell nothing, and of fewer than `FEWEST_ROWS` nothing is said.
-    Among those found, patterns that say where come before those that say how wide, and those
-    farther from chance come first. Gates have none: their strengths are not shared out.
+    entropy; each with a confidence of `LEAST_CONFIDENCE`. Rows without a choice tell nothing, and
+    of fewer than `FEWEST_ROWS` nothing is said. Among those found, patterns that say where come
+    before those that say how wide, and those farther from chance come first. Gates have none:
+    their strengths are not shared out.
 
     Args:
         attention: The map.

@@ -106,6 +106,9 @@ def _block(rows: MapRows) -> Candidate | None:
     if rows.distances is None or not isinstance(rows.attention.key, TokenAxis):
         return None
     own = own_segment(rows.attention.key)
+    content = own.diagonal()
+    if own[np.ix_(content, content)].all():
+        return None  # a text of one sentence is no block
     return toward(rows, own, "stays in the own sentence or segment")
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attnreport.analysis import HEAD_PATTERNS, after_repeats, head_patterns
+from attnreport.analysis import HEAD_PATTERNS, HeadPattern, after_repeats, head_patterns
 from attnreport.analysis.candidates import round_trip
 from attnreport.analysis.map_rows import MapRows
 from attnreport.analysis.pattern_measures import own_segment
@@ -234,6 +234,20 @@ def test_segments_end_with_sentences_and_at_markers():
     text = TokenAxis(("[CLS]", "a", ".", "b", "[SEP]", "c"), (0, 4))
     expected = [[1, 1], [1, 2], [2, 1], [2, 2], [3, 3], [5, 5]]
     assert np.argwhere(own_segment(text)).tolist() == expected
+
+
+def test_a_text_of_one_sentence_is_no_block():
+    axis = TokenAxis(("[CLS]", "one", "two", "three", ".", "[SEP]"), (0, 5))
+    weights = np.eye(6, dtype=np.float32)[None]
+    found = head_patterns(AttentionMap("x", weights, axis, axis), every=True)[0]
+    assert "block" not in [pattern.name for pattern in found]
+
+
+def test_what_is_not_sure_is_not_said_to_be_there():
+    pattern = HeadPattern("previous token", 0.6, 0.1, 0.5, 0.49, 9, "")
+    assert not pattern.found
+    assert dataclasses.replace(pattern, confidence=0.5).found
+    assert not dataclasses.replace(pattern, value=0.49, confidence=0.9).found
 
 
 def test_every_pattern_says_what_it_means():
