@@ -152,8 +152,13 @@ def changed_heads(
 
 
 def _map_distance(first: AttentionMap, second: AttentionMap) -> Float[np.ndarray, " head"]:
-    allowed = first.allowed() & second.allowed()
-    return mean_over_rows(jensen_shannon_distance(first.array(), second.array(), allowed))
+    allowed = np.broadcast_to(first.allowed() & second.allowed(), first.weights.shape)
+    return np.array(
+        [
+            mean_over_rows(jensen_shannon_distance(first.head(head), second.head(head), may))
+            for head, may in enumerate(allowed)
+        ]
+    )
 
 
 def _common_rows(maps: Sequence[AttentionMap], most: int) -> Int[np.ndarray, " row"]:

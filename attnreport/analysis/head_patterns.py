@@ -74,17 +74,25 @@ def head_patterns(attention: AttentionMap, *, every: bool = False) -> list[list[
     """
     if attention.kind == "gate":
         return [[] for _ in range(attention.heads)]
-    rows = MapRows.of(attention)
-    found: list[list[HeadPattern]] = [[] for _ in range(attention.heads)]
+    measured = [head for rows in MapRows.blocks(attention) for head in _measured(rows)]
+    return [
+        sorted((pattern for pattern in head if every or pattern.found), key=_telling)
+        for head in measured
+    ]
+
+
+def _measured(rows: MapRows) -> list[list[HeadPattern]]:
+    """For each head all patterns of which rows tell."""
+    found: list[list[HeadPattern]] = [[] for _ in rows.shares]
     for name, (_, measure) in DEFINITIONS.items():
         candidate = measure(rows)
         if candidate is None:
             continue
         for head, patterns in enumerate(found):
-            pattern = _judged(name, candidate, head, attention)
-            if pattern and (every or pattern.found):
+            pattern = _judged(name, candidate, head, rows.attention)
+            if pattern:
                 patterns.append(pattern)
-    return [sorted(patterns, key=_telling) for patterns in found]
+    return found
 
 
 def _telling(pattern: HeadPattern) -> tuple[bool, bool, float]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
@@ -14,14 +15,17 @@ from attnreport.analysis.rows import row_shares, uniform_rows
 from attnreport.analysis.sinks import sink_keys
 from attnreport.recording import AttentionMap
 
+# Heads are worked on together up to so many weights, which bounds the memory that long texts take.
+BLOCK = 1 << 22
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MapRows:
-    """One map as shares, its mask, and what its positions are to one another.
+    """Heads of one map as shares, its mask, and what its positions are to one another.
 
     Attributes:
         attention: The map.
-        shares: Its rows as shares, or in their place even rows.
+        shares: Rows of some of its heads as shares, or in their place even rows.
         allowed: True where a query may look at a key.
         sinks: The key with the highest sink score of each head, -1 if there is none.
     """
@@ -32,11 +36,20 @@ class MapRows:
     sinks: Int[np.ndarray, " head"]
 
     @classmethod
-    def of(cls, attention: AttentionMap) -> Self:
-        """The rows of a map, read from disk if they are there."""
+    def blocks(cls, attention: AttentionMap, size: int | None = None) -> Iterator[Self]:
+        """All rows of a map, some heads at a time, read from disk if they are there.
+
+        Args:
+            attention: The map.
+            size: How many weights at a time, but one head at least; `BLOCK` if left out.
+        """
         allowed = attention.allowed()
-        shares = row_shares(attention.array(), allowed)
-        return cls(attention, shares, allowed, sink_keys(shares, allowed))
+        step = max(1, (size or BLOCK) // (len(attention.query) * len(attention.key)))
+        for start in range(0, attention.heads, step):
+            heads = range(start, min(start + step, attention.heads))
+            may = allowed if len(allowed) == 1 else allowed[start : heads.stop]
+            shares = row_shares(np.stack([attention.head(head) for head in heads]), may)
+            yield cls(attention, shares, may, sink_keys(shares, may))
 
     @functools.cached_property
     def even(self) -> Self:

@@ -1,7 +1,7 @@
 """Every statistic of every row of a map, each beside what even attention would have."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 import numpy as np
 from jaxtyping import Float
@@ -43,13 +43,12 @@ class RowStatistic:
     Attributes:
         measure: What it is.
         values: Of each head and row.
-        chance: What the row would have if it looked evenly at all that it may. Of one head where
-            all have the same mask and, for `sink`, the same sink.
+        chance: What the row would have if it looked evenly at all that it may.
     """
 
     measure: Measure
     values: Float[np.ndarray, "head query"]
-    chance: Float[np.ndarray, "#head query"]
+    chance: Float[np.ndarray, "head query"]
 
     def by_head(self) -> Float[np.ndarray, " head"]:
         """Mean over the rows that have a value; NaN for a head without one."""
@@ -82,15 +81,28 @@ def row_statistics(
         raise InvalidAttentionError(
             f"There is no statistic {unknown[0]!r}. Choose from {', '.join(MEASURES)}."
         )
-    rows = MapRows.of(attention)
-    chance = rows.even
+    blocks = [_block_statistics(rows, wanted) for rows in MapRows.blocks(attention)]
+    return {
+        name: RowStatistic(
+            MEASURES[name],
+            np.concatenate([block[name][0] for block in blocks]),
+            np.concatenate([block[name][1] for block in blocks]),
+        )
+        for name in blocks[0]
+    }
+
+
+def _block_statistics(
+    rows: MapRows, wanted: Container[str]
+) -> dict[str, tuple[Float[np.ndarray, "head query"], Float[np.ndarray, "head query"]]]:
+    """Values and chances of some heads."""
     found = {}
     for name, measure in MEASURES.items():
         values = measure.compute(rows) if name in wanted else None
         if values is not None:
-            even = measure.compute(chance)
+            even = measure.compute(rows.even)
             assert even is not None  # what makes sense depends on the axes alone
-            found[name] = RowStatistic(measure, values, even)
+            found[name] = values, np.broadcast_to(even, values.shape)
     return found
 
 
