@@ -33,6 +33,8 @@ from attnreport.analysis.head_patterns import HeadPattern as HeadPattern
 from attnreport.analysis.head_patterns import head_patterns as head_patterns
 from attnreport.analysis.heads import HeadStatistics as HeadStatistics
 from attnreport.analysis.heads import group_statistics as group_statistics
+from attnreport.analysis.importance import HeadImportance as HeadImportance
+from attnreport.analysis.importance import head_importance as head_importance
 from attnreport.analysis.induction import PrefixMatching as PrefixMatching
 from attnreport.analysis.induction import after_repeats as after_repeats
 from attnreport.analysis.induction import prefix_matching as prefix_matching
