@@ -136,6 +136,17 @@ def test_changed_heads_come_most_changed_first():
     assert np.isnan(found[3].distance)
 
 
+def test_only_what_both_runs_may_look_at_is_compared():
+    """The first run may not look at the last key, on which the second differs."""
+    weights = np.array([[[0.5, 0.5, 0.0], [0.5, 0.5, 0.0]]])
+    other = np.array([[[0.2, 0.2, 0.6], [0.4, 0.4, 0.2]]])
+    may = np.array([True, True, False])
+    (change,) = changed_heads([layer(weights, may)], [layer(other)])
+    assert change.distance == pytest.approx(0, abs=1e-4)
+    (change,) = changed_heads([layer(other)], [layer(weights, may)])
+    assert change.distance == pytest.approx(0, abs=1e-4)
+
+
 def test_what_cannot_be_compared_is_refused():
     small, large = layer(np.ones((1, 2, 2))), layer(np.ones((1, 3, 3)))
     with pytest.raises(InvalidAttentionError, match=r"queries and keys \[\(2, 2\), \(3, 3\)\]"):

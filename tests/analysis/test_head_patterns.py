@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from attnreport.analysis import HEAD_PATTERNS, HeadPattern, after_repeats, head_patterns
 from attnreport.analysis.candidates import round_trip
 from attnreport.analysis.map_rows import MapRows
-from attnreport.analysis.pattern_measures import own_segment
+from attnreport.analysis.pattern_measures import GENERAL, own_segment
 from attnreport.analysis.resampling import share_reaching
 from attnreport.recording import AttentionMap, GridAxis, ItemAxis, TokenAxis
 
@@ -103,9 +103,21 @@ def test_previous_token_worked_by_hand():
     assert pattern.chance == pytest.approx(0.25)
     assert pattern.threshold == pytest.approx(0.25 + 0.4 * 0.75)
     assert (pattern.rows, pattern.found) == (3, True)
+    # By how much the three rows, and one more of 1 and one of 0, are over 0.55.
+    margins = np.array([0.9, 0.6, 0.6, 1, 0]) - 0.55
+    assert pattern.confidence == share_reaching(margins)
     assert (
         pattern.evidence == "70% of attention goes to the token before; even attention gives 25%."
     )
+
+
+def test_the_first_marker_is_a_sink_and_no_delimiter():
+    axis = TokenAxis(("[CLS]", ",", "a", "[SEP]"), (0, 3))
+    weights = np.tile(np.array([0.5, 0.3, 0, 0.2], np.float32), (1, 4, 1))
+    attention = AttentionMap("x", weights, axis, axis)
+    assert measured(attention, "delimiter").value == pytest.approx(0.5)
+    assert measured(attention, "delimiter").chance == pytest.approx(0.5)
+    assert measured(attention, "sink").key == 0
 
 
 def test_causal_rows_are_measured_against_what_they_may_look_at():
@@ -193,6 +205,12 @@ def test_numbers_are_in_range_and_heads_do_not_touch_each_other(masked_rows, see
     together = head_patterns(text_map(*weights), every=True)
     for head in range(3):
         assert together[head] == head_patterns(text_map(weights[head]), every=True)[0]
+        order = [
+            (not each.found, each.name in GENERAL, -(each.value - each.chance) / (1 - each.chance))
+            for each in together[head]
+            if each.chance < 1
+        ]
+        assert order == sorted(order)
         for pattern in together[head]:
             assert pattern.name in HEAD_PATTERNS
             assert 0 <= pattern.value <= 1

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from attnreport.analysis import key_targets, mass, uniform_rows
 from attnreport.analysis.masses import equal_texts, punctuation_keys
-from attnreport.recording import AttentionMap, GridAxis, ItemAxis, TokenAxis
+from attnreport.recording import AttentionMap, ChannelAxis, GridAxis, ItemAxis, TokenAxis
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -79,6 +79,11 @@ def test_only_places_that_make_sense_are_there():
     assert set(key_targets(attention(GridAxis(2, 2, ("class",))))) == {"first", "special", "itself"}
     experts = ItemAxis(("expert 0", "expert 1"))
     assert key_targets(attention(words, experts, "router")) == {}
+
+
+def test_numbers_of_channels_are_no_text():
+    digits = TokenAxis(("0", "1"))
+    assert set(key_targets(attention(digits, ChannelAxis(2), "cross"))) == {"first"}
 
 
 def test_across_sequences_a_text_may_stand_at_the_same_place():

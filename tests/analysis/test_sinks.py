@@ -44,15 +44,20 @@ def test_a_key_that_few_rows_see_is_no_sink():
     assert sink_keys(weights, CAUSAL, among=np.zeros(4, dtype=bool)).tolist() == [-1]
 
 
+def test_a_key_that_half_of_the_rows_see_can_be_a_sink():
+    weights = np.array([[[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0.0]]])
+    assert sink_keys(weights, CAUSAL).tolist() == [2]
+
+
 def test_a_head_that_looks_nowhere_has_no_sink():
     assert sink_keys(np.zeros((1, 2, 2))).tolist() == [-1]
     assert np.isnan(sink_scores(np.zeros((1, 2, 2)))).all()
 
 
 def test_the_rate_counts_heads_over_the_threshold():
-    scores = np.array([[0.31, 0.3, np.nan], [0.9, 0.1, np.nan]])
-    np.testing.assert_array_equal(sink_rate(scores), [1, 0, np.nan])
-    np.testing.assert_array_equal(sink_rate(scores, threshold=0.5), [0.5, 0, np.nan])
+    scores = np.array([[0.31, 0.3, np.nan, np.nan], [0.9, 0.1, np.nan, 0.4]])
+    np.testing.assert_array_equal(sink_rate(scores), [1, 0, np.nan, 1])
+    np.testing.assert_array_equal(sink_rate(scores, threshold=0.5), [0.5, 0, np.nan, 0])
 
 
 @given(SEEDS)
