@@ -29,7 +29,7 @@ def combine_heads(
 
 
 def combine_layers(
-    layers: Sequence[Float[np.ndarray, "head query key"]], how: Combination = "mean"
+    layers: Sequence[Float[np.ndarray, "_ query key"]], how: Combination = "mean"
 ) -> Float[np.ndarray, "query key"]:
     """The mean or the greatest weight over all layers, whose heads are combined alike.
 

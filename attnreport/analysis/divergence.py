@@ -153,12 +153,12 @@ def changed_heads(
 
 def _map_distance(first: AttentionMap, second: AttentionMap) -> Float[np.ndarray, " head"]:
     allowed = np.broadcast_to(first.allowed() & second.allowed(), first.weights.shape)
-    return np.array(
-        [
-            mean_over_rows(jensen_shannon_distance(first.head(head), second.head(head), may))
-            for head, may in enumerate(allowed)
-        ]
-    )
+    # One head at a time: the maps of long texts are large, and these are in double precision.
+    rows = [
+        jensen_shannon_distance(first.head(head), second.head(head), may)
+        for head, may in enumerate(allowed)
+    ]
+    return mean_over_rows(np.stack(rows))
 
 
 def _common_rows(maps: Sequence[AttentionMap], most: int) -> Int[np.ndarray, " row"]:

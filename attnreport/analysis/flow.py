@@ -14,7 +14,7 @@ MOST_ARCS = 10_000_000
 
 
 def attention_flow(
-    layers: Sequence[Float[np.ndarray, "head position position"]],
+    layers: Sequence[Float[np.ndarray, "_ position position"]],
     *,
     residual: float = 0.5,
     queries: Sequence[int] | None = None,

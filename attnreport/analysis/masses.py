@@ -22,10 +22,10 @@ from attnreport.recording import (
 
 
 def mass(
-    weights: Float[np.ndarray, "*head query key"],
+    weights: Float[np.ndarray, "*#head query key"],
     targets: Bool[np.ndarray, "*#head query key"],
     allowed: Bool[np.ndarray, "*#head query key"] | None = None,
-) -> Float[np.ndarray, "*head query"]:
+) -> Float[np.ndarray, "... query"]:
     r"""Share of each row that goes to chosen keys, from 0 to 1.
 
     A row that may look at none of them has no share, such as the first one at the token before;

@@ -7,8 +7,14 @@ from jaxtyping import Float
 
 from attnreport._errors import InvalidAttentionError
 
-# Weights and gradients of one attention layer.
-Pair = tuple[Float[np.ndarray, "head query key"], Float[np.ndarray, "head query key"]]
+# Weights and gradients of a layer `[head, query, key]`: of self-attention in an encoder or alone,
+# of self-attention in a decoder, and of its cross-attention.
+Pair = tuple[
+    Float[np.ndarray, "_ position position"],
+    Float[np.ndarray, "_ position position"],
+]
+TargetPair = tuple[Float[np.ndarray, "_ target target"], Float[np.ndarray, "_ target target"]]
+CrossPair = tuple[Float[np.ndarray, "_ target position"], Float[np.ndarray, "_ target position"]]
 
 
 def gradient_attention(
@@ -66,11 +72,11 @@ def self_relevance(layers: Sequence[Pair]) -> Float[np.ndarray, "position positi
 
 
 def encoder_decoder_relevance(
-    encoder: Sequence[Pair], decoder: Sequence[tuple[Pair, Pair]]
+    encoder: Sequence[Pair], decoder: Sequence[tuple[TargetPair, CrossPair]]
 ) -> tuple[
-    Float[np.ndarray, "source source"],
+    Float[np.ndarray, "position position"],
     Float[np.ndarray, "target target"],
-    Float[np.ndarray, "target source"],
+    Float[np.ndarray, "target position"],
 ]:
     r"""Relevance in an encoder and decoder: source to source, target to target, source to target.
 

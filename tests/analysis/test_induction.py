@@ -50,6 +50,11 @@ def test_drawn_tokens_differ_and_are_repeated():
     )
 
 
+def test_a_whole_vocabulary_can_be_drawn():
+    tokens = repeated_tokens([7, 7, 3, 5], length=3, repeats=2)
+    assert sorted(tokens.tolist()) == [3, 3, 5, 5, 7, 7]
+
+
 def test_an_induction_head_scores_one_and_an_even_head_by_chance():
     def weights_of(tokens):
         return [
