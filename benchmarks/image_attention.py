@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from printing import print_heading, print_table, spread
 
 from attnreport.models import IMAGE_ATTENTIONS
+from attnreport.tasks.images.data import CanvasSizes
 from attnreport.tasks.images.looking import HEADS, ROLLOUT
 from attnreport.tasks.images.plan import usual_plan
 from attnreport.tasks.images.task import Findings, image_recipe
@@ -33,11 +34,18 @@ def main() -> None:
     for seed, name in runs:
         found.setdefault(name, []).append(measured(name, seed))
     print_heading("Attention of networks over images")
+    sizes = CanvasSizes()
+    print(
+        f"{len(seeds)} trainings of each, with seeds of their own for the parameters and for the "
+        f"canvases to learn from: mean ± standard deviation. All learn from {sizes.train:,} new "
+        f"canvases in each epoch and are measured on the same {sizes.test:,}, of scans that took "
+        "no part in training. Baselines below are of these canvases, and have no spread.\n"
+    )
     rows = [row for name, each in found.items() for row in rows_of(name, each)]
-    some = found["none"]
+    some = found["none"][0].shares
     for name, share in (("brightness", "ink"), ("looking everywhere alike", "area")):
-        numbers = (getattr(each.shares, share) for each in some)
-        rows.append([f"{name} (baseline)", "–", "–", spread(numbers), "–", "–", "–"])
+        number = getattr(some, share)
+        rows.append([f"{name} (baseline)", "–", "–", f"{number:.3f}", "–", "–", "–"])
     print_table(HEADER, rows)
 
 

@@ -1,6 +1,6 @@
 """Trains a network that reads digits among clutter, and reports on whether it looks at them.
 
-python examples/images.py report.html [none, se, eca, cbam, non-local or vit] [quick]
+python examples/images.py report.html [non-local, none, se, eca, cbam or vit] [quick]
 
 The scanned digits need scikit-learn: pip install 'attnreport[examples]'
 """
@@ -11,7 +11,7 @@ from attnreport import write_report
 from attnreport.tasks import run_demo
 
 
-def main(path: str = "images.html", attention: str = "cbam", pace: str = "") -> None:
+def main(path: str = "images.html", attention: str = "non-local", pace: str = "") -> None:
     options = {"model": "vit"} if attention == "vit" else {"attention": attention}
     recording = run_demo("images", quick=pace == "quick", **options)
     for metric in recording.metrics:

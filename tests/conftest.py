@@ -1,8 +1,9 @@
 """Fixtures that all tests share. JAX is imported only by the fixture that needs it."""
 
 import os
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import hypothesis
 import numpy as np
@@ -79,16 +80,16 @@ def getkey() -> Callable:
     return next_key
 
 
-@pytest.fixture(scope="module")
-def compiled_quickly() -> Iterator[None]:
-    """XLA optimizes little, because compiling a tiny model well takes longer than running it."""
-    import jax
+@pytest.fixture(scope="module", autouse=True)
+def compiled_quickly(request: pytest.FixtureRequest) -> None:
+    """XLA optimizes only where a module of tests is about what it makes of a program.
 
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-    jax.clear_caches()
+    Compiling a tiny program well takes many times longer than running it.
+    """
+    if "jax" in sys.modules:
+        from tests.compiling import optimize
+
+        optimize(much=request.node.get_closest_marker("optimized") is not None)
 
 
 @pytest.fixture
@@ -158,3 +159,26 @@ def cross_recording(softmax_weights) -> Recording:
         source=Source(model="translator", framework="none", data="Three short sentences."),
         metrics=(Metric("alignment error rate", 0.25, "On three sentences.", percent=True),),
     )
+
+
+@pytest.fixture
+def lines_run() -> Callable[[Callable[[], object]], int]:
+    """A function that counts the lines of Python that a call runs: what is done by NumPy is one."""
+
+    def count(call: Callable[[], object]) -> int:
+        lines = 0
+
+        def trace(frame, event, argument):
+            nonlocal lines
+            lines += event == "line"
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            call()
+        finally:
+            sys.settrace(before)
+        return lines
+
+    return count

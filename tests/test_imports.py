@@ -262,16 +262,16 @@ def test_the_check_for_heavy_packages_can_fail(package):
     assert package in loaded_by(f"import {package}", HEAVY)
 
 
-def test_help_answers_at_once():
-    # Processor time, not the clock: other tests run beside this one.
-    def quickest(code: str) -> float:
-        report = "import sys, time; print(time.process_time(), file=sys.stderr)"
-        command = [sys.executable, "-c", f"{code}\n{report}"]
-        runs = (subprocess.run(command, capture_output=True, check=True) for _ in range(7))
-        return min(float(done.stderr) for done in runs)
+def test_help_loads_little():
+    """So it answers at once; `benchmarks/startup.py` measures how soon."""
+    report = "import sys; print(len(sys.modules), file=sys.stderr)"
 
-    above = quickest(HELP.format(arguments="'--help'")) - quickest("pass")
-    assert above <= 0.1, f"`attnreport --help` takes {above * 1000:.0f} ms above bare Python"
+    def modules(code: str) -> int:
+        command = [sys.executable, "-c", f"{code}\n{report}"]
+        return int(subprocess.run(command, capture_output=True, check=True).stderr)
+
+    above = modules(HELP.format(arguments="'--help'")) - modules("pass")
+    assert above <= 130, f"`attnreport --help` loads {above} modules above bare Python"
 
 
 RENDER = """

@@ -198,7 +198,12 @@ class _Group:
         if count == 1:
             share = _percent(drawn[0].top_share)
             if self.total == 1:
-                return Finding(share, f"of all attention goes to {place}", self._address(drawn[0]))
+                # What has a single row may be computed from attention, or be none at all.
+                rows = len(self.maps[0].query)
+                text = (
+                    f"of {'the weight lies on' if rows == 1 else 'all attention goes to'} {place}"
+                )
+                return Finding(share, text, self._address(drawn[0]))
             text = f"puts {share} of its attention on {place}"
             return Finding(self._name(drawn[0]), text, self._address(drawn[0]))
         text = (

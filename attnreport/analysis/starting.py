@@ -8,7 +8,7 @@ from attnreport.analysis.alignment import alignment_links
 from attnreport.analysis.heads import HeadStatistics
 from attnreport.analysis.jumps import longest_jump
 from attnreport.analysis.links import agreed_link, content_positions
-from attnreport.recording import AttentionMap
+from attnreport.recording import AttentionMap, GridAxis
 
 
 def right_links(attention: AttentionMap, head: int) -> tuple[int, int]:
@@ -39,15 +39,18 @@ def starting_point(
 ) -> tuple[int, int, int, int]:
     """Layer, head, query and key that a report on one group of maps opens with.
 
-    Self-attention opens on the two words that the heads connect most. Cross-attention opens on
-    the longest jump of its clearest head. Where there is neither, the first row with content and
-    its largest weight are shown.
+    Self-attention opens on the two words that the heads connect most, or among the cells of a
+    grid on the first token beside them, which is often a class token that decides alone.
+    Cross-attention opens on the longest jump of its clearest head. Where there is neither, the
+    first row with content and its largest weight are shown.
 
     Args:
         maps: The maps of the group, in the order of their layers.
         statistics: What `group_statistics` says about them.
     """
-    if statistics[0].distance is not None:
+    query = maps[0].query
+    beside = isinstance(query, GridAxis) and len(query.leading) > 0
+    if statistics[0].distance is not None and not beside:
         link = agreed_link(maps)
         if link:
             return link.layer, link.head, link.query, link.key
@@ -58,5 +61,5 @@ def starting_point(
     if jump:
         return chosen.layer, chosen.head, jump.query, jump.key
     content = np.flatnonzero(content_positions(attention.query))
-    query = int(content[0]) if content.size else 0
-    return chosen.layer, chosen.head, query, int(weights[query].argmax())
+    row = int(content[0]) if content.size and not beside else 0
+    return chosen.layer, chosen.head, row, int(weights[row].argmax())

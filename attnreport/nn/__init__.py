@@ -45,6 +45,7 @@ from attnreport.nn.masks import padding_mask as padding_mask
 from attnreport.nn.masks import window_mask as window_mask
 from attnreport.nn.multihead import MultiHeadAttention as MultiHeadAttention
 from attnreport.nn.non_local import NonLocalBlock as NonLocalBlock
+from attnreport.nn.patches import ConvolutionalStem as ConvolutionalStem
 from attnreport.nn.patches import PatchEmbedding as PatchEmbedding
 from attnreport.nn.recurrent import GatedRecurrentUnit as GatedRecurrentUnit
 from attnreport.nn.rotary import Rotary as Rotary

@@ -12,7 +12,7 @@ from attnreport.analysis import (
     pattern_title,
     visible_text,
 )
-from attnreport.recording import Example, ItemAxis, Metric, Recording
+from attnreport.recording import Axis, Example, GridAxis, ItemAxis, Metric, Recording
 from attnreport.recording.layers import numbers_text
 from attnreport.report.assets import Assets
 from attnreport.report.blocks import Block
@@ -147,8 +147,7 @@ def _group_fact(stacks: Sequence[Stack], *, named: bool) -> tuple[str, str]:
     first = stacks[0]
     name = f"{first.label}: " if named else ""
     queries = ranged(len(stack.query) for stack in stacks)
-    keys = ranged(len(stack.key) for stack in stacks)
-    positions = f"{keys} {noun_of(first.key, 1 if keys == '1' else 2)}"
+    positions = _positions([stack.key for stack in stacks])
     separate = queries == "1" or isinstance(first.query, ItemAxis)
     if first.heads == 1 and separate and not first.is_self:
         # That it is one head in one layer is nothing that a reader of a few rows must know.
@@ -157,6 +156,18 @@ def _group_fact(stacks: Sequence[Stack], *, named: bool) -> tuple[str, str]:
     heads = ranged(attention.heads for attention in first.maps)
     strong = f"{name}{_layers(first)} × {heads} {'head' if heads == '1' else 'heads'}"
     return strong, f"over {positions}" if first.is_self else f"from {queries} to {positions}"
+
+
+def _positions(axes: Sequence[Axis]) -> str:
+    """How many positions the axes of one group have, and what of them are no cells."""
+    axis = axes[0]
+    leading = axis.leading if isinstance(axis, GridAxis) else ()
+    count = ranged(len(each) - len(leading) for each in axes)
+    positions = f"{count} {noun_of(axis, 1 if count == '1' else 2)}"
+    if not leading:
+        return positions
+    beside = visible_text(leading[0]) if len(leading) == 1 else counted(len(leading), "token")
+    return f"{positions} and {beside}"
 
 
 def _layers(stack: Stack) -> str:

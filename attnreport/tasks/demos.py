@@ -141,7 +141,7 @@ DEMOS: dict[str, Demo] = {
         _images,
         {
             "model": ("cnn", "vit"),
-            "attention": ("cbam", "none", "se", "eca", "non-local"),
+            "attention": ("non-local", "none", "se", "eca", "cbam"),
         },
         only_with={"attention": ("model", "cnn")},
         data="the unpacked folder cifar-10-batches-py of the Python version of CIFAR-10",

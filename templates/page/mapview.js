@@ -2,10 +2,11 @@
 
 import { element, find, findAll, show } from "./dom.js";
 import { tip, weightText } from "./format.js";
-import { isSelf, keyAxis, label, stackAt } from "./manifest.js";
+import { isSelf, keyAxis, label, manifest, stackAt } from "./manifest.js";
 import { HEAVIEST, heaviest, mapOf } from "./maps.js";
 import { maskNow } from "./masks.js";
 import { meansNow } from "./means.js";
+import { isCellChosen } from "./outcomes.js";
 import { choosePosition, chosenState, hover, shownState } from "./state.js";
 import { hideTip, showTip } from "./tooltip.js";
 import { placeUnder } from "./views.js";
@@ -171,18 +172,31 @@ export function captionMaps(state) {
   if (colored) show("heaviest", heaviestText(colored));
 }
 
-/** Says over how many examples the means are. */
+/** Says over how many examples the means are, and of which class if a cell is chosen. */
 export function captionMeans() {
   const means = meansNow();
   const counted = (/** @type {number} */ count) =>
     `${count} ${count === 1 ? "example" : "examples"}`;
+  const { right, wrong } = comparedText(shownState());
   show("followed", followedText(shownState()));
-  show("right-count", counted(means?.right.count ?? 0));
-  show("wrong-count", counted(means?.wrong.count ?? 0));
+  show("right-count", counted(means?.right.count ?? 0) + right);
+  show("wrong-count", counted(means?.wrong.count ?? 0) + wrong);
   for (const which of /** @type {const} */ (["right", "wrong"])) {
     for (const place of findAll(`#chart-map-${which}`))
       place.classList.toggle("empty", !means?.[which].map);
   }
+}
+
+/**
+ * What the right and the wrong examples are limited to; see `compared`.
+ * @param {State} state
+ */
+function comparedText(state) {
+  if (!isCellChosen(state)) return { right: "", wrong: "" };
+  const { labels } = manifest.confusion ?? { labels: [] };
+  const right = ` of “${labels[state.target]}”`;
+  const given = state.target === state.output ? "" : `, taken for “${labels[state.output]}”`;
+  return { right, wrong: right + given };
 }
 
 /**

@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnreport.analysis import Finding, findings
-from attnreport.recording import KINDS, AttentionMap, ChannelAxis, ItemAxis, Metric, TokenAxis
+from attnreport.recording import (
+    KINDS,
+    AttentionMap,
+    ChannelAxis,
+    GridAxis,
+    ItemAxis,
+    Metric,
+    TokenAxis,
+)
 
 WORDS = ("[CLS]", "the", "antique", "manuscript", "because", "it", "was", "fragile", "[SEP]")
 SENTENCE = TokenAxis(WORDS, (0, 8))
@@ -160,6 +168,13 @@ def test_one_head_is_told_as_one():
         "60% of all attention goes to [CLS]",
         "2.17 bits is the mean entropy of a row; looking everywhere equally would be 3.17 bits",
     ]
+
+
+def test_a_single_row_need_not_be_attention():
+    weights = np.array([[[0.6, 0.2, 0.1, 0.1]]], np.float32)
+    grid = GridAxis(2, 2)
+    pooled = AttentionMap("stage", weights, ItemAxis(("the picture",)), grid, kind="pooling")
+    assert sentences([pooled])[0] == "60% of the weight lies on cell 0,0"
 
 
 def test_single_heads_of_several_are_named():

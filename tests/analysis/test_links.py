@@ -111,6 +111,14 @@ def test_without_a_link_or_a_jump_the_first_content_row_is_opened():
     assert starting_point(maps, group_statistics(maps)) == (0, 0, 1, 0)
 
 
+def test_cells_open_on_the_class_token_beside_them():
+    weights = np.full((2, 1, 5, 5), 0.2, np.float32)
+    weights[1, 0] = np.eye(5)[[2, 1, 3, 3, 4]]
+    grid = GridAxis(2, 2, leading=("[class]",))
+    maps = [AttentionMap(f"{n}", each, grid, grid, layer=n) for n, each in enumerate(weights)]
+    assert starting_point(maps, group_statistics(maps)) == (1, 0, 0, 2)
+
+
 def test_everything_opens_on_something():
     axis = TokenAxis(("[CLS]",), (0,))
     maps = [AttentionMap("one", np.ones((1, 1, 1), np.float32), axis, axis)]

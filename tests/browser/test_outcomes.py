@@ -49,8 +49,8 @@ def test_a_cell_of_the_confusion_lists_its_examples(visit):
     assert (stack["example"], stack["group"]) == (4, "spatial gate")
     assert report.shown("example") == "test 4"
     assert report.shown("listed") == "“cross” taken for “ring”: 1 of 10 examples in this report."
-    assert report.shown("right-count") == "2 examples"
-    assert report.shown("wrong-count") == "1 example"
+    assert report.shown("right-count") == "2 examples of “cross”"
+    assert report.shown("wrong-count") == "1 example of “cross”, taken for “ring”"
     assert report.page.locator("#maps", has_text="Dashed: the cells of the shape.").is_visible()
     assert report.shown("followed") == ""
     report.choose(stack=14)
@@ -58,8 +58,10 @@ def test_a_cell_of_the_confusion_lists_its_examples(visit):
     report.choose(stack=13)
     click_cell(report, 1, 2)
     assert listed(report) == list(range(EXAMPLES))
+    assert report.shown("right-count") == "8 examples"
     click_cell(report, 0, 0)
     assert listed(report) == [0, 3, 6]
+    assert report.shown("wrong-count") == "1 example of “bar”"
     report.page.locator("button.every").click()
     report.settle()
     assert listed(report) == list(range(EXAMPLES))
@@ -137,7 +139,7 @@ def test_right_and_wrong_examples_are_averaged_on_one_scale(visit):
 def test_without_a_wrong_example_there_is_nothing_to_average(visit):
     report = visit("pictures")
     report.choose(target=2, output=2)
-    assert report.shown("wrong-count") == "0 examples"
+    assert report.shown("wrong-count") == "0 examples of “ring”"
     assert not report.page.locator("#chart-map-wrong").is_visible()
     assert report.page.locator("#chart-map-right").is_visible()
 

@@ -10,8 +10,8 @@ from jax.experimental.pallas.ops.gpu import attention as gpu
 from attnreport.capture.kernels.kernels import FORM
 from tests.capture.attending import numbers, projections
 from tests.capture.programs.fused import attend, over_heads
-from tests.capture.programs.quickly import run as quickly
 from tests.capture.recognizing import analysis_of
+from tests.compiling import run as quickly
 
 X = numbers(3, 5, 8)
 LAYER = projections()

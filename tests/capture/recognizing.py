@@ -11,7 +11,7 @@ from attnreport.capture.recognition.recognizer import Analysis
 from attnreport.capture.replay.replay import Probe, replay
 from attnreport.capture.roles.layouts import axes_names, canonical_weights, merged
 from attnreport.capture.roles.sites import Site
-from tests.capture.programs import quickly
+from tests import compiling
 from tests.capture.programs.scoring import Found
 
 
@@ -34,15 +34,23 @@ def found_in(fn: Callable[..., Any], *args: Any) -> list[Found]:
         for number, site in enumerate(sites)
     ]
     again = replay(analysis.facts.graph.closed, probes)
-    _, tapped, aux = quickly.run(again, jax.tree.leaves(args), {})
+
+    def run(leaves: list[Any]) -> Any:
+        _, tapped, aux = again(leaves, {})
+        return [_whole(site, tapped[f"{n:03d}"]) for n, site in enumerate(sites)], aux
+
+    weights, aux = compiling.run(run, jax.tree.leaves(args))
     found: list[Found] = []
     for number, site in enumerate(sites):
-        weights = merged(tapped[f"{number:03d}"], site.loops)
-        weights = weights if site.assemble is None else site.assemble(weights)
-        array = np.asarray(weights, np.float32)
+        array = np.asarray(weights[number], np.float32)
         if _ran(site, aux) and _is_proved(site, array):
             found.append((f"{number} {site.form}", site.kind, axes_names(site.loops), array))
     return found
+
+
+def _whole(site: Site, tapped: Any) -> Any:
+    weights = merged(tapped, site.loops)
+    return weights if site.assemble is None else site.assemble(weights)
 
 
 def _canonical(site: Site) -> Callable[..., Any]:

@@ -11,8 +11,6 @@ from attnreport._errors import CaptureError
 from attnreport.capture import capture_attention, with_attention
 from attnreport.capture.results.calls import Call, with_one_batch
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 
 def call(*shape, mask=False):
     weights = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)

@@ -16,6 +16,8 @@ from attnreport.capture.replay import interpreter
 from attnreport.capture.roles import kinds
 from tests.capture.attending import encode, numbers, projections, references
 
+pytestmark = pytest.mark.optimized
+
 LAYERS = [projections(number) for number in range(2)]
 X = numbers(3, 5, 8)
 

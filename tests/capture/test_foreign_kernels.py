@@ -16,6 +16,8 @@ from tests.capture.attending import numbers
 from tests.capture.probing import equations
 from tests.capture.recognizing import analysis_of, found_in
 
+pytestmark = pytest.mark.optimized
+
 Q, K, V, BIAS = (
     numbers(*shape, seed=seed, dtype=jnp.bfloat16)
     for seed, shape in enumerate([(2, 8, 4, 16), (2, 24, 2, 16), (2, 24, 2, 16), (2, 4, 8, 24)])

@@ -8,6 +8,8 @@ import pytest
 from attnreport._errors import CaptureError
 from attnreport.capture import ablate_heads, attention_gradients, with_scaled_heads
 
+pytestmark = pytest.mark.optimized
+
 LAYERS, HEADS = 3, 2
 
 

@@ -37,6 +37,8 @@ from tests.capture.programs.negatives_kernels import program as negative
 from tests.capture.recognizing import analysis_of, found_in
 from tests.capture.versions import AFTER_0_10_0
 
+pytestmark = pytest.mark.optimized
+
 
 @pytest.mark.parametrize(
     "name", ["gpu_causal", "cross_in_a_branch", "scan_over_layers", "training", "decoding"]

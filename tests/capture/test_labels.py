@@ -10,8 +10,6 @@ from attnreport.capture.results.labels import Labels
 from attnreport.recording import GridAxis, TokenAxis
 from tests.capture.versions import with_causal_flag
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 
 def labels(tokens=None, key_tokens=None, examples=1):
     return Labels.of(tokens, key_tokens, [f"example {number}" for number in range(examples)])

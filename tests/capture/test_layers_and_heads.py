@@ -18,8 +18,6 @@ from tests.capture.attending import (
     weights_of,
 )
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 LAYERS = [projections(number, features=12, heads=3) for number in range(4)]
 STACK = jax.tree.map(lambda *each: jnp.stack(each), *LAYERS)
 X = numbers(2, 5, 12)

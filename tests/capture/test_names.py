@@ -9,8 +9,6 @@ from jax.ad_checkpoint import checkpoint_name
 from attnreport.capture import plan_attention
 from tests.capture.attending import attend, encode, numbers, projections
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 X = numbers(2, 5, 8)
 
 

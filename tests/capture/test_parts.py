@@ -60,3 +60,11 @@ def test_a_plan_tells_models_and_parts_from_examples(name, models, parts):
     program = PROGRAMS[name]()
     (about,) = (each.about for each in plan_attention(program.fn, *program.args).attentions)
     assert (about.models, about.parts) == (models, parts)
+
+
+def test_beams_are_parts_of_an_example():
+    program = PROGRAMS["field_decoding.beams_of_examples"]()
+    recording = capture_attention(program.fn, *program.args)
+    assert len(recording.examples) == 3
+    names = [each.name for each in recording.examples[0].maps]
+    assert names[:2] == ["fn (call 1) (part 1)", "fn (call 1) (part 2)"]

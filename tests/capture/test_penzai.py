@@ -17,6 +17,8 @@ from penzai.toolshed.save_intermediates import SaveIntermediate
 
 from attnreport.capture import capture_attention, plan_attention, with_attention
 
+pytestmark = pytest.mark.optimized
+
 SIZES: dict[str, Any] = {
     "embedding_dim": 32,
     "projection_dim": 8,

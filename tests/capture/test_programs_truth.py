@@ -12,7 +12,8 @@ import jax
 import numpy as np
 import pytest
 
-from tests.capture.programs import PROGRAMS, SHARDED, quickly, random_choices
+from tests import compiling
+from tests.capture.programs import PROGRAMS, SHARDED, random_choices
 from tests.capture.programs.products import PRODUCTS
 from tests.capture.programs.program import BFLOAT16, Disturb, Program, double
 from tests.capture.programs.random_programs import random_program
@@ -50,7 +51,7 @@ def loosely(program: Program) -> float:
 def output_of(name: str) -> Any:
     """The program's own output; each program is compiled once."""
     program = PROGRAMS[name]()
-    return quickly.run(program.fn, *program.args)
+    return compiling.run(program.fn, *program.args)
 
 
 @POSITIVE
@@ -146,7 +147,7 @@ def test_a_random_program_computes_what_its_reference_computes(seed):
     program = random_program(seed)
     output, truths = program.run_reference()
     assert truths
-    assert same(output, quickly.run(program.fn, *program.args)), program.notes
+    assert same(output, compiling.run(program.fn, *program.args)), program.notes
 
 
 def test_random_programs_are_traced_and_known_quickly():

@@ -18,6 +18,8 @@ from attnreport.capture.transformation import run_plan
 from attnreport.capture.universal import _doubt
 from tests.capture.attending import attend, numbers, projections, weights_of
 
+pytestmark = pytest.mark.optimized
+
 LAYER, X = projections(), numbers(2, 5, 8)
 
 

@@ -12,8 +12,6 @@ from attnreport.capture import with_attention
 from attnreport.capture.choice.reductions import mask_reduction, reduction
 from tests.capture.attending import encode, numbers, projections
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 SIZES = st.tuples(*[st.integers(1, 3)] * 2, st.integers(1, 9), st.integers(1, 9))
 
 

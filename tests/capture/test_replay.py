@@ -17,6 +17,8 @@ from tests.capture.probing import (
     replayed,
 )
 
+pytestmark = pytest.mark.optimized
+
 X = np.array([0.5, -1.0, 2.0], np.float32)
 
 

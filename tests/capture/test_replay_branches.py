@@ -7,6 +7,8 @@ from jax import lax
 from attnreport.capture.replay.replay import replay
 from tests.capture.probing import added, mark, probed, replayed
 
+pytestmark = pytest.mark.optimized
+
 X = np.array([0.5, -1.0, 2.0], np.float32)
 NUMBERS = np.array([2, 0, 1, 0], np.int32)
 

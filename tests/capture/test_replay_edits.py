@@ -1,9 +1,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from attnreport.capture.replay.replay import Edit, replay
 from tests.capture.probing import added, addresses, mark, probed, replayed
+
+pytestmark = pytest.mark.optimized
 
 X = np.array([0.5, -1.0, 2.0], np.float32)
 

@@ -7,6 +7,8 @@ from jax import lax
 from attnreport.capture.replay.replay import Probe, replay
 from tests.capture.probing import added, addresses, equations, mark, probed, replayed
 
+pytestmark = pytest.mark.optimized
+
 X = np.array([0.5, -1.0, 2.0], np.float32)
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3) - 5
 

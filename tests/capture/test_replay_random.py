@@ -6,11 +6,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
 from tests.capture.probing import added, assert_same_bits, mark, probed
+
+pytestmark = pytest.mark.optimized
 
 START = np.array([3, -8, 5], np.int32)
 

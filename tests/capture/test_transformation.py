@@ -25,6 +25,8 @@ from tests.capture.attending import (
 )
 from tests.devices import check_names, outcomes_on_eight_devices
 
+pytestmark = pytest.mark.optimized
+
 LAYERS = [projections(number) for number in range(2)]
 X = numbers(3, 5, 8)
 

@@ -9,8 +9,6 @@ from attnreport.capture import with_attention
 from attnreport.capture.choice.options import WANTED
 from tests.capture.attending import ROUNDING, attend, numbers, projections
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 LAYER, X = projections(), numbers(2, 5, 8)
 CAUSAL = np.tril(np.ones((5, 5), bool))
 RELATIVE = numbers(2, 5, 5, seed=9)

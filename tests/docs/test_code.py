@@ -25,7 +25,6 @@ def test_there_is_code_on_each_page_of_a_mechanism():
     assert blocks("capture.md")
 
 
-@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize(("page", "number"), CODE, ids=[f"{page}-{n}" for page, n in CODE])
 def test_the_code_runs_and_prints_what_it_says(page, number, capsys, tmp_path, monkeypatch):
     code = blocks(page)[number]

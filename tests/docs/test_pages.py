@@ -42,6 +42,14 @@ def test_a_page_has_its_parts(page):
     assert "{{" not in text
 
 
+def test_the_tables_of_the_demos_are_those_that_were_published():
+    published = ROOT.joinpath("benchmarks", "README.md").read_text(encoding="utf-8").splitlines()
+    text = DOCS.joinpath("demos.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) > 20
+    assert not set(rows) - set(published)
+
+
 def test_figures_are_those_of_the_pages_and_small():
     figures = set(DOCS.joinpath("figures").iterdir())
     wanted = {f"{page}{shade}.png" for page in PAGES for shade in ("", "-dark")}

@@ -12,8 +12,6 @@ from flax import nnx
 from attnreport.models.bert import ACTIVATIONS, Bert, BertSizes
 from attnreport.models.hugging_face import load_bert
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 GOLD = Path(__file__).parents[1] / "gold" / "bert"
 TOLERANCE = 1e-5
 

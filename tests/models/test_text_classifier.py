@@ -12,8 +12,6 @@ from attnreport.models.text_classifier import MEAN, PADDING
 from tests.nn.family import drawn
 from tests.nn.slow import exact, slow_softmax
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 WORDS = jnp.array([[3, 5, 1, 4, 2], [6, 2, 6, PADDING, PADDING], [PADDING] * 5])
 
 

@@ -16,8 +16,6 @@ from attnreport.models.transformer_layers import TransformerLayer, TransformerSt
 from tests.nn.family import drawn
 from tests.nn.slow import exact, numbers
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 SIZES = TransformerSizes(features=8, heads=2, layers=2, feed_forward=12)
 SOURCE = jnp.array([[5, 3, 4, 2, 6], [7, 2, PADDING, PADDING, PADDING]])
 BEFORE = jnp.array([[1, 4, 4, 5], [1, 6, 3, PADDING]])

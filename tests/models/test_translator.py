@@ -17,8 +17,6 @@ from attnreport.models import (
 from attnreport.models.looking import ATTENTIONS, BASELINE
 from attnreport.models.translator import END, PADDING, START, Encoded
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 SIZES = TranslatorSizes(source_words=20, target_words=9, embedding=6, hidden=5, scoring=7)
 LENGTH = 6
 

@@ -14,10 +14,9 @@ from attnreport.models import (
     TransformerSizes,
     VisionTransformer,
 )
+from attnreport.nn import ConvolutionalStem
 from tests.nn.family import drawn
 from tests.nn.slow import numbers
-
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 IMAGES = numbers(2, 16, 16, 1)
 SIZES = TransformerSizes(features=8, heads=2, layers=2, feed_forward=12)
@@ -36,6 +35,12 @@ def test_a_vision_transformer_classifies_by_its_class_token():
     tokens = model.encoder(model.patches(IMAGES))
     assert tokens.shape == (2, 1 + 2 + 4, 8)
     np.testing.assert_allclose(model(IMAGES), model.classes(tokens[:, 0]), atol=1e-5)
+
+
+def test_its_patches_can_come_from_convolutions():
+    model = drawn(lambda **o: transformer(stem=(4, 4, 4), **o))
+    assert isinstance(model.patches.projection, ConvolutionalStem)
+    assert model.patches(IMAGES).shape == (2, 1 + 2 + 4, 8)
 
 
 def test_its_attention_is_captured_under_its_path():

@@ -8,6 +8,7 @@ from flax import nnx
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from tests.compiling import optimize
 from tests.devices import report
 from tests.nn.family import FAMILY, Member
 
@@ -41,6 +42,5 @@ def check(member: Member) -> None:
 
 
 if __name__ == "__main__":
-    # The models are tiny, so that compiling well would take longer than running badly.
-    jax.config.update("jax_disable_most_optimizations", True)
+    optimize(much=False)
     report({name: functools.partial(check, member) for name, member in FAMILY.items()})

@@ -56,3 +56,8 @@ def test_axes_and_pictures_stand_in_the_manifest_once(pages):
     assert [example["right"] for example in manifest["examples"]] == [True] * 4 + [False]
     assert [example["target"] for example in manifest["examples"]] == [0, 1, 2, 0, 1]
     assert manifest["training"]["panels"][1][0]["values"] == [0.3, 0.8, None, 0.9]
+
+
+def test_the_heading_counts_no_token_as_a_cell(pages):
+    facts = [fact.text for fact in pages["pictures"].one("ul", **{"class": "facts"}).all("li")]
+    assert any(fact.endswith("× 2 heads over 64 cells and 2 tokens") for fact in facts)

@@ -14,8 +14,6 @@ from attnreport.models.hugging_face import load_bert
 from attnreport.tasks import pretrained
 from attnreport.tasks.pretrained import record_texts
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 TINY = Path(__file__).parents[1] / "gold" / "bert" / "tiny"
 LONG = "The quick brown fox jumped over the lazy dog."
 SHORT = "Small cats sleep"

@@ -14,8 +14,6 @@ from attnreport.tasks.progress import TrainingProgress
 from attnreport.tasks.trained import TrainedModel, trained_model
 from tests.tasks.comparing import Comparing, ComparingPlan, comparing_recipe
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 PLAN = ComparingPlan()
 RECIPE = comparing_recipe(PLAN)
 

@@ -16,8 +16,6 @@ from attnreport.tasks.training import (
 )
 from tests.tasks.comparing import NUMBERS, Comparing, ComparingPlan
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 
 class Watcher:
     """Remembers what it was told, and interrupts at a step if it was asked to."""

@@ -186,6 +186,23 @@ def _split(factor: Factor, front: int) -> tuple[Factor, Factor]:
     return first, second
 
 
+def _without(source: Factor, factor: Factor) -> list[Factor]:
+    """A source, or those of its own sources that are no copies of a dimension, if it is one."""
+    found: list[Factor] = []
+    seen = {id(canonical(factor))}
+    waiting = [canonical(source)]
+    while waiting:
+        root = waiting.pop()
+        if id(root) in seen:
+            continue
+        seen.add(id(root))
+        if any(one is factor for one in _ancestry(root)):
+            waiting.extend(map(canonical, root.parts or root.sources))
+        else:
+            found.append(root)
+    return found
+
+
 def _are_apart(a: Factor, b: Factor) -> bool:
     fewer, other = (a, b) if len(a.apart) <= len(b.apart) else (b, a)
     return any(other is root for each in fewer.apart for root in whole((each,)))
@@ -196,8 +213,7 @@ def _merge(a: Factor, b: Factor) -> None:
         return
     b.same_as = a
     # A copy of a copy that turns out to be the original, as behind a residual connection, must
-    # not make the original a copy of itself.
-    sources = (*a.sources, *b.sources)
-    a.sources = [each for each in sources if not any(one is a for one in _ancestry(each))]
+    # not make the original a copy of itself; but of what else the copy is one, it is too.
+    a.sources = [each for source in (*a.sources, *b.sources) for each in _without(source, a)]
     a.origins |= b.origins
     a.apart |= b.apart

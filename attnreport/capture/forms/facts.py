@@ -7,11 +7,12 @@ from attnreport.capture.dimensions.factors import Axis
 from attnreport.capture.forms.bounds import Intervals
 from attnreport.capture.forms.scalings import Scalings
 from attnreport.capture.program.graph import Graph, Node, Value
+from attnreport.capture.program.jaxprs import Address
 from attnreport.capture.program.lineage import Numbers, source
+from attnreport.capture.roles.assignment import Assignment
 from attnreport.capture.roles.contractions import Contraction, Walk, covers
 from attnreport.capture.roles.loops import loops_of
 from attnreport.capture.roles.normalizers import Normalized, Normalizers, Sum, unmasked
-from attnreport.capture.roles.roles import Assignment
 from attnreport.capture.roles.scores import Scores, logits_of
 from attnreport.capture.roles.sites import Recipe, Site, Sums, address_of
 
@@ -66,6 +67,15 @@ class Facts:
         return [each.total, *self._sums_by_logits.get(logits, ())]
 
     @functools.cached_property
+    def _by_address(self) -> dict[Address, Value]:
+        made = (value for node in self.graph.nodes for value in node.outputs)
+        given = (
+            each for node in self.graph.nodes for scope in node.scopes for each in scope.inputs
+        )
+        values = (*self.graph.root.inputs, *given, *made)
+        return {value.address: value for value in values if value.address is not None}
+
+    @functools.cached_property
     def _sums_by_logits(self) -> dict[int, list[Node]]:
         found: dict[int, list[Node]] = {}
         for sums in self._sums_by_number.values():
@@ -111,9 +121,11 @@ class Facts:
             recipe: How to get the weights; None if they are the value itself.
         """
         roles = self._assignment.roles(weights, over, use, scores)
+        recipe = recipe or Recipe((address_of(weights),), lambda array: array)
+        made_of = [self._by_address[address] for address in recipe.addresses]
         return Site(
             weights=weights,
-            recipe=recipe or Recipe((address_of(weights),), lambda array: array),
+            recipe=recipe,
             over=over,
             form=form,
             sums=sums,
@@ -122,5 +134,5 @@ class Facts:
             scores=scores,
             roles=roles,
             layout=roles.layout(self.dimensions.of(weights)),
-            loops=loops_of(self.dimensions, weights, scores, roles),
+            loops=loops_of(self.dimensions, weights, scores, roles, made_of=made_of),
         )

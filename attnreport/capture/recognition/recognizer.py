@@ -86,7 +86,7 @@ class Analysis:
                 found.setdefault(_identity(site), site)
         for site in gates(facts):
             found.setdefault(_identity(site), site)
-        found = self._with_carried_heads(found)
+        found = self._with_carried_heads(self._without_repeated(found))
         known = (facts.dimensions, facts.numbers, facts.is_weights)
         fused = Kernels(*known).sites(facts.graph, list(found.values()))
         found |= {_identity(site): site for site in fused}
@@ -144,6 +144,21 @@ class Analysis:
             return
         site = in_blocks(self.facts, use, blocks)
         yield from [site] if site is not None else []
+
+    def _without_repeated(self, found: Mapping[Any, Site]) -> dict[Any, Site]:
+        """Each attention once, where a gradient of the program's own computes it again.
+
+        Nothing but that gradient needs the weights again, and nothing needs their product again.
+        """
+        numbers, is_live = self.facts.numbers, self.facts.graph.is_live
+        kept: dict[Any, Site] = {}
+        seen: set[tuple[int, int]] = set()
+        for identity, site in found.items():
+            same = numbers.of(site.weights), numbers.of(site.contraction.values)
+            if same not in seen or is_live(site.contraction.output):
+                kept[identity] = site
+            seen.add(same)
+        return kept
 
     def _with_carried_heads(self, found: Mapping[Any, Site]) -> dict[Any, Site]:
         """Heads of one attention are heads of another that only carries them along."""

@@ -1,7 +1,7 @@
 """What it means that weights are computed in a loop: layers, steps, heads, blocks of queries."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from attnreport.capture.dimensions.dimensions import Dimensions
@@ -44,6 +44,7 @@ def loops_of(
     scores: Scores,
     roles: Roles,
     over_keys: Scope | None = None,
+    made_of: Sequence[Value] = (),
 ) -> tuple[Loop, ...]:
     """The loops around weights, outermost first.
 
@@ -53,11 +54,13 @@ def loops_of(
         scores: Where they come from.
         roles: The roles of their dimensions.
         over_keys: The loop that goes through blocks of keys, if there is one.
+        made_of: What the weights are computed from, sums of rows among them.
     """
     found: list[Loop] = []
     for scope in weights.scope.enclosing():
         if scope.kind == "shard":
-            shards = shards_of(dimensions, scope, weights, roles, over_keys)
+            rows = [weights, *made_of]
+            shards = shards_of(dimensions, scope, rows, roles, over_keys)
             found += [Loop(each.role, scope.path, each.size, each.order) for each in shards[::-1]]
         elif scope.kind in ("scan", "body") and scope.node is not None:
             blocks = scope is over_keys

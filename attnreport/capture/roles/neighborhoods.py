@@ -47,17 +47,8 @@ def _before_collecting(
                 and node.primitive == "gather"
                 and weighed & {id(factor) for factor in mine}
             ):
-                found.append(dimensions.ids(_uncut(each)) - _looked_up(dimensions, node))
+                found.append(dimensions.ids(_uncut(each)))
     return found
-
-
-def _looked_up(dimensions: Dimensions, node: Node | None) -> set[int]:
-    """Dimensions of a table that an index takes entries of."""
-    if node is None or node.primitive != "gather":
-        return set()
-    axes = dimensions.of(node.inputs[0])
-    places = node.params["dimension_numbers"].collapsed_slice_dims
-    return {id(factor) for place in places for factor in axes[place]}
 
 
 def _data_operands(node: Node) -> list[Value]:

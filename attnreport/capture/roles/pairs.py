@@ -28,11 +28,13 @@ class _Traced:
         value: The value.
         keys: Its axes with keys.
         asking: Its axes with each of the dimensions that may be queries.
+        collected: Whether keys were collected from it, so that it holds tokens.
     """
 
     value: Value
     keys: frozenset[int]
     asking: tuple[frozenset[int], ...]
+    collected: bool = False
 
 
 def paired_with(dimensions: Dimensions, logits: Value, keys: Axis, candidates: Axis) -> Axis:
@@ -58,8 +60,8 @@ def paired_with(dimensions: Dimensions, logits: Value, keys: Axis, candidates: A
             return tuple(candidates[i] for i in met)
         ask |= {i for i in numbers if _any_without_keys(parts, i)}
         # A table of positions that is given has no batch either.
-        computed = [each for each in parts if not is_parameter(each.value)]
-        answer |= {i for i in numbers if _any_keys_without(computed, i)}
+        tokens = [each for each in parts if each.collected or not is_parameter(each.value)]
+        answer |= {i for i in numbers if _any_keys_without(tokens, i)}
     # Where keys depend on who asks, they meet in one place and part in another; the batch does not.
     apart = ask & answer
     return tuple(candidates[i] for i in sorted(apart)) if len(apart) < len(candidates) else ()
@@ -125,6 +127,9 @@ def _before(traced: _Traced) -> Iterator[_Traced]:
         return
     if node.scopes:
         return
+    if node.primitive in _COLLECTING:
+        yield _COLLECTING[node.primitive](node, traced)
+        return
     operands, result = _local(node, node.outputs.index(traced.value))
     for value, axes in zip(node.inputs, operands, strict=True):
         yield _Traced(
@@ -132,6 +137,39 @@ def _before(traced: _Traced) -> Iterator[_Traced]:
             _above(axes, result, traced.keys),
             tuple(_above(axes, result, each) for each in traced.asking),
         )
+
+
+def _looked_up(node: Node, traced: _Traced) -> _Traced:
+    """What entries were looked up in; its entries are the keys if it was looked up for keys.
+
+    Where to look is told for each pair of query and key, as neighbors are, and tells nothing.
+    """
+    operands, result = _local(node, 0)
+    numbers = node.params["dimension_numbers"]
+    by_index = not traced.keys <= set(numbers.offset_dims)
+    keys = frozenset(numbers.collapsed_slice_dims) if by_index else frozenset()
+    asking = tuple(_above(operands[0], result, each) for each in traced.asking)
+    kept = _above(operands[0], result, traced.keys)
+    return _Traced(node.inputs[0], keys | kept, asking, by_index and any(asking))
+
+
+def _convolved(node: Node, traced: _Traced) -> _Traced:
+    """What was convolved; its places are the keys if patches were cut out of it for keys.
+
+    A patch becomes features of its middle, and those of a convolution are learned.
+    """
+    numbers = node.params["dimension_numbers"]
+    (batch, _, *places), (out_batch, out_features, *out_places) = (
+        numbers.lhs_spec,
+        numbers.out_spec,
+    )
+    pairs = {out_batch: batch, **dict(zip(out_places, places, strict=True))}
+    cut = out_features in traced.keys and not carries_numbers(node.inputs[1])
+    if cut:
+        pairs = {out_batch: batch}
+    asking = tuple(frozenset(pairs[i] for i in each if i in pairs) for each in traced.asking)
+    kept = frozenset(pairs[i] for i in traced.keys if i in pairs)
+    return _Traced(node.inputs[0], kept | frozenset(places if cut else ()), asking, cut)
 
 
 def _local(node: Node, output: int) -> tuple[list[Axes], Axes]:
@@ -151,3 +189,4 @@ def _above(operand: Axes, result: Axes, places: frozenset[int]) -> frozenset[int
 
 
 _FAR = 200
+_COLLECTING = {"gather": _looked_up, "conv_general_dilated": _convolved}

@@ -1,7 +1,7 @@
 """What the devices of a mesh divide among themselves: examples, heads, queries or keys."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from attnreport.capture.dimensions.dimensions import Dimensions
@@ -29,14 +29,18 @@ class Shards:
 
 
 def shards_of(
-    dimensions: Dimensions, scope: Scope, weights: Value, roles: Roles, over_keys: Scope | None
+    dimensions: Dimensions,
+    scope: Scope,
+    rows: Sequence[Value],
+    roles: Roles,
+    over_keys: Scope | None,
 ) -> tuple[Shards, ...]:
     """What devices do with weights, for each axis of the mesh along which they do not do the same.
 
     Args:
         dimensions: Those of the program.
         scope: What each device runs.
-        weights: The weights.
+        rows: The weights, and what their rows are divided by, if that is another value.
         roles: The roles of their dimensions.
         over_keys: The loop that goes through blocks of keys, if there is one.
     """
@@ -46,8 +50,10 @@ def shards_of(
     for axis in divided_axes(scope.node.params):
         order = None if over_keys is None else ring_order(over_keys, axis, sizes[axis])
         pieces = list(_pieces(scope, axis))
-        role = _role(dimensions, weights, roles, axis, pieces, in_ring=order is not None)
-        found.append(Shards(sizes[axis], role or "shard", order))
+        role = _role(dimensions, rows, roles, axis, pieces, in_ring=order is not None)
+        # A single device has all there is, so it can be put to any axis.
+        alone = "batch" if sizes[axis] == 1 else None
+        found.append(Shards(sizes[axis], alone or role or "shard", order))
     return tuple(found)
 
 
@@ -72,7 +78,7 @@ def _exchanged(weights: Value, axis: str) -> Iterator[tuple[Value, int]]:
 
 def _role(
     dimensions: Dimensions,
-    weights: Value,
+    rows: Sequence[Value],
     roles: Roles,
     axis: str,
     pieces: list[tuple[Value, int]],
@@ -80,19 +86,22 @@ def _role(
     in_ring: bool,
 ) -> Role | None:
     """What is divided along an axis of the mesh, if it is the outermost of its role."""
+    weights = rows[0]
     axes = dimensions.of(weights)
     if {id(canonical(f)) for each in axes for f in each} != set(map(id, roles.of)):
         return None
     pieces = [*pieces, *_exchanged(weights, axis)]
     divided = tuple(f for value, place in pieces for f in dimensions.of(value)[place])
-    found = _roles_of(roles, divided) or _of_single(weights, roles, pieces)
+    found: set[Role] = _roles_of(roles, divided) or _of_single(weights, roles, pieces)
     if "batch" in found:
         # What devices gather before they use it does not divide the weights.
         found = {"batch"}
-    role = _single(found - {"key"} if in_ring else found)
+    if in_ring:
+        found.discard("key")
+    role = _single(found)
     if role is None:
         return None
-    if role == "key" and not _adds_up(weights, axis):
+    if role == "key" and not any(_adds_up(each, axis) for each in rows):
         return None
     return role if _is_outermost(roles, axes, role, divided) else None
 
@@ -151,9 +160,9 @@ def _is_outermost(roles: Roles, axes: tuple[Axis, ...], role: Role, divided: Axi
     return not inner or stems_from(ordered[0], divided)
 
 
-def _adds_up(weights: Value, axis: str) -> bool:
-    """Whether rows are normalized over all devices along an axis of the mesh."""
-    for each in upstream(weights):
+def _adds_up(value: Value, axis: str) -> bool:
+    """Whether numbers of all devices along an axis of the mesh are added up to make a value."""
+    for each in upstream(value):
         if each.node is not None and each.node.primitive in ("psum", "psum_invariant"):
             names = each.node.params.get("axes", ())
             if axis in names and each.is_float:

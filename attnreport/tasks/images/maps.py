@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from attnreport.capture.capture import capture_attention
 from attnreport.models.vision import ConvolutionalNetwork, VisionTransformer
@@ -67,8 +67,8 @@ def picture_maps(model: Network, pictures: Pictures) -> list[tuple[AttentionMap,
 
     What the network looks at comes from capture. Beside it stands what is computed from it: the
     rollout of a Vision Transformer, and the mean of all rows of a non-local block. Last come the
-    activations of a convolutional network, as shares of their sum. Cells that lie at least half in
-    the box of what a picture shows are the reference of each map with a single row over places.
+    activations of a convolutional network, as shares of their sum. The reference of each map with
+    a single row over places are the cells in the box of what a picture shows.
     """
     parts = [_captured(model, pictures)] if has_attention(model) else []
     if isinstance(model, ConvolutionalNetwork):
@@ -148,7 +148,9 @@ def _responses(model: ConvolutionalNetwork, pictures: Pictures) -> list[tuple[At
     """What each stage responds to, as shares of the sum over the picture."""
     before, behind = activations(model, pictures.pixels)
     if not has_attention(model):
-        return _shares(WITHOUT, "stages.{}", before, pictures, first=0)
+        # The last stage first, because it is the one that is measured.
+        found = _shares(WITHOUT, "stages.{}", before, pictures, first=0)
+        return [maps[::-1] for maps in found]
     # There is no attention behind the first stage.
     parts = (
         _shares(ACTIVATIONS, "stages.{}", before[1:], pictures, first=1),
@@ -204,9 +206,17 @@ def _with_reference(
     for each in maps:
         reference = None
         if isinstance(each.key, GridAxis) and len(each.query) == 1:
-            grid = (each.key.height, each.key.width)
-            inside = coverage(box, grid, pictures.size).reshape(1, -1) >= 0.5
-            reference = inside if inside.any() else None
+            inside = cells_in_box(box, (each.key.height, each.key.width), pictures.size)
+            reference = inside.reshape(1, -1) if inside.any() else None
         name = "" if reference is None else _REFERENCE
         found.append(dataclasses.replace(each, reference=reference, reference_name=name))
     return tuple(found)
+
+
+def cells_in_box(
+    box: Int[np.ndarray, "1 4"], grid: tuple[int, int], size: tuple[int, int]
+) -> Bool[np.ndarray, "1 row column"]:
+    """A box as a rectangle of whole cells: of rows and columns that lie at least half in it."""
+    (top, left, bottom, right), (height, width) = box[0], size
+    across, along = np.array([[top, 0, bottom, width]]), np.array([[0, left, height, right]])
+    return (coverage(across, grid, size) >= 0.5) & (coverage(along, grid, size) >= 0.5)

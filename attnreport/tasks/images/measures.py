@@ -45,19 +45,19 @@ def _box_measures(shares: BoxShares, pictures: str) -> Iterator[Metric]:
     for name, share in shares.attention.items():
         before = shares.untrained[name]
         yield metric(
-            f"{_called(name)} in the digit's box",
+            f"{_called(name)} in the digit’s box",
             share,
             f"Mean share of it over {pictures} that lies in the box around the digit; before "
             f"training {before:.1%}.",
         )
     yield from _activation_measures(shares, pictures)
     yield metric(
-        "brightness in the digit's box",
+        "brightness in the digit’s box",
         shares.ink,
         "The same of the brightness of the pictures: attention to whatever is bright.",
     )
     yield metric(
-        "area of the digit's box",
+        "area of the digit’s box",
         shares.area,
         "Share of the picture that it fills: attention that looks everywhere alike.",
     )
@@ -68,7 +68,7 @@ def _activation_measures(shares: BoxShares, pictures: str) -> Iterator[Metric]:
         return
     if shares.before == shares.behind:
         yield Metric(
-            "activations in the digit's box",
+            "activations in the digit’s box",
             shares.before[-1],
             f"Mean share over {pictures} of the squared activations of the last stage: what a "
             "network responds to without any attention.",
@@ -79,7 +79,7 @@ def _activation_measures(shares: BoxShares, pictures: str) -> Iterator[Metric]:
         # There is no attention behind the first stage.
         if number:
             yield Metric(
-                f"activations behind {layer_name(number)} in the digit's box",
+                f"activations behind {layer_name(number)} in the digit’s box",
                 behind,
                 f"Mean share over {pictures} of the squared activations that the attention puts "
                 f"out; of those that go into it {before:.1%}.",
@@ -93,7 +93,8 @@ def shares_of_examples(model: Network, pictures: Pictures) -> list[dict[str, flo
     if boxes is None:
         return [{} for _ in pictures.classes]
     places = {
-        f"{_called(name)} in box": each
+        # Cards of examples have little room.
+        f"{_called(name).removeprefix('attention of ')} in box": each
         for name, each in places_looked_at(model, pictures.pixels).items()
         if name != HEADS
     }
@@ -114,6 +115,8 @@ def explanations(plan: ImagePlan) -> Iterator[str]:
             "connection carries past it (Abnar and Zuidema, 2020). It is computed from the "
             "captured weights; only the row of the class token decides on the class."
         )
+        if plan.sizes.stem:
+            yield _stem(plan.sizes.patch)
     else:
         yield from _explained[plan.sizes.attention]
         yield (
@@ -122,7 +125,19 @@ def explanations(plan: ImagePlan) -> Iterator[str]:
             "2017)."
         )
     if not isinstance(plan.data, CifarFolder):
-        yield "Marked cells lie at least half in the box around the digit."
+        yield (
+            "What is marked in a map is the box around the digit in whole cells: the rows and "
+            "columns that lie at least half in it. Shares are of the true box, in parts of cells."
+        )
+
+
+def _stem(patch: int) -> str:
+    seen = 2 * patch - 1
+    return (
+        f"What the layers know of a patch of {patch} by {patch} pixels comes from convolutions "
+        f"over {seen} by {seen} pixels around it (Xiao et al., 2021): attention to a patch may be "
+        "meant for what stands just beside it."
+    )
 
 
 _GATE = (

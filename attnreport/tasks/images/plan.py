@@ -31,12 +31,15 @@ class PatchSizes:
     Attributes:
         layers: Sizes of its stack of layers.
         patch: Height and width of a patch in pixels.
+        stem: Channels behind each convolution that makes features of patches, one convolution for
+            each time that it halves the patch; without any there is a plain projection.
     """
 
     layers: TransformerSizes = dataclasses.field(
-        default_factory=lambda: TransformerSizes(features=48, heads=4, layers=3, feed_forward=96)
+        default_factory=lambda: TransformerSizes(features=64, heads=4, layers=2, feed_forward=128)
     )
     patch: int = 4
+    stem: tuple[int, ...] = (32, 64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,11 +71,13 @@ def usual_plan(
         folder: CIFAR-10, to learn from in place of digits among clutter.
     """
     if model == "vit":
-        # It knows nothing of places being near each other, and takes twice as long to learn it.
-        schedule = Schedule(seed, epochs=12, rounds=1, patience=5, learning_rate=3e-3)
+        # With a plain projection in place of the stem it reads half of the digits after 12 epochs.
+        schedule = Schedule(seed, epochs=7, rounds=1, patience=4, learning_rate=3e-3)
         sizes = PatchSizes()
     else:
-        schedule = Schedule(seed, epochs=7, rounds=1, patience=4, learning_rate=6e-3)
+        # Gates over gates let little through at first: at twice the rate, not every CBAM learns.
+        rate = 3e-3 if attention == "cbam" else 6e-3
+        schedule = Schedule(seed, epochs=7, rounds=1, patience=4, learning_rate=rate)
         sizes = ConvolutionalSizes(attention)
     return ImagePlan(folder or CanvasSizes(epochs=schedule.epochs), schedule, sizes)
 
@@ -80,7 +85,7 @@ def usual_plan(
 def quick_plan(plan: ImagePlan) -> ImagePlan:
     """A plan with the same network that is over in seconds: few pictures, seen a few times."""
     if isinstance(plan.data, CanvasSizes):
-        data = CanvasSizes(train=2_000, validation=200, test=400)
+        data = CanvasSizes(train=1_000, validation=200, test=400)
     else:
         data = dataclasses.replace(plan.data, train=2_000, test=400)
     return dataclasses.replace(

@@ -35,7 +35,7 @@ def record_images(
     progress: bool = True,
     quick: bool = False,
     model: str = "cnn",
-    attention: str = "cbam",
+    attention: str = "non-local",
     data: Path | None = None,
     plan: ImagePlan | None = None,
 ) -> Recording:

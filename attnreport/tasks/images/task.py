@@ -116,7 +116,9 @@ class ImageTask:
         if isinstance(sizes, ConvolutionalSizes):
             return ConvolutionalNetwork(channels, classes, **dataclasses.asdict(sizes), rngs=rngs)
         patch = (sizes.patch, sizes.patch)
-        return VisionTransformer((32, 32), patch, channels, classes, sizes.layers, rngs=rngs)
+        return VisionTransformer(
+            (32, 32), patch, channels, classes, sizes.layers, stem=sizes.stem, rngs=rngs
+        )
 
     def batches(self, epoch: int) -> list[Pictures]:
         """The batches of an epoch, in an order of its own.

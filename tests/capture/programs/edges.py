@@ -93,3 +93,93 @@ def weighed_messages(draw: Draw) -> Case:
         return x + np.einsum("bij,bijd->bid", w[:, 0], messages)
 
     return Case(fn, (p, draw(2, NODES, MODEL), draw(2, NODES, NODES, 6)), reference)
+
+
+def _neighbors(draw: Draw, count: int = 3):
+    order = np.argsort(draw(2, NODES, NODES), axis=-1)
+    return order[..., :count].astype(np.int32)
+
+
+_looked_up = jax.vmap(lambda rows, places: rows[places])
+
+
+@program("Neighbors by a list of indices, projected after they were looked up.")
+def neighbors_projected(draw: Draw) -> Case:
+    def fn(p, x, places, neighbors):
+        near = _looked_up(x, neighbors)
+        apart = _looked_up(places, neighbors) - places[:, :, None]
+        q, k, v = (
+            _split(x @ p["q"]),
+            _split(near @ p["k"] + apart @ p["place"]),
+            _split(near @ p["v"]),
+        )
+        w = jax.nn.softmax(jnp.einsum("bihd,bijhd->bihj", q, k) / 2)
+        return jnp.einsum("bihj,bijhd->bihd", w, v)
+
+    def reference(note, p, x, places, neighbors):
+        near = np.stack([rows[own] for rows, own in zip(x, neighbors, strict=True)])
+        apart = np.stack([rows[own] for rows, own in zip(places, neighbors, strict=True)])
+        apart = apart - places[:, :, None]
+        q, k, v = (
+            _split(x @ p["q"]),
+            _split(near @ p["k"] + apart @ p["place"]),
+            _split(near @ p["v"]),
+        )
+        w = ref.softmax(np.einsum("bihd,bijhd->bhij", q, k) / 2)
+        return np.einsum("bhij,bijhd->bihd", note(w, "cross"), v)
+
+    p = draw.weights("q k v", MODEL, MODEL) | {"place": draw(3, MODEL)}
+    return Case(fn, (p, draw(2, NODES, MODEL), draw(2, NODES, 3), _neighbors(draw)), reference)
+
+
+@program("Point transformer among neighbors: channels have weights of their own.")
+def points_among_neighbors(draw: Draw) -> Case:
+    p = draw.weights("q k v score", MODEL, MODEL) | {"place": draw(3, MODEL)}
+
+    def fn(p, x, places, neighbors):
+        apart = places[:, :, None] - _looked_up(places, neighbors)
+        apart = jax.nn.relu(apart @ p["place"])
+        near = _looked_up(x @ p["k"], neighbors)
+        w = jax.nn.softmax(((x @ p["q"])[:, :, None] - near + apart) @ p["score"], axis=2)
+        return (w * (_looked_up(x @ p["v"], neighbors) + apart)).sum(2)
+
+    def reference(note, p, x, places, neighbors):
+        def near(rows):
+            return np.stack([each[own] for each, own in zip(rows, neighbors, strict=True)])
+
+        apart = ref.relu((places[:, :, None] - near(places)) @ p["place"])
+        scores = ((x @ p["q"])[:, :, None] - near(x @ p["k"]) + apart) @ p["score"]
+        w = note(ref.softmax(np.moveaxis(scores, -1, 1)), "cross")
+        return np.einsum("bcij,bijc->bic", w, near(x @ p["v"]) + apart)
+
+    return Case(fn, (p, draw(2, NODES, MODEL), draw(2, NODES, 3), _neighbors(draw)), reference)
+
+
+@program("Neighborhood attention: patches of keys and values, cut out by a convolution.")
+def patches_of_neighbors(draw: Draw) -> Case:
+    def fn(p, x):
+        def patches(y):
+            cut = jax.lax.conv_general_dilated_patches(
+                y, (3, 3), (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+            return cut.reshape(*y.shape[:3], HEADS, WIDTH, 9)
+
+        q = _split(x @ p["q"])
+        k, v = patches(x @ p["k"]), patches(x @ p["v"])
+        w = jax.nn.softmax(jnp.einsum("bxyhd,bxyhdn->bxyhn", q, k) / 2 + p["bias"])
+        return jnp.einsum("bxyhn,bxyhdn->bxyhd", w, v)
+
+    def reference(note, p, x):
+        def patches(y):
+            y = np.pad(y, ((0, 0), (1, 1), (1, 1), (0, 0)))
+            cut = [y[:, i : i + 3, j : j + 4] for i in range(3) for j in range(3)]
+            return np.moveaxis(_split(np.stack(cut, -2)), -3, -1)
+
+        q = _split(x @ p["q"])
+        k, v = patches(x @ p["k"]), patches(x @ p["v"])
+        w = ref.softmax(np.einsum("bxyhd,bxyhdn->bhxyn", q, k) / 2 + p["bias"][:, None, None])
+        w = note(w.reshape(2, HEADS, 12, 9), "cross").reshape(w.shape)
+        return np.einsum("bhxyn,bxyhdn->bxyhd", w, v)
+
+    p = draw.weights("q k v", MODEL, MODEL) | {"bias": draw(HEADS, 9)}
+    return Case(fn, (p, draw(2, 3, 4, MODEL)), reference)

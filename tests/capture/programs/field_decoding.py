@@ -360,3 +360,54 @@ def hopfield(draw: Draw) -> Case:
         return states
 
     return Case(fn, (draw(6, 4), draw(3, 4)), reference)
+
+
+@program("Beams of each example in a scan: they look at their own words, and all at the example.")
+def beams_of_examples(draw: Draw) -> Case:
+    p = draw.weights("q k v cq ck cv", 6, 2, 3) | {"words": draw(7, 6), "o": draw(2, 3, 6)}
+
+    def fn(p, encoded):
+        keys, values = (jnp.einsum("bsm,mhd->bshd", encoded, p[n]) for n in ("ck", "cv"))
+
+        def step(state, at):
+            words, *caches = state
+            x = p["words"][words]
+            q, k, v = (jnp.einsum("bnm,mhd->bnhd", x, p[n]) for n in "qkv")
+            own, past = (c.at[:, :, at].set(new) for c, new in zip(caches, (k, v), strict=True))
+            s = jnp.where(jnp.arange(4) <= at, jnp.einsum("bnhd,bnthd->bnht", q, own), -1e9)
+            mixed = jnp.einsum("bnht,bnthd->bnhd", jax.nn.softmax(s), past)
+            x = x + jnp.einsum("bnhd,hdm->bnm", mixed, p["o"])
+            q = jnp.einsum("bnm,mhd->bnhd", x, p["cq"])
+            w = jax.nn.softmax(jnp.einsum("bnhd,bshd->bnhs", q, keys))
+            x = x + jnp.einsum("bnhs,bshd,hdm->bnm", w, values, p["o"])
+            scores = x @ p["words"].T
+            return (scores.argmax(-1).astype(jnp.int32), own, past), scores
+
+        start = jnp.zeros((3, 2), jnp.int32) + jnp.arange(2)
+        empty = jnp.zeros((3, 2, 4, 2, 3))
+        return lax.scan(step, (start, empty, empty), jnp.arange(4))[1]
+
+    def reference(note, p, encoded):
+        k, v = (ref.project(encoded, p[n]) for n in ("ck", "cv"))
+        words, seen, out = np.tile(np.arange(2), (3, 1)), [], []
+        for step in range(4):
+            x = p["words"][words]
+            seen.append(x.reshape(6, 6))
+            past = np.stack(seen, 1)
+            q, own, kept = (
+                ref.project(y, p[n]) for y, n in zip((past, past, past), "qkv", strict=True)
+            )
+            s = np.full((6, 2, 1, 4), -np.inf)
+            s[..., : step + 1] = np.einsum("bhd,bhtd->bht", q[:, :, -1], own)[:, :, None]
+            w = note(ref.softmax(s), step=step)
+            mixed = ref.unproject(w[..., : step + 1] @ kept, p["o"])
+            x = x + mixed.reshape(x.shape)
+            mixed = ref.attend(
+                note, ref.project(x, p["cq"]), k, v, kind="cross", scale=1, step=step
+            )
+            x = x + ref.unproject(mixed, p["o"])
+            out.append(x @ p["words"].T)
+            words = out[-1].argmax(-1)
+        return np.stack(out)
+
+    return Case(fn, (p, draw(3, 5, 6)), reference)

@@ -88,7 +88,7 @@ def varied_over_devices(draw: Draw) -> Case:
         return attend(*_heads(x, p))
 
     def reference(note, x, p):
-        return ref.attend(note, *(ref.project(x, p[n]) for n in "qkv"), shard=0)
+        return ref.attend(note, *(ref.project(x, p[n]) for n in "qkv"))
 
     return Case(fn, _inputs(draw), reference)
 
@@ -113,6 +113,6 @@ def divided_by_sum_over_devices(draw: Draw) -> Case:
         return attend(*_heads(x, p))
 
     def reference(note, x, p):
-        return ref.attend(note, *(ref.project(x, p[n]) for n in "qkv"), shard=0)
+        return ref.attend(note, *(ref.project(x, p[n]) for n in "qkv"))
 
     return Case(fn, _inputs(draw), reference)

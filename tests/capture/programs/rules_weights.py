@@ -29,10 +29,6 @@ def _attention(note, x, p):
     return ref.attend(note, *_ref_heads(x, p))
 
 
-def _attention_in_shards(note, x, p):
-    return ref.attend(note, *_ref_heads(x, p), shard=0)
-
-
 def _unchecked(fn):
     """A function of heads in `shard_map`, which does not look for what varies over devices."""
     mesh = jax.make_mesh((1,), ("m",))
@@ -82,7 +78,7 @@ def summed_over_devices(draw: Draw) -> Case:
     def fn(q, k, v):
         return lax.psum(jax.nn.softmax(q @ k.mT / 2), "m") @ v
 
-    return Case(fn, _inputs(draw), _attention_in_shards)
+    return Case(fn, _inputs(draw), _attention)
 
 
 @program("In shard_map: weights that vary over devices are summed over them.")
@@ -96,7 +92,7 @@ def summed_over_devices_checked(draw: Draw) -> Case:
     def fn(x, p):
         return jax.shard_map(attend, mesh=mesh, in_specs=P(), out_specs=P())(*_heads(x, p))
 
-    return Case(fn, _inputs(draw), _attention_in_shards)
+    return Case(fn, _inputs(draw), _attention)
 
 
 @program("In shard_map without checks: the sum of a row over devices divides.")
@@ -106,7 +102,7 @@ def divided_over_devices(draw: Draw) -> Case:
         e = jnp.exp(q @ k.mT / 2)
         return (e / lax.psum(e.sum(-1, keepdims=True), "m")) @ v
 
-    return Case(fn, _inputs(draw), _attention_in_shards)
+    return Case(fn, _inputs(draw), _attention)
 
 
 @program("In shard_map without checks: sums over devices are divided after the values.")
@@ -116,7 +112,7 @@ def divided_over_devices_later(draw: Draw) -> Case:
         e = jnp.exp(q @ k.mT / 2)
         return lax.psum(e @ v, "m") / lax.psum(e.sum(-1, keepdims=True), "m")
 
-    return Case(fn, _inputs(draw), _attention_in_shards)
+    return Case(fn, _inputs(draw), _attention)
 
 
 def _kept_from_zero(total):

@@ -151,7 +151,7 @@ def ring_of_one(draw: Draw) -> Case:
     def reference(note, x, p):
         q, k, v = (ref.project(x, p[n]) for n in "qkv")
         # Only their names tell the tokens from the matrices, of which either may come first.
-        w = note(ref.softmax(ref.logits_of(q, k)), shard=0, also_kinds=("cross",))
+        w = note(ref.softmax(ref.logits_of(q, k)), also_kinds=("cross",))
         return ref.mix(w, v)
 
     return Case(fn, inputs(draw), reference)

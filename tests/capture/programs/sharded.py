@@ -331,3 +331,39 @@ def own_keys_each(draw: Draw) -> Case:
 
     x, p = _inputs(draw, 2)
     return Case(fn, (x, draw(2, 24, 8), p), reference)
+
+
+@program("shard_map over keys, normalized after use: sums and results are added over devices.")
+def keys_normalized_after(draw: Draw) -> Case:
+    keys = P(None, None, "model")
+
+    @partial(jax.shard_map, mesh=_mesh(), in_specs=(P(), keys, keys), out_specs=P())
+    def attend(q, k, v):
+        s = jnp.einsum("bhqd,bhkd->bhqk", q, k) / 2
+        e = jnp.exp(s - lax.pmax(s.max(-1, keepdims=True), "model"))
+        return lax.psum(e @ v, "model") / lax.psum(e.sum(-1, keepdims=True), "model")
+
+    def fn(x, p):
+        q, k, v = (jnp.einsum("btm,mhd->bhtd", x, p[n]) for n in "qkv")
+        return jnp.einsum("bhtd,hdm->btm", attend(q, k, v), p["o"])
+
+    return Case(fn, _inputs(draw, 2, tokens=16), _reference)
+
+
+@program("Keys over devices, each with a softmax of its own, merged by their log-sum-exp.")
+def keys_merged_by_logarithms(draw: Draw) -> Case:
+    keys = P(None, None, "model")
+
+    @partial(jax.shard_map, mesh=_mesh(), in_specs=(P(), keys, keys), out_specs=P())
+    def attend(q, k, v):
+        s = jnp.einsum("bhqd,bhkd->bhqk", q, k) / 2
+        own = jax.nn.logsumexp(s, axis=-1, keepdims=True)
+        top = lax.pmax(own, "model")
+        all_keys = jnp.log(lax.psum(jnp.exp(own - top), "model")) + top
+        return lax.psum(jnp.exp(own - all_keys) * (jax.nn.softmax(s) @ v), "model")
+
+    def fn(x, p):
+        q, k, v = (jnp.einsum("btm,mhd->bhtd", x, p[n]) for n in "qkv")
+        return jnp.einsum("bhtd,hdm->btm", attend(q, k, v), p["o"])
+
+    return Case(fn, _inputs(draw, 2, tokens=16), _reference)

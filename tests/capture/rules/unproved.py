@@ -51,7 +51,5 @@ UNPROVED = {
     "roles.scores._TAKING: without slice": _NOT_YET,
     "forms.bounds.Intervals.is_share: always yes": _NOT_YET,
     "forms.bounds._RULES: without psum_invariant": _NOT_YET,
-    "forms.scalings._KEEPING: without psum_invariant": _NOT_YET,
     "forms.scalings._SUMMING: without mul": _NOT_YET,
-    "forms.scalings._SUMMING: without psum_invariant": _NOT_YET,
 }

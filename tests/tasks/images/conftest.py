@@ -5,7 +5,8 @@ from attnreport.tasks.images.data import CanvasSizes
 from attnreport.tasks.images.plan import ConvolutionalSizes, ImagePlan, PatchSizes
 from attnreport.tasks.training import Schedule
 
-PATCHES = PatchSizes(TransformerSizes(features=8, heads=2, layers=2, feed_forward=8), patch=8)
+LAYERS = TransformerSizes(features=8, heads=2, layers=2, feed_forward=8)
+PATCHES = PatchSizes(LAYERS, patch=8, stem=(4, 4, 4))
 
 
 def tiny_plan(kind: str) -> ImagePlan:

@@ -10,8 +10,6 @@ from attnreport.models import ConvolutionalNetwork, TransformerSizes, VisionTran
 from attnreport.tasks.images import looking
 from tests.nn.family import drawn
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 1), dtype=np.uint8)
 IMAGES = looking.as_inputs(PIXELS)
 

@@ -7,11 +7,8 @@ from attnreport.models import ConvolutionalNetwork, VisionTransformer
 from attnreport.recording import ChannelAxis, GridAxis, ItemAxis, Picture
 from attnreport.tasks.images import maps
 from attnreport.tasks.images.pictures import Pictures
-from attnreport.tasks.images.truth import coverage
 from tests.nn.family import drawn
 from tests.tasks.images.conftest import PATCHES
-
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 BOXES = np.array([[4, 4, 20, 16], [0, 8, 12, 24]])
 PICTURES = Pictures(
@@ -51,10 +48,31 @@ def test_gates_over_places_lie_on_the_picture_and_gates_over_channels_do_not(cba
     ]
 
 
+def slow_cells(box, cells: int) -> np.ndarray:
+    """Cells of those rows and columns of which at least half of the pixels are in the box."""
+    top, left, bottom, right = box
+    rows = [sum(top <= pixel < bottom for pixel in part) for part in pixels_of(cells)]
+    columns = [sum(left <= pixel < right for pixel in part) for part in pixels_of(cells)]
+    half = 32 // cells / 2
+    return np.array([[row >= half and column >= half for column in columns] for row in rows])
+
+
+def pixels_of(cells: int) -> np.ndarray:
+    return np.arange(32).reshape(cells, -1)
+
+
+@pytest.mark.parametrize("cells", [4, 8, 16])
+@pytest.mark.parametrize("box", [(3, 5, 17, 18), (6, 2, 18, 15), (0, 17, 13, 32)])
+def test_a_box_is_a_rectangle_of_cells(box, cells):
+    found = maps.cells_in_box(np.array([box]), (cells, cells), (32, 32))[0]
+    np.testing.assert_array_equal(found, slow_cells(box, cells))
+    np.testing.assert_array_equal(found, np.outer(found.any(axis=1), found.any(axis=0)))
+
+
 def test_the_cells_of_the_box_are_the_reference(cbam):
     for row, found in enumerate(cbam):
-        inside = coverage(BOXES[row : row + 1], (8, 8), (32, 32)).reshape(1, 64) >= 0.5
-        np.testing.assert_array_equal(found[0].reference, inside)
+        inside = slow_cells(BOXES[row], 8)
+        np.testing.assert_array_equal(found[0].reference, inside.reshape(1, 64))
         assert (found[0].reference_name, found[1].reference_name) == ("the digit’s box", "")
         assert found[1].reference is None
     blind = of_network("cbam", PICTURES._replace(boxes=None))
@@ -93,11 +111,11 @@ def test_gates_over_channels_have_the_path_of_their_module(attention):
 def test_a_network_without_attention_has_only_activations_and_says_so():
     for found in of_network("none"):
         assert [each.group for each in found] == [
-            "activations (no attention), layer 0",
             "activations (no attention), layer 1",
+            "activations (no attention), layer 0",
         ]
-        assert [each.name for each in found] == ["stages.0", "stages.1"]
-        assert [each.weights.shape for each in found] == [(1, 1, 256), (1, 1, 64)]
+        assert [each.name for each in found] == ["stages.1", "stages.0"]
+        assert [each.weights.shape for each in found] == [(1, 1, 64), (1, 1, 256)]
 
 
 def test_a_vision_transformer_has_its_layers_and_their_rollout():

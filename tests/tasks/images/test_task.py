@@ -71,7 +71,7 @@ def test_a_quick_plan_has_the_same_network():
     assert isinstance(usual_plan("vit", "eca", 3).sizes, PatchSizes)
 
 
-def test_facts_are_numbers_that_json_keeps(task, compiled_quickly):
+def test_facts_are_numbers_that_json_keeps(task):
     from flax import nnx
 
     model = task.new_model(nnx.Rngs(0))
@@ -86,7 +86,7 @@ def test_facts_are_numbers_that_json_keeps(task, compiled_quickly):
     assert shares["before"][1] != shares["behind"][1]
 
 
-def test_without_boxes_there_are_no_shares(task, compiled_quickly):
+def test_without_boxes_there_are_no_shares(task):
     from flax import nnx
 
     test = task.data.test

@@ -16,8 +16,6 @@ from attnreport.tasks.keywords.measuring import (
     confusion,
 )
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 KEYS = ("and", "bread", "sail", "the")
 ENCODING = Encoding(KEYS, ("boats", "bread"), (0.0, 0.7, 0.7, 0.0))
 TITLES = {"boats": {"sail"}, "bread": {"bread", "oven"}}

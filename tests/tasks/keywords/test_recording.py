@@ -19,8 +19,6 @@ from attnreport.tasks.keywords.words import word_key
 from tests.tasks.keywords.conftest import SUBJECTS
 from tests.tasks.keywords.conftest import collection as made
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory) -> Recording:

@@ -16,8 +16,6 @@ from attnreport.tasks.translation.grammar import SentencePair
 from attnreport.tasks.translation.systems import looks, words_before, written
 from attnreport.tasks.translation.task import TranslationTask
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 
 @pytest.fixture(scope="module")
 def pairs(small_plan):

@@ -22,8 +22,6 @@ from attnreport.tasks.translation.recording import record_translation
 from attnreport.tasks.translation.task import Findings, TranslationTask
 from attnreport.tasks.translation.vocabulary import END_MARKER, text_of
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 QUALITY = Quality(0.96, 0.99, Alignment(0.07, 0, 0, ((0.07,),), 0.4, 0.9))
 
 

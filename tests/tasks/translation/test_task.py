@@ -13,8 +13,6 @@ from attnreport.tasks.translation.corpus import held_out_pairs
 from attnreport.tasks.translation.plan import RecurrentSizes, TranslationPlan, translation_plan
 from attnreport.tasks.translation.task import Findings, TranslationTask, translation_recipe
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 
 def test_padding_counts_in_no_number(small_plan):
     task = TranslationTask(small_plan)
