@@ -104,6 +104,18 @@ def test_an_encoder_and_decoder_follow_the_equations_in_order(seed):
     assert (across >= 0).all()
 
 
+def test_a_decoder_of_one_layer_has_what_its_cross_attention_adds():
+    """Nothing is mixed into the source or by the target itself, so cross-attention is all."""
+    nothing = np.zeros((1, 2, 2))
+    source = (np.eye(3)[None], np.zeros((1, 3, 3)))
+    cross = np.array([[[0.2, 0.3, 0.5], [1, 0, 0]]])
+    layer = ((nothing, nothing), (cross, np.full((1, 2, 3), 2.0)))
+    found = encoder_decoder_relevance([source], [layer])
+    np.testing.assert_array_equal(found[0], np.eye(3))
+    np.testing.assert_array_equal(found[1], np.eye(2))
+    np.testing.assert_allclose(found[2], 2 * cross[0])
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(InvalidAttentionError, match=r"\(2, 3, 3\), their gradients \(2, 3, 4\)"):
         gradient_attention(np.ones((2, 3, 3)), np.ones((2, 3, 4)))
