@@ -45,6 +45,14 @@ def test_weights_that_point_away_cannot_be_trusted():
     assert trust.sufficiency.value == 1
 
 
+def test_the_usual_shares_are_the_bins_of_the_authors():
+    trust = measure_trust(score, GIVES)
+    assert trust.shares == (0, 0.01, 0.05, 0.1, 0.2, 0.5)
+    # Of ten words a twentieth is rounded up to one.
+    np.testing.assert_allclose(trust.deletion, [1, 1, 0.5, 0.5, 0.2, 0])
+    np.testing.assert_allclose(trust.insertion, [0, 0.5, 0.5, 0.8, 1, 1])
+
+
 def test_random_orders_lose_evenly_and_their_error_shrinks():
     few, many = (measure_trust(score, GIVES, SHARES, draws=draws) for draws in (20, 500))
     assert many.random_deletion.shape == (500, 3)
