@@ -35,6 +35,30 @@ def entropy(
     return rows
 
 
+def normalized_entropy(
+    weights: Float[np.ndarray, "head query key"],
+    allowed: Bool[np.ndarray, "#head query key"] | None = None,
+) -> Float[np.ndarray, "head query"]:
+    r"""Entropy of each row as a share of the highest that its mask permits, from 0 to 1.
+
+    1 means that all keys the query may look at get the same. A query with one such key, as the
+    first under a causal mask, has no choice and so no value: NaN, like a row that looks nowhere.
+
+    $$ H_q / \log_2 n_q, \qquad n_q = |\{k : q \text{ may look at } k\}| $$
+
+    Source: Shannon, A Mathematical Theory of Communication (1948), section 7, as the relative
+    entropy of a source.
+
+    Args:
+        weights: Post-softmax weights.
+        allowed: True where a query may look at a key; everywhere if left out.
+    """
+    permitted = np.ones((1, *weights.shape[1:]), dtype=bool) if allowed is None else allowed
+    most = np.log2(np.maximum(permitted.sum(axis=-1), 1).astype(np.float32))
+    bits = entropy(weights * permitted, permitted)
+    return np.minimum(bits / np.where(most > 0, most, np.nan), 1)
+
+
 def row_entropy(
     weights: Float[np.ndarray, "query key"], sums: Float[np.ndarray, " query"]
 ) -> Float[np.ndarray, " query"]:

@@ -47,6 +47,28 @@ def deletion_curve(
     return _scores(rescore, kept_without(order, shares))
 
 
+def insertion_curve(
+    rescore: Rescore, order: Int[np.ndarray, " position"], shares: Sequence[float]
+) -> Float[np.ndarray, " share"]:
+    """The score of nothing but the first positions of an order, for each share of them.
+
+    The faster it rises, the more what comes first is enough by itself.
+
+    Source: Petsiuk, Das and Saenko (2018), "RISE: Randomized Input Sampling for Explanation of
+    Black-box Models", section 4.2, whose pixels are words here.
+
+    Args:
+        rescore: As for `deletion_curve`.
+        order: All positions, in the order in which they come.
+        shares: Shares of the positions to keep, from 0 to 1; the number of positions is rounded,
+            half up.
+
+    Raises:
+        InvalidAttentionError: As for `deletion_curve`.
+    """
+    return _scores(rescore, ~kept_without(order, shares))
+
+
 def random_deletion_curve(
     rescore: Rescore, positions: int, shares: Sequence[float], *, seed: int = 0, draws: int = DRAWS
 ) -> Float[np.ndarray, " share"]:
@@ -59,10 +81,24 @@ def random_deletion_curve(
         seed: Of the orders.
         draws: How many orders to draw.
     """
+    orders = random_orders(positions, draws, seed=seed)
+    return curves_of(rescore, [kept_without(order, shares) for order in orders]).mean(axis=0)
+
+
+def random_orders(
+    positions: int, draws: int, *, seed: int = 0
+) -> list[Int[np.ndarray, " position"]]:
+    """Orders of the positions of an input, drawn at random."""
     random = np.random.default_rng(seed)
-    kept = [kept_without(random.permutation(positions), shares) for _ in range(draws)]
+    return [random.permutation(positions) for _ in range(draws)]
+
+
+def curves_of(
+    rescore: Rescore, kept: Sequence[Bool[np.ndarray, "share position"]]
+) -> Float[np.ndarray, "order share"]:
+    """A curve for what is kept in each of several orders, all scored at once."""
     scores = _scores(rescore, np.concatenate(kept))
-    return scores.reshape(draws, len(shares)).mean(axis=0)
+    return scores.reshape(len(kept), -1)
 
 
 def kept_without(
@@ -120,3 +156,28 @@ def comprehensiveness(curve: Float[np.ndarray, " share"]) -> float:
             "input, and at least one without a part of it."
         )
     return float((curve[0] - curve[1:]).mean())
+
+
+def sufficiency(curve: Float[np.ndarray, " share"]) -> float:
+    r"""How far the score of nothing but the first positions is on average below the whole one.
+
+    $$ \frac{1}{|B|} \sum_{k \in B} p(x) - p(r_k) $$
+
+    where $r_k$ are the positions kept at share $k$ and $B$ are all shares but the last. 0 or less
+    means that they are enough.
+
+    Source: DeYoung et al. (2020), "ERASER: A Benchmark to Evaluate Rationalized NLP Models",
+    section 4.2, with the mean over shares at which the score can be lower.
+
+    Args:
+        curve: What `insertion_curve` returns for shares of which the last is 1.
+
+    Raises:
+        InvalidAttentionError: The curve has no share besides the last.
+    """
+    if len(curve) < 2:
+        raise InvalidAttentionError(
+            f"An insertion curve of {len(curve)} scores has no gap. Give the score of the whole "
+            "input last, and at least one of a part of it."
+        )
+    return float((curve[-1] - curve[:-1]).mean())

@@ -11,11 +11,9 @@ from attnreport.analysis.jumps import longest_jump
 from attnreport.analysis.links import Link, agreed_link, content_positions, later_maps
 from attnreport.analysis.patterns import DOMINANT, SHARP, pattern_title
 from attnreport.analysis.starting import clearest_head
-from attnreport.analysis.words import display_label, display_text, noun_of
-from attnreport.recording import AttentionMap, Axis, Metric, TokenAxis, layer_numbers
+from attnreport.analysis.words import noun_of, quoted_label
+from attnreport.recording import AttentionMap, Metric, TokenAxis, layer_numbers
 
-# Longer token texts are cut in a sentence, which a reader takes in at a glance.
-_LONGEST_QUOTE = 24
 # So many heads are named in a sentence; more are counted.
 _MOST_NAMES = 4
 # A link is told from this share of a token's attention on.
@@ -105,7 +103,7 @@ def _strengths(maps: Sequence[AttentionMap], heads: Sequence[HeadStatistics]) ->
     attention = maps[strongest.layer]
     least = min(head.least for head in heads)
     axis, place = attention.key, strongest.top_key
-    text = f"is how strong the gate is; {_quote(axis, place)} is let through most"
+    text = f"is how strong the gate is; {quoted_label(axis, place)} is let through most"
     return Finding(
         f"{least:.2f} to {strongest.greatest:.2f}",
         text,
@@ -178,9 +176,10 @@ class _Group:
         size = abs(jump.length)
         steps = f"{size} {noun_of(attention.key, size)} {'back' if jump.length < 0 else 'ahead'}"
         text = (
-            f"is the longest jump: {_quote(attention.query, jump.query_before)} looks at "
-            f"{_quote(attention.key, jump.key_before)}, then {_quote(attention.query, jump.query)} "
-            f"looks at {_quote(attention.key, jump.key)}"
+            f"is the longest jump: {quoted_label(attention.query, jump.query_before)} looks at "
+            f"{quoted_label(attention.key, jump.key_before)}, then "
+            f"{quoted_label(attention.query, jump.query)} looks at "
+            f"{quoted_label(attention.key, jump.key)}"
         )
         return Finding(steps, text, self._address(best), (jump.query, jump.key))
 
@@ -195,7 +194,7 @@ class _Group:
         key, count = min(keys.items(), key=lambda item: (-item[1], item[0]))
         drawn = [head for head in pulled if head.top_key == key]
         axis = self.maps[drawn[0].layer].key
-        place = _quote(axis, key)
+        place = quoted_label(axis, key)
         if count == 1:
             share = _percent(drawn[0].top_share)
             if self.total == 1:
@@ -247,8 +246,9 @@ class _Group:
         else:
             connect = "the last layer connects" if later == 1 else "the later layers connect"
         text = (
-            f"of the attention of {_quote(axis, link.query)} goes to {_quote(axis, link.key)} in "
-            f"{self._name(link)}, the two {nouns}, neighbors aside, that {connect} most"
+            f"of the attention of {quoted_label(axis, link.query)} goes to "
+            f"{quoted_label(axis, link.key)} in {self._name(link)}, the two {nouns}, "
+            f"neighbors aside, that {connect} most"
         )
         address = self.maps[link.layer].group, link.layer, link.head
         return Finding(_percent(link.weight), text, address, (link.query, link.key))
@@ -317,15 +317,3 @@ def _pattern_share(head: HeadStatistics) -> float | None:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f}%"
-
-
-def _quote(axis: Axis, position: int) -> str:
-    """The text at `position`, in quotes unless it is a marker; with its place if not unique."""
-    label = axis.labels[position]
-    if not isinstance(axis, TokenAxis):
-        return display_label(axis, position)
-    text = display_text(label)
-    if len(text) > _LONGEST_QUOTE:
-        text = text[: _LONGEST_QUOTE - 1] + "…"
-    quoted = text if position in axis.special else f"“{text}”"
-    return f"{quoted} (position {position})" if axis.tokens.count(label) > 1 else quoted

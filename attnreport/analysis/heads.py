@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from attnreport.analysis.distance import axis_distances
+from attnreport.analysis.distance import axis_distances, same_positions
 from attnreport.analysis.entropy import row_entropy
 from attnreport.analysis.jumps import is_sequence
 from attnreport.analysis.patterns import Shares, pattern_name
@@ -94,10 +94,9 @@ class _Frame:
 
 def _map_statistics(layer: int, attention: AttentionMap) -> list[HeadStatistics]:
     queries, keys = len(attention.query), len(attention.key)
-    same_positions = attention.kind == "self" and queries == keys
     frame = _Frame(
         special=list(special_positions(attention.key)),
-        distances=axis_distances(attention.key) if same_positions else None,
+        distances=axis_distances(attention.key) if same_positions(attention) else None,
         line=not isinstance(attention.key, GridAxis),
         ordered=attention.kind not in UNORDERED,
         sequence=is_sequence(attention),

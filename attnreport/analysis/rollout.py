@@ -39,14 +39,30 @@ def rollout(
         InvalidAttentionError: There is no layer, layers differ in shape or do not look at
             themselves, or the residual is out of range.
     """
+    flow = np.eye(layers[0].shape[-1] if len(layers) else 0)
+    for mixed in mixed_layers(layers, residual):
+        flow = mixed @ flow
+    return flow
+
+
+def mixed_layers(
+    layers: Sequence[Float[np.ndarray, "*batch head position position"]], residual: float
+) -> list[Float[np.ndarray, "*batch position position"]]:
+    """The matrix of each layer: the mean of its heads and the residual connection, by rows.
+
+    Rows sum to one; without a residual, that of a position which looks at nothing is 0.
+
+    Raises:
+        InvalidAttentionError: As `rollout` does.
+    """
     _require_layers(layers, residual)
     carried = np.eye(layers[0].shape[-1])
-    flow = carried
+    found = []
     for weights in layers:
         mixed = (1 - residual) * weights.astype(np.float64).mean(axis=-3) + residual * carried
         total = mixed.sum(axis=-1, keepdims=True)
-        flow = mixed / np.where(total > 0, total, 1) @ flow
-    return flow
+        found.append(mixed / np.where(total > 0, total, 1))
+    return found
 
 
 def _require_layers(layers: Sequence[np.ndarray], residual: float) -> None:
@@ -59,11 +75,11 @@ def _require_layers(layers: Sequence[np.ndarray], residual: float) -> None:
     queries = {(*shape[:-3], *shape[-2:]) for shape in shapes}
     if len(queries) != 1:
         raise InvalidAttentionError(
-            f"The layers have the shapes {shapes}. Rollout needs at least one layer of "
+            f"The layers have the shapes {shapes}. Give at least one layer of "
             "self-attention, and all over the same positions."
         )
     if shapes[0][-1] != shapes[0][-2]:
         raise InvalidAttentionError(
-            f"The layers look from {shapes[0][-2]} positions at {shapes[0][-1]}. Rollout is of "
-            "self-attention, which looks at the positions that it looks from."
+            f"The layers look from {shapes[0][-2]} positions at {shapes[0][-1]}. What goes "
+            "through a stack is of self-attention, which looks at the positions it looks from."
         )

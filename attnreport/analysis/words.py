@@ -20,6 +20,9 @@ _INVISIBLE = ("Cf", "Mn", "Me")  # Unicode categories: format characters, combin
 # that a token reads as another, and two that Python and browsers disagree about being white space.
 _HIDDEN = re.compile("[\u0085\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
+# Longer token texts are cut in a sentence, which a reader takes in at a glance.
+_LONGEST_QUOTE = 24
+
 _CLOSING = frozenset(".,;:!?)]}%…»”’")
 _OPENING = frozenset("([{«„“‘$€£#@")
 _JOINING = frozenset("-‐‑/'_")
@@ -91,6 +94,21 @@ def _display(axis: Axis, position: int, label: str) -> str:
     if isinstance(axis, GridAxis) and position >= len(axis.leading):
         return f"cell {label}"
     return visible_text(label)
+
+
+def quoted_label(axis: Axis, position: int) -> str:
+    """How a sentence names a position: its text in quotes, unless it is a marker or no token.
+
+    A text that stands at several positions is told with this one's number.
+    """
+    label = axis.labels[position]
+    if not isinstance(axis, TokenAxis):
+        return display_label(axis, position)
+    text = display_text(label)
+    if len(text) > _LONGEST_QUOTE:
+        text = text[: _LONGEST_QUOTE - 1] + "…"
+    quoted = text if position in axis.special else f"“{text}”"
+    return f"{quoted} (position {position})" if axis.tokens.count(label) > 1 else quoted
 
 
 def noun_of(axis: Axis, count: int) -> str:

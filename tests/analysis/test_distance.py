@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnreport._errors import InvalidAttentionError
-from attnreport.analysis import mean_distance
+from attnreport.analysis import mean_distance, median_distance
 from attnreport.analysis.distance import axis_distances
 from attnreport.recording import GridAxis, ItemAxis
 
@@ -59,3 +59,38 @@ def test_cells_are_as_far_apart_as_their_centers():
     assert found[1].tolist() == pytest.approx([0, 0, 1, 2, 1, 2**0.5, 5**0.5])
     np.testing.assert_array_equal(found, found.T)
     np.testing.assert_array_equal(axis_distances(ItemAxis(("a", "b"))), [[0, 1], [1, 0]])
+
+
+def test_the_median_worked_by_hand():
+    weights = np.array([[[0.5, 0, 0.5], [0.6, 0.4, 0], [0.51, 0.25, 0.24], [0, 0, 0]]] * 2)
+    square = np.zeros((2, 4, 4))
+    square[..., :3] = weights
+    np.testing.assert_array_equal(median_distance(square)[1], [0, 1, 2, np.nan])
+
+
+@given(st.integers(1, 6), st.integers(0, 2**32 - 1), st.booleans())
+def test_distances_agree_with_plain_loops_under_a_mask(masked_rows, by_rows, length, seed, causal):
+    weights, allowed = masked_rows(seed, 2, length, length, causal=causal)
+
+    def slow_mean(shares, query, mask):
+        return sum(share * abs(query - key) for key, share in enumerate(shares))
+
+    def slow_median(shares, query, mask):
+        return next(
+            distance
+            for distance in range(length)
+            if sum(p for key, p in enumerate(shares) if abs(query - key) <= distance) >= 0.5 - 1e-6
+        )
+
+    means = mean_distance(weights, allowed)
+    np.testing.assert_allclose(means, by_rows(slow_mean, weights, allowed), atol=1e-5)
+    medians = median_distance(weights, allowed)
+    np.testing.assert_array_equal(medians, by_rows(slow_median, weights, allowed))
+    assert not (medians > 2 * means + 1e-5).any()
+
+
+def test_the_distances_of_cells_can_be_given():
+    far = axis_distances(GridAxis(2, 2))
+    weights = np.full((1, 4, 4), 0.25)
+    np.testing.assert_allclose(mean_distance(weights, distances=far), (2 + 2**0.5) / 4)
+    np.testing.assert_allclose(median_distance(weights, distances=far), 1)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attnreport.analysis import entropy
+from attnreport.analysis import entropy, normalized_entropy
 
 STRENGTHS = arrays(
     np.float32,
@@ -93,3 +93,24 @@ def test_long_rows_keep_their_precision():
     keys = 1 << 16
     weights = np.full((1, 3, keys), Fraction(1, keys), dtype=np.float32)
     assert entropy(weights)[0] == pytest.approx([16.0] * 3, abs=1e-4)
+
+
+def test_normalized_entropy_is_a_share_of_what_the_mask_permits():
+    causal = np.tri(3, dtype=bool)[np.newaxis]
+    weights = np.array([[[1, 0, 0], [0.5, 0.5, 0], [1, 0, 0]]], dtype=np.float32)
+    expected = [[np.nan, 1, 0]]
+    np.testing.assert_allclose(normalized_entropy(weights, causal), expected, atol=1e-6)
+    half = [[0, 1 / math.log2(3), 0]]
+    np.testing.assert_allclose(normalized_entropy(weights), half, atol=1e-6)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_normalized_entropy_agrees_with_plain_loops(masked_rows, by_rows, seed):
+    weights, allowed = masked_rows(seed, 2, 3, 5)
+
+    def slow(shares, query, mask):
+        return slow_entropy(shares) / math.log2(mask.sum()) if mask.sum() > 1 else None
+
+    found = normalized_entropy(weights, allowed)
+    np.testing.assert_allclose(found, by_rows(slow, weights, allowed), atol=1e-5)
+    assert ((found >= 0) & (found <= 1) | np.isnan(found)).all()
