@@ -73,19 +73,6 @@ def copies(value: Value) -> Iterator[Value]:
         current = moved_from(current)
 
 
-def users(value: Value) -> list[Node]:
-    """The operations that read a value or a copy of it, other than to copy it."""
-    found: list[Node] = []
-    waiting = [value]
-    while waiting:
-        for node, _ in waiting.pop().uses:
-            if node.primitive in MOVES:
-                waiting += node.outputs
-            else:
-                found.append(node)
-    return found
-
-
 class Numbers:
     """Numbers values by what they compute: equal numbers mean equal contents, up to layout."""
 

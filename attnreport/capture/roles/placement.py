@@ -394,23 +394,18 @@ def _convolved(node: Node, given: Sequence[State]) -> State:
     return _moved(given[0], lambda _: numbers.out_spec[0])
 
 
-_ALIKE = frozenset("psum psum_invariant pmax pmin all_gather all_gather_invariant".split())
-_KEPT = frozenset("pcast pvary pbroadcast".split())
+_ALIKE = frozenset("psum psum_invariant pmax pmin all_gather".split())
+_KEPT = frozenset(["pcast", "pvary"])
 _ENTRYWISE = frozenset(
-    """abs add add_any and atan2 cbrt ceil clamp convert_element_type copy copy_p cos div eq erf
-    erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt max min
-    mul name ne neg nextafter not or pow reduce_precision rem round rsqrt select_n sign sin sqrt
-    square stop_gradient sub tan tanh xor optimization_barrier sharding_constraint mesh_cast reshard
-    layout_constraint pcast pvary psum psum_invariant pmax pmin""".split()
+    """abs add and clamp convert_element_type copy cos div eq erf exp exp2 floor ge gt
+    integer_pow le log log1p logistic lt max min mul name ne neg not optimization_barrier or pmax
+    pow psum psum_invariant reduce_precision rem round rsqrt select_n sign sin
+    sqrt square stop_gradient sub tanh""".split()
 )
 _RULES: dict[str, Any] = {
     **dict.fromkeys(_ENTRYWISE, _entrywise),
-    **dict.fromkeys(
-        "reduce_sum reduce_max reduce_min reduce_prod reduce_and reduce_or argmax argmin".split(),
-        _reduced,
-    ),
-    **dict.fromkeys("cumsum cumprod cummax cummin cumlogsumexp".split(), _along("axis")),
-    **dict.fromkeys("concatenate sort split".split(), _along("dimension", "axis")),
+    **dict.fromkeys("reduce_sum reduce_max reduce_min argmax".split(), _reduced),
+    **dict.fromkeys("concatenate cumsum split".split(), _along("dimension", "axis")),
     "transpose": _transposed,
     "broadcast_in_dim": _broadcast,
     "reshape": _reshaped,

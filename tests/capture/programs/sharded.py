@@ -375,3 +375,24 @@ def keys_merged_by_logarithms(draw: Draw) -> Case:
         return ref.unproject(mixed, p["o"])
 
     return Case(fn, _inputs(draw, 2, tokens=16), reference)
+
+
+@program("Stages of a pipeline: each device has a layer of its own and hands on what it makes.")
+def stages_of_a_pipeline(draw: Draw) -> Case:
+    p = {name: draw(8, 8, 8, scale=0.3) for name in "qkv"}
+
+    @partial(jax.shard_map, mesh=_mesh(), in_specs=(P("model"), P()), out_specs=P())
+    def fn(p, x):
+        own = {name: w[0] for name, w in p.items()}
+        q, k, v = (x @ own[name] for name in "qkv")
+        mixed = jax.nn.softmax(q @ k.mT / 2) @ v
+        return lax.psum(lax.ppermute(mixed, "model", [(i, (i + 1) % 8) for i in range(8)]), "model")
+
+    def reference(note, p, x):
+        total = 0
+        for stage in range(8):
+            q, k, v = ((x @ p[name][stage])[:, None] for name in "qkv")
+            total = total + ref.attend(note, q, k, v, scale=0.5, layer=stage)[:, 0]
+        return total
+
+    return Case(fn, (p, draw(2, 5, 8)), reference)
