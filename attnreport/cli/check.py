@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
@@ -11,9 +11,6 @@ from attnreport.cli.results import working
 from attnreport.cli.statistics import TOLERANCES, Tolerance
 from attnreport.cli.table import line_width
 from attnreport.cli.terminal import say
-
-if TYPE_CHECKING:
-    from attnreport.analysis import DriftCheck
 
 # Exit codes as those of `diff`: a pipeline tells a model that changed from a check that failed.
 DIFFERENT, TROUBLE = 1, 2
@@ -86,7 +83,7 @@ def check(
         raise click.exceptions.Exit(DIFFERENT)
 
 
-def _say(found: "DriftCheck", recording: str, baseline: str, most: int) -> None:
+def _say(found: Any, recording: str, baseline: str, most: int) -> None:
     from attnreport.cli import drift_text
 
     blocks: Iterable[list[str]] = (

@@ -3,21 +3,18 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attnreport.cli.head_table import address, number
 from attnreport.cli.statistics import ROW_DISTANCE
 from attnreport.cli.table import aligned, one_line, shortened
-
-if TYPE_CHECKING:
-    from attnreport.analysis import Difference, Drift, DriftCheck
 
 # So many names are listed before the rest is only counted.
 _NAMED = 3
 _LONGEST = 48
 
 
-def verdict(found: "DriftCheck", recording: str, baseline: str) -> list[str]:
+def verdict(found: Any, recording: str, baseline: str) -> list[str]:
     """Whether they agree, in a sentence, and what was compared."""
     compared = f"{_count(found.heads, 'head')} in {_count(found.examples, 'example')}"
     if found.within:
@@ -36,16 +33,16 @@ def verdict(found: "DriftCheck", recording: str, baseline: str) -> list[str]:
     return [f"{recording} differs from {baseline}: {', and '.join(parts)}."]
 
 
-def differences(found: "DriftCheck") -> list[str]:
+def differences(found: Any) -> list[str]:
     """What else differs, a line each."""
     if not found.differences:
         return []
     return ["differences", *(f"- {one_line(_sentence(each))}" for each in found.differences)]
 
 
-def heads_beyond(found: "DriftCheck", most: int, width: int | None) -> list[str]:
+def heads_beyond(found: Any, most: int, width: int | None) -> list[str]:
     """The heads that are beyond their tolerances, the farthest off first."""
-    heads: dict[Any, list[Drift]] = {}
+    heads: dict[Any, list[Any]] = {}
     for drift in sorted(found.beyond, key=lambda each: -each.severity):
         heads.setdefault(_place(drift), []).append(drift)
     if not heads:
@@ -64,10 +61,10 @@ def heads_beyond(found: "DriftCheck", most: int, width: int | None) -> list[str]
     return lines
 
 
-def worst_of_each(found: "DriftCheck", width: int | None) -> list[str]:
+def worst_of_each(found: Any, width: int | None) -> list[str]:
     """For each statistic its farthest head."""
     groups = {drift.group for drift in found.drifts}
-    worst: dict[str, Drift] = {}
+    worst: dict[str, Any] = {}
     beyond: dict[str, int] = {}
     for drift in found.drifts:
         name = drift.statistic
@@ -91,7 +88,7 @@ def worst_of_each(found: "DriftCheck", width: int | None) -> list[str]:
     return aligned(rows, right=[False, True, True, True, False], width=width)
 
 
-def as_data(found: "DriftCheck") -> dict[str, Any]:
+def as_data(found: Any) -> dict[str, Any]:
     """All of it as JSON; what is not a number is null."""
     return {
         "within": found.within,
@@ -104,7 +101,7 @@ def as_data(found: "DriftCheck") -> dict[str, Any]:
     }
 
 
-def _drift_data(drift: "Drift") -> dict[str, Any]:
+def _drift_data(drift: Any) -> dict[str, Any]:
     numbers = ("value", "baseline", "tolerance")
     return {
         **dataclasses.asdict(drift),
@@ -114,7 +111,7 @@ def _drift_data(drift: "Drift") -> dict[str, Any]:
     }
 
 
-def _sentence(difference: "Difference") -> str:
+def _sentence(difference: Any) -> str:
     examples = _named(difference.examples, "example")
     if not difference.maps:
         return f"{examples} {_many(difference.what, len(difference.examples))}"
@@ -139,7 +136,7 @@ def _many(what: str, count: int) -> str:
     return f"{plural} {rest.replace('has it', 'has them')}"
 
 
-def _cells(drift: "Drift") -> list[str]:
+def _cells(drift: Any) -> list[str]:
     return [
         drift.statistic,
         "-" if drift.statistic == ROW_DISTANCE else _digits(drift.baseline),
@@ -149,7 +146,7 @@ def _cells(drift: "Drift") -> list[str]:
     ]
 
 
-def _change(drift: "Drift") -> str:
+def _change(drift: Any) -> str:
     if math.isnan(drift.difference):
         return "no value"
     text = f"{drift.difference:+.3f}"
@@ -161,7 +158,7 @@ def _digits(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
-def _place(drift: "Drift") -> tuple[str, int, int]:
+def _place(drift: Any) -> tuple[str, int, int]:
     return drift.map, drift.call, drift.head
 
 

@@ -4,13 +4,10 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attnreport.cli.statistics import PATTERNS, STATISTICS, TOLERANCES
 from attnreport.cli.table import aligned, one_line, shortened
-
-if TYPE_CHECKING:
-    from attnreport.analysis import HeadSummary, PatternShare, Spread
 
 # What the table shows unless one says which columns, within 80 characters.
 COLUMNS = ("entropy", "confidence", "mean distance", "sink")
@@ -21,16 +18,16 @@ _LAST = frozenset({"positional", "local window", "block", "broad"})
 _CLEAREST = 3
 
 
-def shows(head: "HeadSummary", pattern: str) -> bool:
+def shows(head: Any, pattern: str) -> bool:
     """Whether the head shows the pattern in at least half of the examples that tell of it."""
     share = head.patterns.get(pattern)
     return share is not None and 0 < share.measured <= 2 * share.found
 
 
-def ranked(heads: Sequence["HeadSummary"], statistic: str, *, reverse: bool) -> list["HeadSummary"]:
+def ranked(heads: Sequence[Any], statistic: str, *, reverse: bool) -> list[Any]:
     """The heads from the highest value to the lowest, or the reverse; those without one last."""
 
-    def place(head: "HeadSummary") -> tuple[bool, float]:
+    def place(head: Any) -> tuple[bool, float]:
         spread = head.statistics.get(statistic)
         if spread is None:
             return True, 0.0
@@ -39,9 +36,7 @@ def ranked(heads: Sequence["HeadSummary"], statistic: str, *, reverse: bool) -> 
     return sorted(heads, key=place)
 
 
-def as_table(
-    heads: Sequence["HeadSummary"], columns: Sequence[str], *, left: int, width: int | None
-) -> str:
+def as_table(heads: Sequence[Any], columns: Sequence[str], *, left: int, width: int | None) -> str:
     """A table of the heads, and one of the patterns that they show.
 
     Args:
@@ -64,7 +59,7 @@ def as_table(
     return "\n".join([*lines, *_pattern_lines(heads, several=len(groups) > 1, width=width)])
 
 
-def as_data(heads: Sequence["HeadSummary"]) -> list[dict[str, Any]]:
+def as_data(heads: Sequence[Any]) -> list[dict[str, Any]]:
     """The heads as JSON; what is not a number is null."""
     return [
         {
@@ -87,7 +82,9 @@ def as_data(heads: Sequence["HeadSummary"]) -> list[dict[str, Any]]:
                     "shown": shows(head, name),
                     "found": share.found,
                     "measured": share.measured,
-                    "clearest": [{"value": value, "example": name} for value, name in share.top],
+                    "clearest": [
+                        {"value": value, "example": example} for value, example in share.top
+                    ],
                 }
                 for name, share in head.patterns.items()
             },
@@ -96,7 +93,7 @@ def as_data(heads: Sequence["HeadSummary"]) -> list[dict[str, Any]]:
     ]
 
 
-def as_csv(heads: Sequence["HeadSummary"]) -> str:
+def as_csv(heads: Sequence[Any]) -> str:
     """One line a head: means, what even attention would have, and the patterns that it shows."""
     names = [name for name in STATISTICS if any(name in head.statistics for head in heads)]
     text = io.StringIO()
@@ -131,7 +128,7 @@ def address(head: Any) -> str:
     return f"L{head.layer} H{head.head}"
 
 
-def _row(head: "HeadSummary", columns: Sequence[str]) -> list[str]:
+def _row(head: Any, columns: Sequence[str]) -> list[str]:
     cells = []
     for name in columns:
         spread = head.statistics.get(name)
@@ -144,7 +141,7 @@ def _row(head: "HeadSummary", columns: Sequence[str]) -> list[str]:
     return [address(head), *cells, ", ".join(patterns) or "-"]
 
 
-def _patterns(head: "HeadSummary") -> list[str]:
+def _patterns(head: Any) -> list[str]:
     found = [name for name in PATTERNS if shows(head, name)]
 
     def telling(name: str) -> tuple[bool, float]:
@@ -154,9 +151,7 @@ def _patterns(head: "HeadSummary") -> list[str]:
     return sorted(found, key=telling)
 
 
-def _pattern_lines(
-    heads: Sequence["HeadSummary"], *, several: bool, width: int | None
-) -> Iterator[str]:
+def _pattern_lines(heads: Sequence[Any], *, several: bool, width: int | None) -> Iterator[str]:
     rows = []
     for name in PATTERNS:
         showing = [head for head in heads if shows(head, name)]
@@ -175,11 +170,11 @@ def _pattern_lines(
         )
 
 
-def _best(share: "PatternShare") -> float:
+def _best(share: Any) -> float:
     return share.top[0][0] if share.top else 0.0
 
 
-def _csv_number(spread: "Spread | None", choose: Callable[["Spread"], float]) -> str:
+def _csv_number(spread: Any, choose: Callable[[Any], float]) -> str:
     if spread is None or not math.isfinite(choose(spread)):
         return ""
     return f"{choose(spread):.9g}"

@@ -3,7 +3,7 @@
 import fnmatch
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -14,10 +14,6 @@ from attnreport.cli.results import working
 from attnreport.cli.statistics import PATTERNS, STATISTICS, Known, SeveralKnown
 from attnreport.cli.table import line_width
 from attnreport.cli.terminal import say, write_text
-
-if TYPE_CHECKING:
-    from attnreport.analysis import HeadSummary
-    from attnreport.recording import AttentionMap, Recording
 
 
 @click.command(context_settings=CONTEXT_SETTINGS)
@@ -151,7 +147,7 @@ def _check(
         raise ReportError(f"There is no folder {output.parent}. Make it first, or name another.")
 
 
-def _chosen(recording: "Recording", names: tuple[str, ...]) -> "Recording":
+def _chosen(recording: Any, names: tuple[str, ...]) -> Any:
     if not names:
         return recording
     known = {example.name for example in recording.examples}
@@ -160,12 +156,12 @@ def _chosen(recording: "Recording", names: tuple[str, ...]) -> "Recording":
 
 
 def _measured(
-    recording: "Recording", *, layers: tuple[int, ...] | None, maps: tuple[str, ...]
-) -> "list[HeadSummary]":
+    recording: Any, *, layers: tuple[int, ...] | None, maps: tuple[str, ...]
+) -> list[Any]:
     """The heads of the maps that are wanted, over all examples."""
     from attnreport.analysis import summarize_examples
 
-    def wanted(attention: "AttentionMap", layer: int) -> bool:
+    def wanted(attention: Any, layer: int) -> bool:
         named = not maps or any(fnmatch.fnmatchcase(attention.name, each) for each in maps)
         return named and (layers is None or layer in layers)
 
@@ -185,7 +181,7 @@ def _measured(
     return found
 
 
-def _has_any(head: "HeadSummary", patterns: tuple[str, ...]) -> bool:
+def _has_any(head: Any, patterns: tuple[str, ...]) -> bool:
     from attnreport.cli.head_table import shows
 
     return not patterns or any(shows(head, name) for name in patterns)
@@ -201,8 +197,8 @@ def _columns(given: tuple[str, ...] | None, sort: str | None) -> tuple[str, ...]
 
 def _written(
     location: str,
-    recording: "Recording",
-    heads: "list[HeadSummary]",
+    recording: Any,
+    heads: list[Any],
     *,
     form: str | None,
     columns: tuple[str, ...],
@@ -225,7 +221,7 @@ def _written(
     return f"{title}\n\n{table}"
 
 
-def _title(location: str, recording: "Recording", heads: int) -> str:
+def _title(location: str, recording: Any, heads: int) -> str:
     examples = len(recording.examples)
     counts = (
         f"{heads:,} head{'' if heads == 1 else 's'} in "
@@ -235,7 +231,7 @@ def _title(location: str, recording: "Recording", heads: int) -> str:
     return f"{location}: {counts}" + (f"\nmodel: {model}" if model else "")
 
 
-def _data(location: str, recording: "Recording", heads: "list[HeadSummary]") -> dict[str, Any]:
+def _data(location: str, recording: Any, heads: list[Any]) -> dict[str, Any]:
     from attnreport.analysis import HEAD_PATTERNS, MEASURES
     from attnreport.cli.head_table import as_data
 
