@@ -36,26 +36,28 @@ def ranked(heads: Sequence[Any], statistic: str, *, reverse: bool) -> list[Any]:
     return sorted(heads, key=place)
 
 
-def as_table(heads: Sequence[Any], columns: Sequence[str], *, left: int, width: int | None) -> str:
-    """A table of the heads, and one of the patterns that they show.
+def as_table(heads: Sequence[Any], columns: Sequence[str], *, most: int, width: int | None) -> str:
+    """A table of the first heads, and one of the patterns of all of them.
 
     Args:
         heads: The heads.
         columns: Names of the statistics.
-        left: How many heads are not shown because there are so many.
+        most: How many heads to show at most.
         width: How wide a line may be.
     """
-    shown = [name for name in columns if any(name in head.statistics for head in heads)]
+    first = heads[:most]
+    shown = [name for name in columns if any(name in head.statistics for head in first)]
     rows = [["head", *shown, "patterns"]]
     groups = list(dict.fromkeys(head.group for head in heads))
     for group in groups:
-        if len(groups) > 1:
+        of_group = [head for head in first if head.group == group]
+        if len(groups) > 1 and of_group:
             rows.append([group])
-        rows += [_row(head, shown) for head in heads if head.group == group]
+        rows += [_row(head, shown) for head in of_group]
     lines = aligned(rows, right=[False, *[True] * len(shown), False], width=width)
-    if left:
-        lines.append(f"… {left:,} more: choose among them with --sort, --layers or --pattern,")
-        lines.append("or see all with --all.")
+    if len(heads) > most:
+        lines.append(f"… {len(heads) - most:,} more: choose among them with --sort, --layers or")
+        lines.append("--pattern, or see all with --all.")
     return "\n".join([*lines, *_pattern_lines(heads, several=len(groups) > 1, width=width)])
 
 

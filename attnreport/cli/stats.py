@@ -212,13 +212,11 @@ def _written(
         return head_table.as_csv(heads[:most])
     if form == "json":
         return json.dumps(_data(location, recording, heads[:most]), indent=2, allow_nan=False)
-    limit = len(heads) if everything else most or head_table.MOST
-    shown = heads[:limit]
     title = _title(location, recording, len(heads))
-    if not shown:
+    if not heads:
         return f"{title}\n\nNo head shows that."
-    table = head_table.as_table(shown, columns, left=len(heads) - len(shown), width=width)
-    return f"{title}\n\n{table}"
+    limit = len(heads) if everything else most or head_table.MOST
+    return f"{title}\n\n{head_table.as_table(heads, columns, most=limit, width=width)}"
 
 
 def _title(location: str, recording: Any, heads: int) -> str:

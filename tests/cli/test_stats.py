@@ -157,6 +157,8 @@ def test_many_heads_are_shown_in_part(invoke, path, tmp_path, softmax_weights):
     assert len(lines("--all")[0]) == 50
     assert "more" not in lines("--all")[1]
     assert len(lines("--most", "7")[0]) == 7
+    # Patterns are those of all heads, shown or not.
+    assert lines("--most", "7")[1].partition("\npattern")[2] == text.partition("\npattern")[2] != ""
     assert len(heads(invoke("stats", "many.attn", "--json"))) == 50
 
 
