@@ -19,14 +19,17 @@ from attnreport.analysis.matching import (
 )
 from attnreport.analysis.row_statistics import MEASURES, row_statistics
 from attnreport.analysis.rows import mean_over_rows
-from attnreport.recording import Example, Recording
+from attnreport.recording import AttentionMap, Example, Recording
 
 # The statistic that tells heads apart whose means agree: where each row looks.
 ROW_DISTANCE = "row distance"
+# Statistics read rows as shares; how strong a gate is, only this one sees.
+STRENGTH = "strength"
 _BY_UNIT = {"bits": 0.2, "share": 0.05, "positions": 0.5, "keys": 1.0}
 # How far each statistic of a head may be from the baseline, in its unit, unless one says more.
 TOLERANCES = {
     ROW_DISTANCE: 0.1,
+    STRENGTH: 0.05,
     **{name: _BY_UNIT[measure.unit] for name, measure in MEASURES.items()},
     # A median jumps from one key to another where a mean hardly moves.
     "median distance": 2.0,
@@ -48,8 +51,8 @@ class Drift:
         statistic: A key of `TOLERANCES`.
         value: Mean over the examples that both have; NaN if an example has none that the
             baseline has. Of `row distance`, the mean Jensen-Shannon distance from the rows of the
-            baseline.
-        baseline: The same of the baseline; of `row distance`, 0.
+            baseline; of `strength`, the mean sum of a row, as a multiple of the baseline's.
+        baseline: The same of the baseline; of `row distance` 0, of `strength` 1.
         tolerance: How far apart the two may be.
     """
 
@@ -121,9 +124,9 @@ def check_drift(
     """Whether the heads of a model do what they did when the baseline was recorded.
 
     Compared is every example that both have by name, map by map (see `match_maps`), head by head:
-    the mean over examples of each statistic in `MEASURES`, and the mean distance of rows. A map
-    that looks at other positions is not compared but told as a difference, and so are examples,
-    maps and heads that only one of the two has.
+    the mean over examples of each statistic in `MEASURES`, the mean distance of rows and, where
+    rows need not sum to one, their sums. A map that looks at other positions is not compared but
+    told as a difference, and so are examples, maps and heads that only one of the two has.
 
     Args:
         recording: What the model does now.
@@ -189,6 +192,12 @@ def _mean_unless_lacking(
     return np.where(lacking, np.nan, mean_over_rows(values))
 
 
+def _mean_sums(attention: AttentionMap) -> _Values:
+    return np.array(
+        [attention.head(head).sum(axis=-1).mean(dtype=float) for head in range(attention.heads)]
+    )
+
+
 @dataclasses.dataclass
 class _Heads:
     """The heads of one map over the examples so far."""
@@ -213,6 +222,11 @@ class _Heads:
             for change in changed_heads([pair.map], [pair.baseline]):
                 distances[change.head] = change.distance
             self.series[ROW_DISTANCE].add(distances, distances * 0)
+        if STRENGTH in names and not (pair.map.normalized and pair.baseline.normalized):
+            sums = _mean_sums(pair.baseline)
+            # Where the baseline gives nothing, other statistics tell what is there now.
+            multiples = _mean_sums(pair.map) / np.where(sums > 0, sums, np.nan)
+            self.series[STRENGTH].add(multiples, np.where(np.isnan(multiples), np.nan, 1.0))
 
     def drifts(self, tolerances: Mapping[str, float]) -> Iterator[Drift]:
         means = {name: series.means() for name, series in self.series.items()}

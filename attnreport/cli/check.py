@@ -59,7 +59,8 @@ def check(
 
     RECORDING and BASELINE are of the same examples, by one model at two times. Compared is each
     statistic of each head that `attnreport stats` prints, and how far the head's rows are from
-    those of the baseline (the mean Jensen-Shannon distance, from 0 to 1). Maps are matched by
+    those of the baseline (the mean Jensen-Shannon distance, from 0 to 1); of gates also their
+    strength, as a multiple of the baseline's. Maps are matched by
     name, or else by group and layer. Examples, tokens, masks, maps and heads that are not the
     same are differences too.
 

@@ -49,9 +49,11 @@ def heads_beyond(found: Any, most: int, width: int | None) -> list[str]:
         return []
     groups = {drift.group for drift in found.drifts}
     rows = [["head", "statistic", "baseline", "here", "change", "tolerance"]]
+    heading = None
     for drifts in list(heads.values())[:most]:
-        if len(groups) > 1:
-            rows.append([drifts[0].group])
+        if len(groups) > 1 and drifts[0].group != heading:
+            heading = drifts[0].group
+            rows.append([heading])
         for place, drift in enumerate(drifts):
             rows.append([address(drift) if place == 0 else "", *_cells(drift)])
     lines = aligned(rows, right=[False, False, True, True, True, True], width=width)

@@ -40,11 +40,12 @@ PATTERNS = (
     "broad",
 )
 ROW_DISTANCE = "row distance"
-COMPARED = (ROW_DISTANCE, *STATISTICS)
+COMPARED = (ROW_DISTANCE, "strength", *STATISTICS)
 # What holds for all shares, and what for those that are no shares, as `--help` says it.
 TOLERANCES = {
     "shares": 0.05,
     ROW_DISTANCE: 0.1,
+    "strength": 0.05,
     "entropy": 0.2,
     "mean distance": 0.5,
     "median distance": 2.0,

@@ -121,6 +121,20 @@ def test_statistics_are_those_of_the_rows(tiny_recording):
             assert values == pytest.approx(means[~np.isnan(means)])
 
 
+def test_gates_that_only_become_weaker_are_seen():
+    def gates(*strengths):
+        weights = [np.array(BENT[0]) * strength for strength in strengths]
+        return recording([a_map(weights, kind="gate", normalized=False)])
+
+    found = check_drift(gates(0.5, 0.97), gates(1, 1))
+    (beyond,) = found.beyond
+    assert (beyond.head, beyond.statistic, beyond.baseline) == (0, "strength", 1)
+    assert beyond.value == pytest.approx(0.5)
+    assert check_drift(gates(0.97, 1.03), gates(1, 1)).within
+    # Shares cannot become weaker.
+    assert "strength" not in drifts(check_drift(recording([a_map(BENT)]), recording([a_map(BENT)])))
+
+
 @pytest.mark.parametrize("lost_here", [True, False])
 def test_a_value_that_only_one_has_is_beyond(lost_here):
     silent = recording([a_map([[[0, 0], [0, 0]]], kind="gate", normalized=False)])
@@ -135,7 +149,7 @@ def test_a_value_that_only_one_has_is_beyond(lost_here):
 
 
 def test_every_statistic_has_a_tolerance():
-    assert set(TOLERANCES) == {"row distance", *MEASURES}
+    assert set(TOLERANCES) == {"row distance", "strength", *MEASURES}
 
 
 MARKED = TokenAxis(("a", "b"), special=(0,))

@@ -59,7 +59,7 @@ def test_a_tolerance_is_a_name_and_a_number(text, found):
     ("text", "message"),
     [
         ("entropy", "'entropy' is not of the form NAME=VALUE, such as entropy=0.1"),
-        ("entropie=1", "'entropie' is not one of row distance, entropy, "),
+        ("entropie=1", "'entropie' is not one of row distance, strength"),
         ("sink=-1", "'-1' is no tolerance. Give a number from 0 upwards"),
         ("sink=nan", "'nan' is no tolerance"),
         ("sink=5%", "'5%' is no tolerance"),
