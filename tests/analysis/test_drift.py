@@ -148,6 +148,20 @@ def test_a_value_that_only_one_has_is_beyond(lost_here):
     assert check_drift(silent, silent).drifts == ()
 
 
+def test_a_value_that_is_lost_in_one_example_is_beyond():
+    silent, loud = (
+        a_map(weights, kind="gate", normalized=False) for weights in ([[[0, 0], [0, 0]]], BENT)
+    )
+    found = check_drift(recording([loud], [silent]), recording([loud], [loud]))
+    entropy = drifts(found)["entropy"]
+    assert math.isnan(entropy.value)
+    assert entropy.baseline == pytest.approx(0.5)
+    # What both lack in the same example, neither misses.
+    same = recording([loud], [silent])
+    assert drifts(check_drift(same, same))["entropy"].value == pytest.approx(0.5)
+    assert check_drift(same, same).within
+
+
 def test_every_statistic_has_a_tolerance():
     assert set(TOLERANCES) == {"row distance", "strength", *MEASURES}
 
@@ -171,6 +185,18 @@ def test_maps_that_look_at_something_else_are_not_compared(what):
     found = check_drift(recording([a_map(STRAIGHT)]), recording([OTHER[what]]))
     assert found.differences == (Difference(what, ("layer",), ("0",)),)
     assert (found.drifts, found.heads, found.examples, found.within) == ((), 0, 0, False)
+
+
+def test_keys_are_held_against_each_other_too():
+    query = TokenAxis(("a", "b"))
+    here, there = (
+        AttentionMap("layer", np.array(STRAIGHT, np.float32), query, TokenAxis(key), "cross")
+        for key in (("x", "y"), ("x", "z"))
+    )
+    what = "has another key: position 1 is 'y' here and 'z' in the baseline"
+    assert check_drift(recording([here]), recording([there])).differences == (
+        Difference(what, ("layer",), ("0",)),
+    )
 
 
 def test_another_mask_is_a_difference_and_the_heads_are_compared_still():
@@ -220,6 +246,18 @@ def test_a_name_comes_before_a_layer():
     found = check_drift(swapped, recording([a_map(STRAIGHT, "a"), a_map(BENT, "b")]))
     assert found.within
     assert found.notes == ()
+
+
+def test_no_map_is_matched_twice():
+    found = check_drift(
+        recording([a_map(STRAIGHT, "a"), a_map(BENT, "b")]),
+        recording([a_map(BENT, "b"), a_map(STRAIGHT, "c")]),
+    )
+    assert {each.map for each in found.drifts} == {"b"}
+    assert found.differences == (
+        Difference("is not in the baseline", ("a",), ("0",)),
+        Difference("is missing: only the baseline has it", ("c",), ("0",)),
+    )
 
 
 def test_calls_of_one_module_are_told_apart():

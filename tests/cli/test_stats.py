@@ -172,6 +172,17 @@ def test_groups_are_told_apart(invoke, path, tmp_path, tiny_recording, softmax_w
     assert lines[11] == "cross-attention"
     assert lines[12].split()[:2] == ["L0", "H0"]
     assert lines[12].split()[4] == "-"  # no distance between two texts
+    for options in ((), ("--reverse",)):
+        found = invoke("stats", "two.attn", "--json", "--sort", "mean-distance", *options)
+        groups = [each["group"] for each in json.loads(found.stdout)["heads"]]
+        assert groups == ["self-attention"] * 6 + ["cross-attention"]
+
+
+def test_names_of_examples_come_before_their_numbers(invoke, tmp_path, tiny_recording):
+    maps = tiny_recording.examples[0].maps
+    Recording((Example("1", maps), Example("0", maps))).save(tmp_path / "run.attn")
+    found = invoke("stats", "run.attn", "--json", "--example", "1")
+    assert json.loads(found.stdout)["examples"] == ["1"]
 
 
 def test_a_terminal_gets_lines_that_fit(path, monkeypatch, invoke):
