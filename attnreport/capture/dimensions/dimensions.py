@@ -7,6 +7,7 @@ tells the queries of self-attention from its keys, although both come from one a
 """
 
 import functools
+from collections.abc import Sequence
 
 from attnreport.capture.dimensions.axes import Axes, size_of, unify_axes
 from attnreport.capture.dimensions.axis_rules import AXIS_RULES, elementwise
@@ -61,6 +62,10 @@ class Dimensions:
         axes = [self.of(value)[0] for value in self._inputs if len(value.shape) > 2]
         return {id(canonical(axis[0])) for axis in axes if len(axis) == 1}
 
+    def nodes_in(self, scope: Scope) -> list[Node]:
+        """The operations of a scope, in order, without those of scopes inside of it."""
+        return self._nodes.get(scope, [])
+
     @functools.cached_property
     def joined(self) -> dict[int, int]:
         """Dimensions in which batches of examples lie behind each other, and how many there are.
@@ -73,15 +78,19 @@ class Dimensions:
                 place = node.params["dimension"]
                 axis = self.of(node.outputs[0])[place]
                 pieces = [self.of(value)[place] for value in node.inputs]
-                if len(axis) == 1 and len(pieces) > 1 and all(map(self._is_leading, pieces)):
+                alike = len({size_of(piece) for piece in pieces}) == 1
+                if len(axis) == 1 and len(pieces) > 1 and alike and self._are_leading(pieces):
                     found[id(canonical(axis[0]))] = len(pieces)
         return found
 
-    def _is_leading(self, axis: Axis) -> bool:
-        """Whether an axis holds the examples, all of them."""
-        whole_axis = len(axis) == 1 and axis[0].size > 1
-        return whole_axis and any(
-            id(each) in self.leading and each.size == axis[0].size for each in ancestry(axis[0])
+    def _are_leading(self, axes: Sequence[Axis]) -> bool:
+        """Whether each of some axes holds the examples, all of them."""
+        return all(
+            len(axis) == 1
+            and any(
+                id(each) in self.leading and each.size == axis[0].size for each in ancestry(axis[0])
+            )
+            for axis in axes
         )
 
     def of(self, value: Value) -> Axes:

@@ -12,7 +12,7 @@ import numpy as np
 from attnreport.capture.program.jaxprs import Path
 from attnreport.capture.program.trip_counts import largest_count
 from attnreport.capture.roles.layouts import CANONICAL
-from attnreport.capture.roles.loops import MERGED, Loop
+from attnreport.capture.roles.loops import FOLDED, MERGED, Loop
 from attnreport.capture.roles.sites import Site
 
 
@@ -110,7 +110,7 @@ def stacking_of(closed: Any, site: Site, steps: int | None) -> Stacking:
         steps: How many iterations to keep of a loop whose text does not tell.
     """
     lengths = tuple(_length(closed, loop, steps) for loop in site.loops)
-    front = tuple(n for n, loop in enumerate(site.loops) if loop.role not in MERGED)
+    front = tuple(n for n, loop in enumerate(site.loops) if loop.role not in FOLDED)
     queries = site.layout.shape[2] * math.prod(
         length for loop, length in zip(site.loops, lengths, strict=True) if loop.role == "query"
     )

@@ -131,7 +131,7 @@ def in_blocks(facts: Facts, use: Contraction, blocks: Blocks) -> Site | None:
         mixed=True,
         recipe=_logits_recipe(logits, blocks),
     )
-    loops = loops_of(facts.dimensions, site.weights, scores, site.roles, blocks.loop)
+    loops = loops_of(facts.dimensions, logits, scores, site.roles, blocks.loop)
     return dataclasses.replace(site, loops=loops, assemble=weights_of)
 
 

@@ -29,6 +29,7 @@ CALLS: Mapping[str, str] = {
     "remat2": "jaxpr",
 }
 
+_APART = frozenset("axis_index ppermute reduce_scatter all_to_all".split())
 _SCOPE = re.compile(r"scan|body|cond|shard|branch\d+")
 
 
@@ -76,31 +77,39 @@ def manual_axes(params: Mapping[str, Any]) -> frozenset[str]:
 
 
 def divided_axes(params: Mapping[str, Any]) -> tuple[str, ...]:
-    """The axes of the mesh along which the devices of a `shard_map` do different work, in order.
+    """The axes of the mesh along which the devices of a `shard_map` may differ, in order.
 
-    Along the others, all do the same: no operand is divided, and none asks which device it is.
+    Along the others, all do the same: no operand is divided, and nothing tells devices apart.
     """
     manual = manual_axes(params)
     divided = {name for spec in params["in_specs"] for names in axis_names(spec) for name in names}
-    asked = set(_asked(open_jaxpr(params["jaxpr"])))
-    return tuple(n for n in params["mesh"].axis_names if n in manual and n in divided | asked)
+    told = set(_told_apart(params["jaxpr"]))
+    return tuple(n for n in params["mesh"].axis_names if n in manual and n in divided | told)
 
 
 def axis_names(spec: Any) -> tuple[tuple[str, ...], ...]:
     """The axes of the mesh that divide each axis of an array, by its `PartitionSpec`."""
-    entries = ((each,) if isinstance(each, str) else each for each in spec or ())
-    return tuple(tuple(names) if isinstance(names, tuple) else () for names in entries)
+    return tuple(_names(entry) for entry in spec or ())
 
 
-def _asked(jaxpr: Any) -> Iterator[str]:
-    """The axes of the mesh along which something asks on which device it is."""
-    for equation in jaxpr.eqns:
-        if equation.primitive.name == "axis_index":
-            names = equation.params["axis_name"]
-            yield from (names,) if isinstance(names, str) else names
+def named_axes(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """The axes of the mesh over which an operation works, such as a sum over devices."""
+    return (*_names(params.get("axis_name")), *_names(params.get("axes")))
+
+
+def _names(entry: Any) -> tuple[str, ...]:
+    entries = entry if isinstance(entry, tuple) else (entry,)
+    return tuple(each for each in entries if isinstance(each, str))
+
+
+def _told_apart(jaxpr: Any) -> Iterator[str]:
+    """The axes of the mesh along which an operation gives each device something of its own."""
+    for equation in open_jaxpr(jaxpr).eqns:
+        if equation.primitive.name in _APART:
+            yield from named_axes(equation.params)
         for param in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
             if _is_jaxpr(param):
-                yield from _asked(open_jaxpr(param))
+                yield from _told_apart(param)
 
 
 def _is_jaxpr(param: Any) -> bool:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from attnreport.capture.roles.loops import MERGED, Loop
+from attnreport.capture.roles.loops import FOLDED, MERGED, Loop
 from attnreport.capture.roles.roles import Layout
 
 CANONICAL = ("batch", "head", "query", "key")
@@ -29,7 +29,9 @@ def merged(array: jax.Array, loops: Sequence[Loop], inner: int = 4) -> jax.Array
     """
     array = _in_order(array, loops)
     for place, loop in reversed(list(enumerate(loops))):
-        if loop.role in MERGED:
+        if loop.role == "copy":
+            array = jnp.take(array, 0, axis=place)
+        elif loop.role in MERGED:
             axis = array.ndim - inner + CANONICAL.index(loop.role) - 1
             array = jnp.moveaxis(array, place, axis)
             shape = array.shape
@@ -45,14 +47,16 @@ def with_examples(tree: Any, loops: Sequence[Loop]) -> Any:
         tree: Arrays with an axis for each loop in front, and then one for the examples.
         loops: The loops, outermost first.
     """
-    over = [place for place, loop in enumerate(loops) if loop.role == "batch"]
-    front = len(loops) - len(over)
+    copies = tuple(0 if loop.role == "copy" else slice(None) for loop in loops)
+    kept = [loop for loop in loops if loop.role != "copy"]
+    over = [place for place, loop in enumerate(kept) if loop.role == "batch"]
+    front = len(kept) - len(over)
 
     def joined(array: jax.Array) -> jax.Array:
-        moved = jnp.moveaxis(array, over, range(front, len(loops)))
-        return moved.reshape(*moved.shape[:front], -1, *moved.shape[len(loops) + 1 :])
+        moved = jnp.moveaxis(array[copies], over, range(front, len(kept)))
+        return moved.reshape(*moved.shape[:front], -1, *moved.shape[len(kept) + 1 :])
 
-    return jax.tree.map(joined, tree) if over else tree
+    return jax.tree.map(joined, tree) if over or len(kept) < len(loops) else tree
 
 
 def _in_order(array: jax.Array, loops: Sequence[Loop]) -> jax.Array:
@@ -69,4 +73,4 @@ def _in_order(array: jax.Array, loops: Sequence[Loop]) -> jax.Array:
 
 def axes_names(loops: Sequence[Loop]) -> tuple[str, ...]:
     """Names of the axes of canonical weights, with the loops that stay loops in front."""
-    return (*(loop.role for loop in loops if loop.role not in MERGED), *CANONICAL)
+    return (*(loop.role for loop in loops if loop.role not in FOLDED), *CANONICAL)

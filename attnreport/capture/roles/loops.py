@@ -9,15 +9,16 @@ from attnreport.capture.dimensions.factors import stems_from
 from attnreport.capture.program.graph import Scope, Value, feeds
 from attnreport.capture.program.jaxprs import Path
 from attnreport.capture.roles.projections import Projection
-from attnreport.capture.roles.rings import Order
 from attnreport.capture.roles.roles import Roles
 from attnreport.capture.roles.scores import Scores
-from attnreport.capture.roles.shards import shards_of
+from attnreport.capture.roles.shards import Order, shards_of
 
-LoopRole = Literal["layer", "step", "batch", "head", "query", "key", "shard"]
+LoopRole = Literal["layer", "step", "batch", "head", "query", "key", "shard", "copy"]
 
 # A loop over one of these is one more axis of it.
 MERGED: tuple[LoopRole, ...] = ("batch", "head", "query", "key")
+# These leave no axis of their own; of copies one is enough.
+FOLDED: tuple[LoopRole, ...] = (*MERGED, "copy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +60,7 @@ def loops_of(
     found: list[Loop] = []
     for scope in weights.scope.enclosing():
         if scope.kind == "shard":
-            rows = [weights, *made_of]
+            rows = [weights, *(each for each in made_of if each is not weights)]
             shards = shards_of(dimensions, scope, rows, roles, over_keys)
             found += [Loop(each.role, scope.path, each.size, each.order) for each in shards[::-1]]
         elif scope.kind in ("scan", "body") and scope.node is not None:

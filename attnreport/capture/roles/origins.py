@@ -4,9 +4,8 @@ import math
 import re
 from collections.abc import Callable, Iterator
 
-from attnreport.capture.program.graph import Value
-from attnreport.capture.program.lineage import MOVES, Numbers, source, upstream
-from attnreport.capture.roles.rings import goes_round
+from attnreport.capture.program.graph import Value, feeds
+from attnreport.capture.program.lineage import MOVES, Numbers, carries_numbers, source, upstream
 from attnreport.capture.roles.scores import is_parameter, rank
 
 
@@ -38,7 +37,7 @@ class Origins:
         if node is None:
             if value.outer is None:
                 return []
-            handed_on = value.link in ("scanned", "shard") or goes_round(value)
+            handed_on = value.link in ("scanned", "shard") or _goes_round(value)
             return [value.outer] if handed_on else []
         if node.primitive in ("dot_general", "conv_general_dilated"):
             data = [each for each in node.inputs if not is_parameter(each)]
@@ -66,14 +65,28 @@ def argument_of(value: Value) -> tuple[str, str]:
 
 
 def _holds_tokens(value: Value, largest: int) -> bool:
-    """Whether a term holds tokens and is no bias: it is the largest, or computed for a batch."""
+    """Whether a term holds tokens and is no bias: it is the largest, or computed for a batch.
+
+    Waves of positions are computed, but from no numbers of the inputs.
+    """
     computed = rank(value) > 2 and not is_parameter(value)
-    return computed or math.prod(value.shape) == largest
+    large = computed or math.prod(value.shape) == largest
+    return large and carries_numbers(value, counts=True)
 
 
 def _is_whole_argument(value: Value) -> bool:
     argument, rest = argument_of(value)
     return bool(argument) and not rest
+
+
+def _goes_round(value: Value) -> bool:
+    """Whether a loop only hands on what it carries, from device to device or as it is."""
+    if value.link != "carry":
+        return False
+    current = source(feeds(value)[-1])
+    while current.node is not None and current.node.primitive == "ppermute":
+        current = source(current.node.inputs[0])
+    return current is value
 
 
 _FAR = 600

@@ -374,3 +374,30 @@ def forgetting(draw: Draw) -> Case:
         return (out * ref.sigmoid(x @ p["g"])) @ p["o"]
 
     return Case(fn, (p, draw(2, 5, 6)), reference)
+
+
+@program("Waves of positions are added to both sides: what both have is no token.")
+def waves_of_positions(draw: Draw) -> Case:
+    p = draw.weights("q k v", 6, 2, 3)
+
+    def waves(length):
+        angles = np.arange(length)[:, None] / 10.0 ** np.arange(3)
+        return np.stack([np.sin(angles), np.cos(angles)], -1).reshape(length, 6)
+
+    def computed(length):
+        angles = jnp.arange(length)[:, None] / 10.0 ** jnp.arange(3)
+        return jnp.stack([jnp.sin(angles), jnp.cos(angles)], -1).reshape(length, 6)
+
+    def fn(p, x, y):
+        x, y = x * 2 + computed(5), y * 2 + computed(5)
+        q, k, v = (
+            jnp.einsum("btm,mhd->bhtd", e, p[n]) for e, n in zip((x, y, y), "qkv", strict=True)
+        )
+        return jax.nn.softmax(q @ k.mT / jnp.sqrt(3)) @ v
+
+    def reference(note, p, x, y):
+        x, y = x * 2 + waves(5), y * 2 + waves(5)
+        q, k, v = (ref.project(e, p[n]) for e, n in zip((x, y, y), "qkv", strict=True))
+        return ref.attend(note, q, k, v, kind="cross")
+
+    return Case(fn, (p, draw(2, 5, 6), draw(2, 5, 6)), reference)
