@@ -58,7 +58,7 @@ HEAVY = {
     "zarr",
 }
 CAPTURE = "attnreport.capture."
-COMMANDS = ("demo", "info", "plan", "render", "run")
+COMMANDS = ("check", "demo", "info", "plan", "render", "run", "stats")
 
 ALL_FILES = sorted(PACKAGE.rglob("*.py"))
 LAYER_FILES = [path for path in ALL_FILES if path.relative_to(PACKAGE).parts[0] in MAY_IMPORT]

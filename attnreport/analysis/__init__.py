@@ -17,6 +17,10 @@ from attnreport.analysis.divergence import head_distances as head_distances
 from attnreport.analysis.divergence import jensen_shannon_distance as jensen_shannon_distance
 from attnreport.analysis.divergence import layer_distances as layer_distances
 from attnreport.analysis.divergence import similar_heads as similar_heads
+from attnreport.analysis.drift import TOLERANCES as TOLERANCES
+from attnreport.analysis.drift import Drift as Drift
+from attnreport.analysis.drift import DriftCheck as DriftCheck
+from attnreport.analysis.drift import check_drift as check_drift
 from attnreport.analysis.entropy import entropy as entropy
 from attnreport.analysis.entropy import normalized_entropy as normalized_entropy
 from attnreport.analysis.faithfulness import comprehensiveness as comprehensiveness
@@ -46,6 +50,10 @@ from attnreport.analysis.many_examples import summarize_examples as summarize_ex
 from attnreport.analysis.map_rows import MapRows as MapRows
 from attnreport.analysis.masses import key_targets as key_targets
 from attnreport.analysis.masses import mass as mass
+from attnreport.analysis.matching import Difference as Difference
+from attnreport.analysis.matching import MapPair as MapPair
+from attnreport.analysis.matching import MatchedMaps as MatchedMaps
+from attnreport.analysis.matching import match_maps as match_maps
 from attnreport.analysis.moments import RunningMoments as RunningMoments
 from attnreport.analysis.norms import norm_weights as norm_weights
 from attnreport.analysis.norms import summed_norm_weights as summed_norm_weights

@@ -3,14 +3,14 @@
 import dataclasses
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Self
 
 from attnreport._errors import InvalidAttentionError
 from attnreport.analysis.head_patterns import head_patterns
 from attnreport.analysis.moments import RunningMoments
 from attnreport.analysis.row_statistics import MEASURES, row_statistics
-from attnreport.recording import AttentionMap, Example
+from attnreport.recording import AttentionMap, Example, layer_numbers
 
 # So many examples that show a pattern most are kept for each head.
 TOP = 5
@@ -56,6 +56,7 @@ class HeadSummary:
         map: Name of its map.
         call: Which call of the module it is, from 0, where one is called several times.
         group: Group of the map.
+        layer: Number of its layer in the group, in the first example that has it.
         head: Number of the head in the map.
         statistics: By name, in the order of `MEASURES`; those that no example had are left out.
         patterns: By name; those of which no example told are left out.
@@ -64,12 +65,18 @@ class HeadSummary:
     map: str
     call: int
     group: str
+    layer: int
     head: int
     statistics: dict[str, Spread]
     patterns: dict[str, PatternShare]
 
 
-def summarize_examples(examples: Iterable[Example], *, top: int = TOP) -> list[HeadSummary]:
+def summarize_examples(
+    examples: Iterable[Example],
+    *,
+    top: int = TOP,
+    wanted: Callable[[AttentionMap, int], bool] | None = None,
+) -> list[HeadSummary]:
     """Every head over all examples, in the order of maps.
 
     Examples are read once, and none is kept, so they may come from a generator, and memory does
@@ -79,6 +86,7 @@ def summarize_examples(examples: Iterable[Example], *, top: int = TOP) -> list[H
     Args:
         examples: Examples of one model.
         top: How many examples that show a pattern most are kept by name.
+        wanted: Says of a map and the number of its layer whether to measure it; all if left out.
 
     Raises:
         InvalidAttentionError: A map has different numbers of heads in two examples.
@@ -86,11 +94,12 @@ def summarize_examples(examples: Iterable[Example], *, top: int = TOP) -> list[H
     maps: dict[tuple[str, int], _MapSummary] = {}
     for example in examples:
         calls: Counter[str] = Counter()
-        for attention in example.maps:
+        for attention, layer in zip(example.maps, layer_numbers(example.maps), strict=True):
             place = (attention.name, calls[attention.name])
             calls[attention.name] += 1
-            summary = maps.setdefault(place, _MapSummary.of(attention, top))
-            summary.add(attention, example.name)
+            if wanted is None or wanted(attention, layer):
+                summary = maps.setdefault(place, _MapSummary.of(attention, layer, top))
+                summary.add(attention, example.name)
     return [head for (name, call), summary in maps.items() for head in summary.heads(name, call)]
 
 
@@ -106,16 +115,16 @@ class _Tally:
 class _MapSummary:
     """The heads of one map over the examples so far."""
 
-    def __init__(self, group: str, heads: int, top: int) -> None:
-        self._group, self._heads, self._top = group, heads, top
+    def __init__(self, group: str, layer: int, heads: int, top: int) -> None:
+        self._group, self._layer, self._heads, self._top = group, layer, heads, top
         self._values = {name: RunningMoments(heads) for name in MEASURES}
         self._chance = {name: RunningMoments(heads) for name in MEASURES}
         self._tallies = [defaultdict(_Tally) for _ in range(heads)]
         self._examples = 0
 
     @classmethod
-    def of(cls, attention: AttentionMap, top: int) -> Self:
-        return cls(attention.group, attention.heads, top)
+    def of(cls, attention: AttentionMap, layer: int, top: int) -> Self:
+        return cls(attention.group, layer, attention.heads, top)
 
     def add(self, attention: AttentionMap, example: str) -> None:
         if attention.heads != self._heads:
@@ -145,7 +154,15 @@ class _MapSummary:
 
     def heads(self, name: str, call: int) -> list[HeadSummary]:
         return [
-            HeadSummary(name, call, self._group, head, self._spreads(head), self._shares(head))
+            HeadSummary(
+                map=name,
+                call=call,
+                group=self._group,
+                layer=self._layer,
+                head=head,
+                statistics=self._spreads(head),
+                patterns=self._shares(head),
+            )
             for head in range(self._heads)
         ]
 

@@ -2,6 +2,7 @@
 
 import click
 
+from attnreport.cli.check import check
 from attnreport.cli.demo import demo
 from attnreport.cli.info import info
 from attnreport.cli.plan import plan
@@ -9,6 +10,7 @@ from attnreport.cli.program import CONTEXT_SETTINGS, Program, debug_option, vers
 from attnreport.cli.render import render
 from attnreport.cli.reproduce import reproduce
 from attnreport.cli.run import run
+from attnreport.cli.stats import stats
 from attnreport.cli.terminal import prepare_streams
 
 
@@ -22,7 +24,7 @@ def program() -> None:
     """
 
 
-for command in (demo, run, render, info, plan, reproduce):
+for command in (demo, run, render, info, stats, check, plan, reproduce):
     program.add_command(command)
 
 

@@ -13,6 +13,7 @@ CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 
 INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended: 128 + SIGINT
 
 _DEBUG = "attnreport.debug"
+_FAILURE = "attnreport.failure"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -37,7 +38,12 @@ class Program(click.Group):
                 say_error(traceback.format_exc().rstrip())
             else:
                 say_error(f"Error: {_message(error)}")
-            raise click.exceptions.Exit(1) from None
+            raise click.exceptions.Exit(ctx.meta.get(_FAILURE, 1)) from None
+
+
+def exit_on_error(code: int) -> None:
+    """Makes the running command exit with this code when something goes wrong."""
+    click.get_current_context().meta[_FAILURE] = code
 
 
 def debug_option(function: _Function) -> _Function:

@@ -146,12 +146,12 @@ def finish(
     if save is not None:
         from attnreport.store import save_recording
 
-        with _working("Saving the recording"):
+        with working("Saving the recording"):
             save_recording(recording, save)
         say(f"Recording: {_place(save)}")
     options |= {"precision": precision, "budget_mb": budget_mb}
     given = {name: value for name, value in options.items() if value is not None}
-    with _working("Writing the report"):
+    with working("Writing the report"):
         written = Path(write_report(recording, report, force=force, **given))
     say(f"Report: {_place(written)} ({readable_size(written.stat().st_size)})")
     if open_page and click.launch(str(written.absolute())):
@@ -159,7 +159,7 @@ def finish(
 
 
 @contextlib.contextmanager
-def _working(what: str) -> Iterator[None]:
+def working(what: str) -> Iterator[None]:
     """Shows that something is going on, if somebody is watching."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import TextIO
 
 import click
@@ -45,6 +46,13 @@ def say_error(text: str) -> None:
         click.echo(printable(text), err=True)
     except OSError:
         _silence(sys.stderr)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a result into a file as UTF-8; what is not UTF-8 is escaped as on a terminal."""
+    path.write_text(
+        text.removesuffix("\n") + "\n", encoding="utf-8", errors="backslashreplace", newline="\n"
+    )
 
 
 def _silence(stream: TextIO) -> None:

@@ -85,3 +85,12 @@ def test_examples_of_another_model_are_refused():
 
 def test_no_examples_have_no_heads():
     assert summarize_examples([]) == []
+
+
+def test_only_the_maps_that_are_wanted_are_measured():
+    several = Example("text", example(0, calls=3).maps)
+    found = summarize_examples([several], wanted=lambda attention, layer: layer != 1)
+    assert {(each.map, each.call, each.layer) for each in found} == {
+        ("layer", 0, 0),
+        ("layer", 2, 2),
+    }
