@@ -91,7 +91,9 @@ class Placement:
     def _plain(self, node: Node) -> list[State]:
         given: list[State] = [self.of(value) for value in node.inputs]
         state: State
-        if self._axis in named_axes(node.params):
+        if node.primitive in _KEPT:
+            state = given[0]
+        elif self._axis in named_axes(node.params):
             state = self._collective(node, given)
         elif None in given:
             state = None
@@ -131,8 +133,6 @@ class Placement:
             return "own"
         if primitive in _ALIKE:
             return {}
-        if primitive in _KEPT:
-            return given[0]
         if primitive == "ppermute":
             return self._permuted(given[0], tuple(map(tuple, params["perm"])))
         own = tuple(range(self.size))
