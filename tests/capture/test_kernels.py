@@ -233,7 +233,7 @@ def test_inside_shard_map():
     )
     _, attention = quickly(with_attention(fn), LAYER, X)
     (found,) = attention.values()
-    np.testing.assert_allclose(found.weights[0], weights_of(LAYER, X), atol=1e-6)
+    np.testing.assert_allclose(found.weights, weights_of(LAYER, X), atol=1e-6)
 
 
 def test_memory_is_taken_for_little_more_than_the_weights():

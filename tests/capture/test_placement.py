@@ -160,6 +160,13 @@ def test_convolutions_keep_examples():
     assert whole == {0: OWN}
 
 
+def test_a_single_position_that_one_operand_still_has_is_at_that_place():
+    single = jnp.zeros((4, 8, 3))
+    assert placed(lambda x, w: x[:, 0] @ x.mT, x=single) == {2: OWN}
+    assert placed(lambda x, w: x + x[:, 0][:, None], x=single) == {1: OWN}
+    assert placed(lambda x, w: (x + x[:, 0][:, None])[:, 0], x=single) == {SINGLE: OWN}
+
+
 def test_a_single_position_is_squeezed_and_comes_back():
     single = jnp.zeros((4, 8, 3))
     assert placed(lambda x, w: x[:, 0], x=single) == {SINGLE: OWN}

@@ -103,7 +103,7 @@ class Placement:
             state = self._with_own(node, given)
         else:
             rule = _RULES.get(node.primitive)
-            state = rule(node, given) if rule is not None else None
+            state = _absorbed(node, rule(node, given)) if rule is not None else None
         return [state] * len(node.outputs)
 
     def _with_own(self, node: Node, given: Sequence[State]) -> State:
@@ -261,6 +261,15 @@ def _joined(states: Iterator[tuple[int, Held | Turning]]) -> State:
         if found.setdefault(place, held) != held:
             return None
     return found
+
+
+def _absorbed(node: Node, state: State) -> State:
+    """One operand had squeezed the single position of each device that another one still has."""
+    if not isinstance(state, dict) or SINGLE not in state:
+        return state
+    shape = node.outputs[0].shape
+    kept = any(shape[p] == 1 and state[p] == state[SINGLE] for p in _placed(state))
+    return {p: held for p, held in state.items() if p != SINGLE or not kept}
 
 
 def _placed(state: Mapping[int, Held | Turning]) -> list[int]:
