@@ -1,5 +1,6 @@
 """Fixtures that all tests share. JAX is imported only by the fixture that needs it."""
 
+import gc
 import os
 import sys
 import tempfile
@@ -55,6 +56,18 @@ def pytest_configure(config: pytest.Config) -> None:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
+
+
+def pytest_sessionstart() -> None:
+    """Lets nothing be looked for among what is imported: none of it is ever garbage."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Looks for garbage from now on, and only among what the tests make."""
+    gc.enable()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
