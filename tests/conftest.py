@@ -44,10 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Each worker has a folder of its own, because JAX reads files that another process has only
     begun to write.
     """
-    has_workers = getattr(config.option, "numprocesses", None) and not hasattr(
-        config, "workerinput"
-    )
-    if has_workers or "JAX_COMPILATION_CACHE_DIR" in os.environ:
+    if not _runs_tests(config) or "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
     folder = tempfile.TemporaryDirectory(prefix="attnreport-compiled-", ignore_cleanup_errors=True)
     config.stash[_COMPILED] = folder
@@ -58,13 +55,19 @@ def pytest_configure(config: pytest.Config) -> None:
     }
 
 
-def pytest_sessionstart() -> None:
-    """Lets nothing be looked for among what is imported: none of it is ever garbage."""
-    gc.disable()
+def _runs_tests(config: pytest.Config) -> bool:
+    """Whether tests run in this process, which may instead hand them out to workers."""
+    return hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Looks for no garbage while everything is imported, for none of that ever is."""
+    if _runs_tests(session.config):
+        gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Looks for garbage from now on, and only among what the tests make."""
+    """Looks for garbage from now on, among what the tests make."""
     gc.enable()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

@@ -51,7 +51,7 @@ def second_version() -> list[Outcome]:
         say(f"\nNo other Python of {', '.join(PYTHONS)} is here, so one version was tested.")
         return []
     try:
-        environment = prepare(combination)
+        environment = prepare(combination, group="versions")
     except SetupError as error:
         say(str(error))
         return [Outcome(combination.name, 1, 0.0)]
