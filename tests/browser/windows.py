@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
-PATIENCE_MS = 10_000
+PATIENCE_MS = 30_000
 
 # What a window can change later on; whatever else is asked for needs a window made for it.
 SIZE = {"width": 1280, "height": 900}
