@@ -66,6 +66,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         gc.disable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Starts with what takes long, so that no worker is left alone with it at the end."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def pytest_collection_finish() -> None:
     """Looks for garbage from now on, among what the tests make."""
     gc.enable()
