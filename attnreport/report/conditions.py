@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from attnreport.recording import ChannelAxis, GridAxis, Recording, special_positions
+from attnreport.report.head_measures import has_patterns
 from attnreport.report.outcome_text import compares
 from attnreport.report.stacks import Stack
 
@@ -37,6 +38,8 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "many-lines": stack.cells > _MOST_LINES,
         "gate": stack.maps[0].kind == "gate",
         "no-gate": stack.maps[0].kind != "gate",
+        "patterns": has_patterns(stack),
+        "no-patterns": not has_patterns(stack),
         # A single row says nothing as a matrix; over a text it is drawn as bars.
         "matrix": matrix,
         "reading": matrix and not spatial,

@@ -1,8 +1,10 @@
 /** What charts are told: the shown state and everything that follows from it. */
 
 import { classesOf } from "./channels.js";
+import { statisticNamed, usualAxes } from "./heads.js";
 import { drawnLabel, keyAxis, manifest, mostHeads, stackAt, statisticsOf } from "./manifest.js";
 import { colorOf, mode } from "./palette.js";
+import { wantedKey } from "./ranking.js";
 import { labelStep } from "./rows.js";
 
 /** Up to here the color scale ends at the largest weight; a longer text would be nearly blank. */
@@ -16,7 +18,16 @@ const SHORT_TEXT = 72;
  */
 export function signalsOf(state) {
   const stack = stackAt(state.stack);
-  return { ...state, ...shapeOf(state.stack), ...skin(), ceiling: ceilingOf(stack, state) };
+  const { across, up } = usualAxes(state.stack);
+  return {
+    ...state,
+    ...shapeOf(state.stack),
+    ...skin(),
+    ceiling: ceilingOf(stack, state),
+    wanted: wantedKey(state),
+    across: statisticNamed(state.stack, state.across) ? state.across : across,
+    up: statisticNamed(state.stack, state.up) ? state.up : up,
+  };
 }
 
 /**

@@ -17,6 +17,8 @@ from attnreport.recording import AttentionMap
 
 # What each pattern means, by its name, in the order of `DEFINITIONS`.
 HEAD_PATTERNS = {name: meaning for name, (meaning, _) in DEFINITIONS.items()}
+# What a head is called that shows none of them.
+NO_PATTERN = "no pattern"
 # Of fewer rows nothing is said.
 FEWEST_ROWS = 3
 # Below this confidence a pattern is not said to be there.
