@@ -3,7 +3,8 @@
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +13,7 @@ from attnreport.analysis import (
     FEWEST_ROWS,
     NO_PATTERN,
     HeadPattern,
+    RowStatistic,
     head_distances,
     head_patterns,
     row_statistics,
@@ -93,18 +95,21 @@ def measure_heads(stack: Stack, *, stacks: int = 1) -> HeadMeasures:
     if stack.maps[0].kind == "gate":
         nothing: list[list] = [[] for _ in range(stack.heads)]
         return HeadMeasures({}, nothing, nothing, 0)
-    patterns = [head for attention in stack.maps for head in head_patterns(attention)]
+    # NumPy lets go of the interpreter in long arrays, so layers are measured side by side.
+    with ThreadPoolExecutor() as workers:
+        shown = workers.map(head_patterns, stack.maps)
+        measured = list(workers.map(row_statistics, stack.maps))
+        patterns = [head for heads in shown for head in heads]
     rows = _rows_to_compare(stack, stacks)
     similar: list[list[tuple[int, float]]] = [[] for _ in range(stack.heads)]
     if rows:
         distances = head_distances(stack.maps, most_rows=rows)
         similar = [similar_heads(distances, head, _SIMILAR) for head in range(stack.heads)]
-    return HeadMeasures(_statistics(stack), patterns, similar, min(rows, len(stack.query)))
+    return HeadMeasures(_statistics(measured), patterns, similar, min(rows, len(stack.query)))
 
 
-def _statistics(stack: Stack) -> dict[str, Statistic]:
+def _statistics(measured: Sequence[Mapping[str, RowStatistic]]) -> dict[str, Statistic]:
     """Of all heads; what makes sense depends on the axes, which all maps of a stack share."""
-    measured = [row_statistics(attention) for attention in stack.maps]
     return {
         name: Statistic(
             np.concatenate([found[name].by_head() for found in measured]),
