@@ -47,6 +47,8 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "color-scale": stack.maps[0].kind != "gate" and (matrix or bool(grids)),
         "strip-scale": not matrix and not spatial,
         "no-matrix": not matrix,
+        # There is more than one head, or one row, to compare.
+        "comparing": matrix or stack.heads > 1,
         "row": matrix or not spatial,
         "lines": matrix and not spatial,
         "text": any(not isinstance(axis, _SPATIAL) and len(axis) > 1 for axis in axes)

@@ -95,7 +95,9 @@ export function titleIn(stackIndex, pattern) {
  */
 export function valueText({ unit }, value) {
   if (value === null) return "–";
-  if (unit === "share") return `${(100 * value).toFixed(value > 0 && value < 0.1 ? 1 : 0)}%`;
+  // Small shares have a decimal, unless it would say no more than 0 or 10.
+  if (unit === "share")
+    return `${(100 * value).toFixed(value >= 0.0005 && value < 0.0995 ? 1 : 0)}%`;
   if (unit === "bits") return `${value.toFixed(2)} bits`;
   return value.toFixed(1);
 }

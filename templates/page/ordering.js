@@ -3,6 +3,7 @@
 import { element, find, findAll, show } from "./dom.js";
 import {
   measuresNow,
+  NO_PATTERN,
   scaleEnd,
   statisticNamed,
   titleIn,
@@ -10,11 +11,15 @@ import {
   usualChance,
   valueText,
 } from "./heads.js";
+import { linkToHead } from "./link.js";
 import { manifest, stackAt } from "./manifest.js";
 import { BY_PATTERN, patternCounts, rankedHeads } from "./ranking.js";
 import { choose, chosenState } from "./state.js";
 
 /** @typedef {Readonly<import("./types").State>} State */
+
+/** So many heads are named that show a pattern most clearly. */
+const MOST_NAMES = 3;
 
 const hasControls = () => document.querySelector("#ordering") !== null;
 
@@ -25,6 +30,13 @@ export function listenToOrdering() {
     if (!button) return;
     const pattern = button.dataset.pattern ?? "";
     choose({ pattern: pattern === chosenState().pattern ? "" : pattern });
+  });
+  find("#clearest").addEventListener("click", (event) => {
+    const link = event.target instanceof Element ? event.target.closest("a") : null;
+    if (!link) return;
+    event.preventDefault();
+    const [layer, head] = (link.dataset.place ?? "").split(" ").map(Number);
+    choose({ layer, head });
   });
   listenToSelect("#order", (order) => choose({ order, ascending: false }));
   listenToSelect("#across", (across) => choose({ across }));
@@ -129,7 +141,30 @@ function showPattern({ stack, pattern }) {
     button.setAttribute("aria-pressed", String(button.dataset.pattern === pattern));
   const meaning = manifest.glossary.patterns[pattern];
   show("pattern-meaning", pattern && meaning ? `${titleIn(stack, pattern)}: ${meaning}` : "");
+  const found = pattern && pattern !== NO_PATTERN ? clearest(stack, pattern) : [];
+  const links = found.flatMap((place, index) => {
+    const name = `L${stackAt(stack).layerNumbers[place.layer]} H${place.head}`;
+    const href = linkToHead(stack, place.layer, place.head);
+    const link = element("a", { href, "data-place": `${place.layer} ${place.head}` }, name);
+    return index ? [", ", link] : [link];
+  });
+  find("#clearest").replaceChildren(...(links.length ? ["Clearest in ", ...links, "."] : []));
 }
+
+/**
+ * The heads that show a pattern most clearly.
+ * @param {number} stack
+ * @param {string} pattern
+ */
+const clearest = (stack, pattern) =>
+  rankedHeads({
+    ...chosenState(),
+    stack,
+    pattern,
+    order: BY_PATTERN,
+    ascending: false,
+    limits: {},
+  }).slice(0, MOST_NAMES);
 
 /** @param {State} state */
 function showOrder({ stack, order, ascending, pattern }) {
