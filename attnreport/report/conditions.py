@@ -39,7 +39,6 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "gate": stack.maps[0].kind == "gate",
         "no-gate": stack.maps[0].kind != "gate",
         "patterns": has_patterns(stack),
-        "no-patterns": not has_patterns(stack),
         # A single row says nothing as a matrix; over a text it is drawn as bars.
         "matrix": matrix,
         "reading": matrix and not spatial,

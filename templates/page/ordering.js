@@ -39,8 +39,8 @@ export function listenToOrdering() {
     choose({ layer, head });
   });
   listenToSelect("#order", (order) => choose({ order, ascending: false }));
-  listenToSelect("#across", (across) => choose({ across }));
-  listenToSelect("#up", (up) => choose({ up }));
+  listenToSelect("#scatter-across", (across) => choose({ across }));
+  listenToSelect("#scatter-up", (up) => choose({ up }));
   find("#turn").addEventListener("click", () => choose({ ascending: !chosenState().ascending }));
   for (const id of ["#least", "#most"]) find(id).addEventListener("change", limitOrder);
   find("#limits").addEventListener("click", (event) => {
@@ -132,7 +132,7 @@ function listStatistics(stackIndex) {
   find("#order").replaceChildren(
     ...[usual, ...(patternCounts(stackIndex).length ? [byPattern] : []), group],
   );
-  for (const axis of findAll("#across, #up")) axis.replaceChildren(...options());
+  for (const axis of findAll("#scatter-across, #scatter-up")) axis.replaceChildren(...options());
 }
 
 /** @param {State} state */
@@ -233,8 +233,8 @@ function rangeText(statistic, [least, most]) {
 function showAxes({ stack, across, up }) {
   const usual = usualAxes(stack);
   for (const [id, name, fallback] of [
-    ["#across", across, usual.across],
-    ["#up", up, usual.up],
+    ["#scatter-across", across, usual.across],
+    ["#scatter-up", up, usual.up],
   ]) {
     const select = document.querySelector(id);
     if (select instanceof HTMLSelectElement)

@@ -58,7 +58,9 @@ function limitTo({ view, place, told }, from, to) {
   const padding = view.padding();
   const values = (/** @type {"x" | "y"} */ scale, /** @type {number[]} */ pixels) =>
     /** @type {[number, number]} */ (
-      pixels.map((pixel) => Number(view.scale(scale).invert(pixel).toPrecision(4))).sort(ascending)
+      pixels
+        .map((pixel) => Math.max(0, Number(view.scale(scale).invert(pixel).toPrecision(4))))
+        .sort(ascending)
     );
   const across = values(
     "x",

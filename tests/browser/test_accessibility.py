@@ -81,7 +81,7 @@ def test_every_chart_keeps_the_words_of_the_template(visit):
 
 def test_marks_that_stand_for_heads_have_names(visit):
     report = visit("self")
-    for chart in ("pair", "scatter-distance"):
+    for chart in ("pair", "scatter"):
         names = report.page.locator(f"#chart-{chart} svg path[aria-label^='Layer']")
         found = {names.nth(i).get_attribute("aria-label").split(":")[0] for i in range(6)}
         assert found == {f"Layer {layer}, head {head}" for layer in range(2) for head in range(3)}

@@ -156,7 +156,7 @@ def test_the_checks_of_every_attention_operation_are_listed(pages):
 def test_charts_that_compare_heads_are_left_out_where_there_is_one(pages):
     ids = {node.attributes.get("id") for node in pages["smallest"].walk()}
     assert {"chart-heatmap", "chart-row", "chart-lines", "chart-entropy"} <= ids
-    assert not {"chart-overview", "chart-pair", "chart-scatter-distance"} & ids
+    assert not {"chart-overview", "chart-pair", "chart-scatter"} & ids
 
 
 def test_a_given_title_is_the_heading_and_the_title():
