@@ -40,13 +40,14 @@ def scatter_chart() -> alt.LayerChart:
         "x": alt.X(
             "x:Q",
             title=None,
-            scale=alt.Scale(zero=True, nice=True),
+            # Where nothing is measured there are no rows to take the ends from.
+            scale=alt.Scale(domain=[0, expr("acrossEnd")], nice=True),
             axis=alt.Axis(labelFlush=False, tickCount=6, format="~r"),
         ),
         "y": alt.Y(
             "y:Q",
             title=None,
-            scale=alt.Scale(zero=True, nice=True),
+            scale=alt.Scale(domain=[0, expr("upEnd")], nice=True),
             axis=alt.Axis(tickCount=5, format="~r"),
         ),
     }
@@ -60,7 +61,10 @@ def scatter_chart() -> alt.LayerChart:
     )
     chart = layered(ring, _marks(heads, place), chosen, width=360, height=270)
     return themed(
-        with_parameters(chart, *("stack", "layer", "head", "patterns", "wanted", "across", "up")),
+        with_parameters(
+            chart,
+            *("stack", "layer", "head", "patterns", "wanted", "across", "up", "acrossEnd", "upEnd"),
+        ),
         domain=False,
     )
 

@@ -57,6 +57,8 @@ PARAMETERS: Mapping[str, Any] = {
     "wanted": "",
     "across": "",
     "up": "",
+    "acrossEnd": 1,
+    "upEnd": 1,
     # The colors of the page's style, for charts that no page has told its own.
     "dark": False,
     "bg": "#ffffff",

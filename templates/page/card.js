@@ -30,7 +30,9 @@ export function listenToCard() {
  * @param {number} step
  */
 export function walkOn(step) {
-  const { heads, at } = walk(chosenState());
+  const state = chosenState();
+  if (!stackAt(state.stack).conditions.includes("patterns")) return;
+  const { heads, at } = walk(state);
   if (heads.length) choose(heads[(Math.max(at, 0) + step + heads.length) % heads.length]);
 }
 
@@ -112,15 +114,13 @@ function showAlike({ stack, layer, head }) {
     const name = headName(stackAt(stack), place.layer, place.head);
     const canvas = /** @type {HTMLCanvasElement} */ (element("canvas", { "aria-hidden": "true" }));
     paintHead(canvas, stack, place);
-    const label = `${name}, at distance ${distance.toFixed(2)}`;
-    const attributes = { type: "button", "aria-label": label };
     const number = stackAt(stack).layerNumbers[place.layer];
     return element(
       "li",
       {},
       element(
         "button",
-        { ...attributes, "data-place": `${place.layer} ${place.head}` },
+        { type: "button", "data-place": `${place.layer} ${place.head}`, title: `Go to ${name}` },
         canvas,
         element("b", {}, `L${number} H${place.head}`),
         element("span", {}, distance.toFixed(2)),

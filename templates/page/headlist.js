@@ -67,20 +67,17 @@ function headButton(state, { layer, head }) {
   const stack = stackAt(state.stack);
   const value = rankText(state, { layer, head });
   const pattern = patternTitle(statisticsOf(stack, layer, head));
-  const name = `${headName(stack, layer, head)}, ${pattern}, ${orderName(state)} ${value}`;
+  const name = `${headName(stack, layer, head)}, ${pattern}`;
   const canvas = /** @type {HTMLCanvasElement} */ (element("canvas", { "aria-hidden": "true" }));
   paintHead(canvas, state.stack, { layer, head });
   return element(
     "button",
-    { type: "button", "data-place": `${layer} ${head}`, "aria-label": name, title: name },
+    { type: "button", "data-place": `${layer} ${head}`, title: name },
     canvas,
     element("b", {}, `L${stack.layerNumbers[layer]} H${head}`),
     element("span", {}, value),
   );
 }
-
-/** @param {State} state */
-const orderName = ({ order }) => (order === BY_PATTERN ? "clear to" : order);
 
 /**
  * @param {State} state

@@ -112,13 +112,17 @@ export function usualChance({ chances }) {
 }
 
 /**
+ * The largest number there is of a statistic, also by chance.
+ * @param {HeadStatistic} statistic
+ */
+export const largest = ({ values, chances }) =>
+  Math.max(1e-9, ...values.map((value) => value ?? 0), ...chances.map((chance) => chance ?? 0));
+
+/**
  * Where the scale of a statistic ends: all of a share, else the largest number there is.
  * @param {HeadStatistic} statistic
  */
-export function scaleEnd({ unit, values, chances }) {
-  if (unit === "share") return 1;
-  return Math.max(1e-9, ...values.map((value) => value ?? 0), ...chances.map((c) => c ?? 0));
-}
+export const scaleEnd = (statistic) => (statistic.unit === "share" ? 1 : largest(statistic));
 
 /**
  * The statistics by which the scatter compares heads unless others are chosen.

@@ -211,7 +211,7 @@ function showLimits({ stack, order, limits }) {
       return [
         element(
           "button",
-          { type: "button", "data-limit": name, "aria-label": `Take back the limit on ${name}` },
+          { type: "button", "data-limit": name, title: "Take this limit back" },
           `${name} ${rangeText(limited, range)} ✕`,
         ),
       ];

@@ -33,7 +33,7 @@ const FAINTEST_EDGE = 0.004;
 
 /** @type {Record<string, (parts: string[]) => object[] | Promise<object[]>>} */
 const ANSWERS = {
-  heads: ([stack, wanted]) => headRows(Number(stack), wanted),
+  heads: ([stack, wanted = ""]) => headRows(Number(stack), wanted),
   points: ([stack, across, up, wanted]) => pointRows(Number(stack), across, up, wanted),
   even: ([stack, across, up]) => evenRows(Number(stack), across, up),
   row: ([stack, layer, head, q, hidden]) =>

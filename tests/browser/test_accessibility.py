@@ -56,6 +56,12 @@ def test_axe_finds_nothing_on_a_phone(visit, axe, name):
     assert violations(report, axe) == []
 
 
+def test_axe_finds_nothing_in_a_list_of_heads(visit, axe):
+    report = visit("patterned", bypass_csp=True)
+    report.choose(order="sink", pattern="sink", limits={"entropy": [0.5, 3]})
+    assert violations(report, axe) == []
+
+
 def test_axe_finds_nothing_while_the_help_is_open(visit, axe):
     report = visit("self", bypass_csp=True)
     report.press("?")

@@ -196,7 +196,7 @@ def test_the_header_says_what_a_person_would(heads, queries, first):
     assert facts[1] == "4 groups of maps, each over 3 positions"
     findings = page.one("ul", **{"class": "findings"}).text
     assert "In “x”, layer 0." in findings
-    assert bool(page.all("canvas")) == (queries > 1)
+    assert bool(page.by_id("examples").all("canvas")) == (queries > 1)
 
 
 def test_every_place_for_words_is_filled_and_every_word_has_a_place(pages):
