@@ -17,6 +17,13 @@ const MOST = 96;
 let everything = false;
 let listed = "";
 
+/**
+ * @param {number} least
+ * @param {number} value
+ * @param {number} most
+ */
+const clamp = (least, value, most) => Math.min(most, Math.max(least, Math.round(value)));
+
 /** Whether heads stand in a list, and not in their grid. @param {State} state */
 export const isListed = ({ stack, order }) =>
   order === BY_PATTERN || statisticNamed(stack, order) !== null;
@@ -53,6 +60,8 @@ function fill(list, state) {
   const heads = rankedHeads(state);
   const first = everything ? heads : heads.slice(0, MOST);
   list.replaceChildren(...first.map((place) => element("li", {}, headButton(state, place))));
+  // Few heads fill their card, too.
+  list.style.setProperty("--tile", `${clamp(74, 640 / Math.sqrt(first.length), 150)}px`);
   const more = find("#more-heads");
   more.hidden = heads.length === first.length;
   more.textContent = `Show all ${heads.length}`;
