@@ -2,6 +2,7 @@
 
 import { channelRows, classChannelRows } from "./channels.js";
 import { confusionRows } from "./confusion.js";
+import { flowEdges, flowNodes } from "./flow.js";
 import { tip, weightText } from "./format.js";
 import { statisticNamed, usualChance, valueText } from "./heads.js";
 import {
@@ -42,6 +43,8 @@ const ANSWERS = {
   "edges-from": ([stack, layer, head, q, hidden]) =>
     edgeRowsFrom(place(stack, layer, head), Number(q), hidden === "true"),
   pair: ([stack, q, k, hidden]) => pairRows(Number(stack), Number(q), Number(k), hidden === "true"),
+  "flow-edges": ([stack, q]) => flowEdges(Number(stack), Number(q)),
+  "flow-nodes": ([stack, q]) => flowNodes(Number(stack), Number(q)),
   entropy: ([stack, layer, head, hidden]) =>
     entropyRows(place(stack, layer, head), hidden === "true"),
   reference: ([stack, layer]) =>
