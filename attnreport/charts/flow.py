@@ -1,10 +1,13 @@
 """Where a token comes from: attention followed back through all layers."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import altair as alt
 
 from attnreport.charts.theme import expr, layered, themed, with_parameters
+
+_ACROSS = alt.Scale(domain=[-0.02, expr("layers + 0.02")], nice=False, zero=False)
+_DOWN = alt.Scale(domain=[expr("queries"), 0], nice=False, zero=False)
 
 
 def flow_chart() -> alt.LayerChart:
@@ -13,9 +16,31 @@ def flow_chart() -> alt.LayerChart:
     The input stands on the left, the chosen token after the last layer on the right. Lines are as
     strong as what flows through them, and circles as large as what a token holds of the chosen one.
     """
-    across = alt.Scale(domain=[-0.02, expr("layers + 0.02")], nice=False, zero=False)
-    down = alt.Scale(domain=[expr("queries"), 0], nice=False, zero=False)
-    edges = (
+    chart = layered(
+        _edges(),
+        _nodes(),
+        _labels("0", align="right", dx=-12),
+        _labels("layers", align="left", dx=12),
+        width=600,
+        height=420,
+    )
+    return themed(
+        with_parameters(chart, *("stack", "q", "layers", "layerNumbers", "queries", "queryTicks"))
+    )
+
+
+def _edges() -> alt.Chart:
+    axis = alt.Axis(
+        values=expr("sequence(0, layers + 1)"),
+        tickCount=expr("layers + 2"),
+        labelExpr="datum.value < 0.5 ? 'input' : format(layerNumbers[datum.value - 1], 'd')",
+        labelOverlap=False,
+        grid=False,
+        orient="top",
+        title="after layer",
+    )
+    unit = [0, 1]
+    return (
         alt.Chart(alt.UrlData("attn:flow-edges/{stack}/{q}"))
         .transform_calculate(
             left="datum.column - 1",
@@ -25,70 +50,46 @@ def flow_chart() -> alt.LayerChart:
         )
         .mark_rule(aria=False, strokeCap="round", stroke=expr("accent"))
         .encode(
-            x=alt.X("left:Q", scale=across, axis=_layer_axis()),
+            x=alt.X("left:Q", scale=_ACROSS, axis=axis),
             x2="column:Q",
-            y=alt.Y("top:Q", scale=down, axis=None),
+            y=alt.Y("top:Q", scale=_DOWN, axis=None),
             y2="bottom:Q",
-            strokeOpacity=_strength([0.05, 0.9]),
+            strokeOpacity=alt.StrokeOpacity(
+                "strength:Q", scale=alt.Scale(domain=unit, range=[0.05, 0.9]), legend=None
+            ),
             strokeWidth=alt.StrokeWidth(
-                "strength:Q", scale=alt.Scale(domain=[0, 1], range=[0.6, 7]), legend=None
+                "strength:Q", scale=alt.Scale(domain=unit, range=[0.6, 7]), legend=None
             ),
         )
     )
-    place: dict[str, Any] = {
-        "x": alt.X("column:Q", scale=across),
-        "y": alt.Y("row:Q", scale=down),
-    }
-    nodes = (
+
+
+def _nodes() -> alt.Chart:
+    return (
         alt.Chart(alt.UrlData("attn:flow-nodes/{stack}/{q}"))
         .transform_calculate(row="datum.position + 0.5")
         .mark_circle(
-            color=expr("accent"), stroke=expr("bg"), strokeWidth=1, opacity=1, cursor="pointer",
+            color=expr("accent"),
+            stroke=expr("bg"),
+            strokeWidth=1,
+            opacity=1,
+            cursor="pointer",
             aria=False,
         )
         .encode(
-            size=alt.Size(
-                "share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 170]), legend=None
-            ),
+            x=alt.X("column:Q", scale=_ACROSS),
+            y=alt.Y("row:Q", scale=_DOWN),
+            size=alt.Size("share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 170]), legend=None),
             tooltip="tip:N",
-            **place,
         )
-    )  # fmt: skip
-    labels = (_labels(x, align, dx) for x, align, dx in _SIDES)
-    chart = layered(edges, nodes, *labels, width=600, height=420)
-    return themed(
-        with_parameters(chart, *("stack", "q", "layers", "layerNumbers", "queries", "queryTicks"))
     )
 
 
-_Side = tuple[str, Literal["left", "right"], int]
-_SIDES: tuple[_Side, ...] = (("0", "right", -12), ("layers", "left", 12))
-
-
-def _strength(to: list[float]) -> alt.StrokeOpacity:
-    scale = alt.Scale(domain=[0, 1], range=to)
-    return alt.StrokeOpacity("strength:Q", scale=scale, legend=None)
-
-
-def _layer_axis() -> alt.Axis:
-    return alt.Axis(
-        values=expr("sequence(0, layers + 1)"),
-        tickCount=expr("layers + 2"),
-        labelExpr="datum.value < 0.5 ? 'input' : format(layerNumbers[datum.value - 1], 'd')",
-        labelOverlap=False,
-        grid=False,
-        orient="top",
-        title="after layer",
-    )
-
-
-def _labels(x: str, align: Literal["left", "right"], dx: int) -> alt.Chart:
+def _labels(x: str, *, align: Literal["left", "right"], dx: int) -> alt.Chart:
     """The tokens on one side."""
     return (
         alt.Chart(alt.UrlData("attn:query-labels/{stack}"))
-        .transform_calculate(
-            column=x, row="datum.position + 0.5", chosen="datum.position == q"
-        )
+        .transform_calculate(column=x, row="datum.position + 0.5", chosen="datum.position == q")
         .mark_text(
             align=align,
             dx=dx,
@@ -99,9 +100,9 @@ def _labels(x: str, align: Literal["left", "right"], dx: int) -> alt.Chart:
             aria=False,
         )
         .encode(
-            x=alt.X("column:Q"),
-            y=alt.Y("row:Q"),
+            x=alt.X("column:Q", scale=_ACROSS),
+            y=alt.Y("row:Q", scale=_DOWN),
             text="label:N",
             color=alt.condition("datum.chosen", alt.value(expr("accent")), alt.value(expr("fg"))),
         )
-    )  # fmt: skip
+    )
