@@ -33,8 +33,9 @@ def _edges() -> alt.Chart:
     axis = alt.Axis(
         values=expr("sequence(0, layers + 1)"),
         tickCount=expr("layers + 2"),
-        labelExpr="datum.value < 0.5 ? 'input' : format(layerNumbers[datum.value - 1], 'd')",
-        labelOverlap=False,
+        labelExpr="datum.value > 0.5 ? format(layerNumbers[datum.value - 1], 'd')"
+        " : width / layers < 34 ? 'in' : 'input'",
+        labelOverlap="greedy",
         grid=False,
         orient="top",
         title="after layer",
