@@ -47,7 +47,9 @@ from attnreport.analysis.examples.many_examples import summarize_examples as sum
 from attnreport.analysis.examples.moments import RunningMoments as RunningMoments
 from attnreport.analysis.examples.ranking import best_precision_at as best_precision_at
 from attnreport.analysis.examples.ranking import precision_at as precision_at
+from attnreport.analysis.patterns.head_patterns import FEWEST_ROWS as FEWEST_ROWS
 from attnreport.analysis.patterns.head_patterns import HEAD_PATTERNS as HEAD_PATTERNS
+from attnreport.analysis.patterns.head_patterns import NO_PATTERN as NO_PATTERN
 from attnreport.analysis.patterns.head_patterns import HeadPattern as HeadPattern
 from attnreport.analysis.patterns.head_patterns import head_patterns as head_patterns
 from attnreport.analysis.patterns.induction import PrefixMatching as PrefixMatching

@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from attnreport.analysis import PATTERNS
+from attnreport.analysis import HEAD_PATTERNS, NO_PATTERN
 
 FONT = (
     'ui-sans-serif, system-ui, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", '
@@ -52,7 +52,13 @@ PARAMETERS: Mapping[str, Any] = {
     "exponent": 0.5,
     "ceiling": 1,
     "hidden": False,
-    "patterns": list(PATTERNS),
+    "patterns": [*HEAD_PATTERNS, NO_PATTERN],
+    # Which heads are wanted, and which statistics the scatter compares them by.
+    "wanted": "",
+    "across": "",
+    "up": "",
+    "acrossEnd": 1,
+    "upEnd": 1,
     # The colors of the page's style, for charts that no page has told its own.
     "dark": False,
     "bg": "#ffffff",

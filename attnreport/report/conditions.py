@@ -2,12 +2,23 @@
 
 from collections.abc import Sequence
 
-from attnreport.recording import ChannelAxis, GridAxis, Recording, special_positions
+from attnreport.recording import (
+    ChannelAxis,
+    GridAxis,
+    Recording,
+    TokenAxis,
+    special_positions,
+)
+from attnreport.report.head_measures import has_patterns
 from attnreport.report.outcome_text import compares
 from attnreport.report.stacks import Stack
 
 # Of one head; `MOST_EDGES` in templates/page/rows.js.
 _MOST_LINES = 500
+# More tokens cannot be told apart in the flow through all layers, and more weights, all of which it
+# needs, take too long to read.
+_MOST_FLOWING = 96
+_MOST_FLOWING_WEIGHTS = 4_000_000
 # What a reader sees as a picture or as bars, and not as text.
 _SPATIAL = (GridAxis, ChannelAxis)
 
@@ -37,6 +48,7 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "many-lines": stack.cells > _MOST_LINES,
         "gate": stack.maps[0].kind == "gate",
         "no-gate": stack.maps[0].kind != "gate",
+        "patterns": has_patterns(stack),
         # A single row says nothing as a matrix; over a text it is drawn as bars.
         "matrix": matrix,
         "reading": matrix and not spatial,
@@ -44,6 +56,8 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "color-scale": stack.maps[0].kind != "gate" and (matrix or bool(grids)),
         "strip-scale": not matrix and not spatial,
         "no-matrix": not matrix,
+        # There is more than one head, or one row, to compare.
+        "comparing": matrix or stack.heads > 1,
         "row": matrix or not spatial,
         "lines": matrix and not spatial,
         "text": any(not isinstance(axis, _SPATIAL) and len(axis) > 1 for axis in axes)
@@ -54,8 +68,23 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "channels": channels,
         "class-means": channels and _classes_of_channels(recording, len(stack.key)) > 1,
         "means": isinstance(stack.key, GridAxis) and compares(recording),
+        "flow": has_flow(stack),
         "mask": any(not mask.all() for mask in masks),
     }
+
+
+def has_flow(stack: Stack) -> bool:
+    """Whether a token of the stack can be followed back through all of its layers, and drawn."""
+    numbers = stack.layer_numbers
+    return (
+        stack.is_self
+        and isinstance(stack.key, TokenAxis)
+        and len(numbers) > 1
+        and numbers == tuple(range(len(numbers)))
+        and 1 < len(stack.query) <= _MOST_FLOWING
+        and stack.weights <= _MOST_FLOWING_WEIGHTS
+        and all(attention.normalized for attention in stack.maps)
+    )
 
 
 def _classes_of_channels(recording: Recording, count: int) -> int:

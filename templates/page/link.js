@@ -3,6 +3,7 @@
  * It calls a layer by its number in the model.
  */
 
+import { askOf, askedIn } from "./asked.js";
 import { layerNumbered, manifest, stackAt } from "./manifest.js";
 import { choose, chosenState, isHovering, onChange } from "./state.js";
 
@@ -19,8 +20,9 @@ const SETTLE_MS = 120;
  * @returns {Change | null}
  */
 export function parseLink(hash) {
-  const place = placeIn(hash);
-  const match = PATTERN.exec(hash);
+  const [address, asked = ""] = hash.split("?");
+  const place = placeIn(address);
+  const match = PATTERN.exec(address);
   if (!place || !match) return place;
   const [hidden, linear, to, filter = "all", target, output, percent] = match.slice(7);
   const classes = manifest.confusion?.labels.length ?? 0;
@@ -34,6 +36,7 @@ export function parseLink(hash) {
     target: known ? Number(target) : -1,
     output: known ? Number(output) : -1,
     opacity: percent ? Math.min(1, Number(percent) / 100) : OPACITY,
+    ...askedIn(asked),
   };
 }
 
@@ -65,7 +68,7 @@ export function linkTo(state) {
     target < 0 ? "" : `t${target}o${output}`,
     opacity === OPACITY ? "" : `p${Math.round(100 * opacity)}`,
   ].join("");
-  return `${linkToHead(state.stack, state.layer, state.head)}q${state.q}k${state.k}${view}`;
+  return `${linkToHead(state.stack, state.layer, state.head)}q${state.q}k${state.k}${view}${askOf(state)}`;
 }
 
 /**

@@ -1,8 +1,10 @@
 /** What charts are told: the shown state and everything that follows from it. */
 
 import { classesOf } from "./channels.js";
+import { largest, statisticNamed, usualAxes } from "./heads.js";
 import { drawnLabel, keyAxis, manifest, mostHeads, stackAt, statisticsOf } from "./manifest.js";
 import { colorOf, mode } from "./palette.js";
+import { wantedKey } from "./ranking.js";
 import { labelStep } from "./rows.js";
 
 /** Up to here the color scale ends at the largest weight; a longer text would be nearly blank. */
@@ -16,7 +18,30 @@ const SHORT_TEXT = 72;
  */
 export function signalsOf(state) {
   const stack = stackAt(state.stack);
-  return { ...state, ...shapeOf(state.stack), ...skin(), ceiling: ceilingOf(stack, state) };
+  return {
+    ...state,
+    ...shapeOf(state.stack),
+    ...skin(),
+    ceiling: ceilingOf(stack, state),
+    wanted: wantedKey(state),
+    ...scatterAxes(state),
+  };
+}
+
+/**
+ * What the scatter compares; a stack that lacks what was chosen has the usual statistics.
+ * @param {Readonly<import("./types").State>} state
+ */
+function scatterAxes({ stack, across, up }) {
+  const usual = usualAxes(stack);
+  const right = statisticNamed(stack, across) ?? statisticNamed(stack, usual.across);
+  const upward = statisticNamed(stack, up) ?? statisticNamed(stack, usual.up);
+  return {
+    across: right?.name ?? "",
+    up: upward?.name ?? "",
+    acrossEnd: right ? largest(right) : 1,
+    upEnd: upward ? largest(upward) : 1,
+  };
 }
 
 /**
