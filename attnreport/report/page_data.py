@@ -266,4 +266,9 @@ def _statistics(numbers: HeadStatistics, stack: Stack) -> dict[str, Any]:
         "x": round(x or 0.0, 4),
         "facts": head_facts(numbers, stack.key, stack.maps[0].kind),
         "peak": round(numbers.peak, 6),
+        **(
+            {"sinks": [(key, round(share, 4)) for key, share in numbers.sinks]}
+            if numbers.sinks
+            else {}
+        ),
     }

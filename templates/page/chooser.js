@@ -1,7 +1,7 @@
 /** Choosing an example, an attention group, or what a finding is about. */
 
 import { element, find, findAll, show } from "./dom.js";
-import { manifest, stackAt } from "./manifest.js";
+import { baseOf, manifest, stackAt } from "./manifest.js";
 import { loadAtlas } from "./atlas.js";
 import { placeIn } from "./link.js";
 import { ask, isCellChosen, isListed, stackIn } from "./outcomes.js";
@@ -65,9 +65,9 @@ export function showChoice() {
     );
     find("#groups").classList.toggle("many", stacks.length > MOST_SEGMENTS);
   }
-  select.value = String(index);
+  select.value = String(baseOf(index));
   for (const input of place.querySelectorAll("input"))
-    input.checked = Number(input.value) === index;
+    input.checked = Number(input.value) === baseOf(index);
 }
 
 let filtered = "";

@@ -36,6 +36,8 @@ const ACTIONS = {
   j: () => stepQuery(1),
   k: () => stepQuery(-1),
   m: toggleHidden,
+  s: () => choose({ sinks: !chosenState().sinks }),
+  w: () => choose({ words: !chosenState().words }),
   "?": openHelp,
 };
 
