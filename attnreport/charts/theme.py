@@ -29,7 +29,7 @@ PARAMETERS: Mapping[str, Any] = {
     "keyLabels": [],
     "queryTicks": [0.5],
     "keyTicks": [0.5],
-    # A map: its name, the number of its picture or -1, its size in cells, and its chosen cell or -1.
+    # A map: its name, the number of its picture or -1, its size in cells, its chosen cell or -1.
     "map": "",
     "picture": -1,
     "columns": 1,

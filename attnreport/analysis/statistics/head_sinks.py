@@ -42,7 +42,9 @@ class SinkRule:
             allowed = attention.allowed()
             rows = np.count_nonzero(allowed, axis=-2)
             choices = np.maximum(np.count_nonzero(allowed, axis=-1), 1)
-            even = np.stack([np.float64(1) / c @ may for c, may in zip(choices, allowed)])
+            even = np.stack(
+                [np.float64(1) / c @ may for c, may in zip(choices, allowed, strict=True)]
+            )
         most = rows.max(axis=-1, keepdims=True)
         usual = (rows > 0) & (2 * rows >= most)
         floor = np.where(usual, even + SINK * (rows - even), np.inf)
