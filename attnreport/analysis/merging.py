@@ -115,16 +115,15 @@ def _word_axis(axis: Axis, spans: Sequence[Sequence[int]]) -> Axis:
         return axis
     special = [i for i, span in enumerate(spans) if set(span) <= set(axis.special)]
     wholes = read_tokens(axis).wholes
-    words = tuple(
-        axis.tokens[span[0]] if len(span) == 1 else _joined([wholes[i] for i in span])
-        for span in spans
-    )
-    return TokenAxis(words, tuple(special))
+    words = [_joined([wholes[position] for position in span]) for span in spans]
+    for word in special:
+        words[word] = axis.tokens[spans[word][0]]
+    return TokenAxis(tuple(words), tuple(special))
 
 
 def _joined(pieces: Sequence[str]) -> str:
     """The text of pieces without the marks that part them."""
-    first, *others = pieces[1:] if pieces[0] in SPACES else pieces
+    first, *others = pieces[1:] if pieces[0] in SPACES and pieces[1:] else pieces
     text = display_text(first)
     for piece in others:
         inner = piece.removeprefix(CONTINUATION)

@@ -86,8 +86,12 @@ function startOf(stack) {
   return { layer, head, q, k };
 }
 
+/** The pieces that were chosen before their words. */
+const pieces = { q: 0, k: 0 };
+
 /**
- * Goes from pieces to their words, or from words to their first pieces.
+ * Goes from pieces to their words, or from words to the pieces that were chosen before, and to
+ * their first ones if those were others.
  * @param {number} stack
  */
 function showIn(stack) {
@@ -95,9 +99,18 @@ function showIn(stack) {
   const { query, key } = /** @type {import("./types").Spans} */ (
     stackAt(Math.max(stack, chosen.stack)).spans
   );
-  const inWords = stack > chosen.stack;
-  chosen.q = inWords ? wordAt(query, chosen.q) : query[chosen.q][0];
-  chosen.k = inWords ? wordAt(key, chosen.k) : key[chosen.k][0];
+  for (const [place, spans] of /** @type {const} */ ([
+    ["q", query],
+    ["k", key],
+  ])) {
+    if (stack > chosen.stack) {
+      pieces[place] = chosen[place];
+      chosen[place] = wordAt(spans, chosen[place]);
+    } else {
+      const span = spans[chosen[place]];
+      chosen[place] = span.includes(pieces[place]) ? pieces[place] : span[0];
+    }
+  }
   chosen.stack = stack;
 }
 

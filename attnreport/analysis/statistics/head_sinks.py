@@ -58,6 +58,8 @@ class SinkRule:
 
 def _places(attention: AttentionMap) -> Bool[np.ndarray, " key"]:
     places = special_keys(attention.key)
+    if attention.kind == "gate":  # which rests nowhere: it lets each position through by itself
+        return np.zeros_like(places)
     places[0] |= attention.kind not in UNORDERED
     if isinstance(attention.key, TokenAxis):
         places |= punctuation_keys(attention.key)
