@@ -109,7 +109,8 @@ class Shown {
    * @param {number} hiding
    */
   isEmpty(query, hiding) {
-    return hiding > 0 && this.rest(query, hiding) <= NOTHING * this.rest(query, 0);
+    if (!hiding) return false;
+    return this.rest(query, hiding) <= NOTHING * (this.normalized ? 1 : this.rest(query, 0));
   }
 
   /**
@@ -183,13 +184,11 @@ export class Head extends Shown {
 
   /** @param {number} query @param {number} hiding */
   rest(query, hiding) {
-    let sums = this.sums[hiding];
-    if (!sums) {
-      sums = this.sums[hiding] = new Float64Array(this.queries);
-      for (let key = 0; key < this.keys; key++) {
-        if (this.left[hiding].has(key)) continue;
-        for (let row = 0; row < this.queries; row++) sums[row] += this.at(row, key);
-      }
+    // Row by row, because a pair is shown in all heads, and most of their rows are never asked for.
+    const sums = (this.sums[hiding] ??= new Float64Array(this.queries).fill(-1));
+    if (sums[query] < 0) {
+      sums[query] = 0;
+      for (let key = 0; key < this.keys; key++) sums[query] += this.seen(query, key, hiding);
     }
     return sums[query];
   }

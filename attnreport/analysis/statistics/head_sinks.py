@@ -1,6 +1,7 @@
 """The sinks of each head: where its attention rests whatever the query."""
 
 import dataclasses
+import functools
 from typing import Self
 
 import numpy as np
@@ -8,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from attnreport.analysis.statistics.masses import punctuation_keys, special_keys
 from attnreport.analysis.statistics.sinks import SINK
-from attnreport.recording import UNORDERED, AttentionMap, TokenAxis
+from attnreport.recording import UNORDERED, AttentionMap, Axis, Kind, TokenAxis
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ class SinkRule:
         most = rows.max(axis=-1, keepdims=True)
         usual = (rows > 0) & (2 * rows >= most)
         floor = np.where(usual, even + SINK * (rows - even), np.inf)
-        return cls(_places(attention), rows, floor)
+        return cls(_places(attention.key, attention.kind), rows, floor)
 
     def sinks(self, head: int, totals: Float[np.ndarray, " key"]) -> list[int]:
         """The sinks of a head, whose rows, each as shares, give the `totals` to the keys."""
@@ -56,11 +57,12 @@ class SinkRule:
         return np.flatnonzero(found).tolist()
 
 
-def _places(attention: AttentionMap) -> Bool[np.ndarray, " key"]:
-    places = special_keys(attention.key)
-    if attention.kind == "gate":  # which rests nowhere: it lets each position through by itself
+@functools.lru_cache(maxsize=64)
+def _places(key: Axis, kind: Kind) -> Bool[np.ndarray, " key"]:
+    places = special_keys(key)
+    if kind == "gate":  # which rests nowhere: it lets each position through by itself
         return np.zeros_like(places)
-    places[0] |= attention.kind not in UNORDERED
-    if isinstance(attention.key, TokenAxis):
-        places |= punctuation_keys(attention.key)
+    places[0] |= kind not in UNORDERED
+    if isinstance(key, TokenAxis):
+        places |= punctuation_keys(key)
     return places
