@@ -43,7 +43,9 @@ from attnreport.analysis.examples.ranking import precision_at as precision_at
 from attnreport.analysis.merging import merge_words as merge_words
 from attnreport.analysis.merging import merged_labels as merged_labels
 from attnreport.analysis.merging import merged_spans as merged_spans
+from attnreport.analysis.patterns.head_patterns import FEWEST_ROWS as FEWEST_ROWS
 from attnreport.analysis.patterns.head_patterns import HEAD_PATTERNS as HEAD_PATTERNS
+from attnreport.analysis.patterns.head_patterns import NO_PATTERN as NO_PATTERN
 from attnreport.analysis.patterns.head_patterns import HeadPattern as HeadPattern
 from attnreport.analysis.patterns.head_patterns import head_patterns as head_patterns
 from attnreport.analysis.patterns.induction import PrefixMatching as PrefixMatching

@@ -27,7 +27,6 @@ def every_chart() -> dict[str, alt.LayerChart]:
         "overview": overview_chart(),
         "pair": pair_chart(),
         "row": row_chart(),
-        "scatter-confidence": scatter_chart(x_title="share of the key most looked at"),
-        "scatter-distance": scatter_chart(x_title="mean distance looked at (positions, or cells)"),
+        "scatter": scatter_chart(),
         "training": training_chart(),
     }

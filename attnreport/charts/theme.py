@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from attnreport.analysis import PATTERNS
+from attnreport.analysis import HEAD_PATTERNS, NO_PATTERN
 
 FONT = (
     'ui-sans-serif, system-ui, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", '
@@ -54,7 +54,13 @@ PARAMETERS: Mapping[str, Any] = {
     "legendTitle": "attention weight",
     # Which keys are left out: 0 none, 1 special ones, 2 sinks, 3 both.
     "hiding": 0,
-    "patterns": list(PATTERNS),
+    "patterns": [*HEAD_PATTERNS, NO_PATTERN],
+    # Which heads are wanted, and which statistics the scatter compares them by.
+    "wanted": "",
+    "across": "",
+    "up": "",
+    "acrossEnd": 1,
+    "upEnd": 1,
     # The colors of the page's style, for charts that no page has told its own.
     "dark": False,
     "bg": "#ffffff",

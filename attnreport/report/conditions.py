@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from attnreport.recording import ChannelAxis, GridAxis, Recording, special_positions
 from attnreport.report.axis_data import is_merged
+from attnreport.report.head_measures import has_patterns
 from attnreport.report.outcome_text import compares
 from attnreport.report.stacks import Stack
 
@@ -40,6 +41,7 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "many-lines": stack.cells > _MOST_LINES,
         "gate": stack.maps[0].kind == "gate",
         "no-gate": stack.maps[0].kind != "gate",
+        "patterns": has_patterns(stack),
         # A single row says nothing as a matrix; over a text it is drawn as bars.
         "matrix": matrix,
         "reading": matrix and not spatial,
@@ -47,6 +49,8 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "color-scale": stack.maps[0].kind != "gate" and (matrix or bool(grids)),
         "strip-scale": not matrix and not spatial,
         "no-matrix": not matrix,
+        # There is more than one head, or one row, to compare.
+        "comparing": matrix or stack.heads > 1,
         "row": matrix or not spatial,
         "lines": matrix and not spatial,
         "text": any(not isinstance(axis, _SPATIAL) and len(axis) > 1 for axis in axes)

@@ -1,5 +1,6 @@
 /** Keyboard over the whole page. */
 
+import { walkOn } from "./card.js";
 import { find } from "./dom.js";
 import { keyAxis, stackAt } from "./manifest.js";
 import { choose, chosenState } from "./state.js";
@@ -35,6 +36,8 @@ const ACTIONS = {
   ArrowDown: () => stepTo("layer", 1),
   j: () => stepQuery(1),
   k: () => stepQuery(-1),
+  n: () => walkOn(1),
+  p: () => walkOn(-1),
   m: toggleHidden,
   s: () => choose({ sinks: !chosenState().sinks }),
   w: () => choose({ words: !chosenState().words }),

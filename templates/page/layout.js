@@ -8,6 +8,7 @@ import { mapOf } from "./maps.js";
 import { listenToMap } from "./mapview.js";
 import { meansNow } from "./means.js";
 import { listenToHeatmap } from "./pointer.js";
+import { listenToScatter } from "./scatterbox.js";
 import { signalsOf, withMap } from "./signals.js";
 import { choose, shownState } from "./state.js";
 import { chartNamed, mount } from "./views.js";
@@ -162,8 +163,7 @@ const CHARTS = {
   heatmap: { size: heatmapSize },
   row: { size: rowSize },
   lines: { size: linesSize },
-  "scatter-distance": { size: scatterSize, renderer: "svg" },
-  "scatter-confidence": { size: scatterSize, renderer: "svg" },
+  scatter: { size: scatterSize, renderer: "svg" },
   pair: { size: (width) => gridSize(width, 560, 90), renderer: "svg", late: true },
   entropy: { size: entropySize, late: true },
   "map-key": { ...mapPlacing("key", 400), own: withMap(() => mapOf("key", shownState())) },
@@ -269,6 +269,7 @@ function listen(chart) {
     });
   }
   if (chart.name === "heatmap") listenToHeatmap(chart);
+  if (chart.name === "scatter") listenToScatter(chart);
   if (chart.name === "map-key") listenToMap(chart, "key");
   if (chart.name === "map-query") listenToMap(chart, "query");
   if (chart.name === "confusion") listenToConfusion(chart);

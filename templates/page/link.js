@@ -3,6 +3,7 @@
  * It calls a layer by its number in the model.
  */
 
+import { askOf, askedIn } from "./asked.js";
 import { baseOf, layerNumbered, manifest, stackAt } from "./manifest.js";
 import { choose, chosenState, isHovering, onChange } from "./state.js";
 
@@ -19,8 +20,9 @@ const SETTLE_MS = 120;
  * @returns {Change | null}
  */
 export function parseLink(hash) {
-  const place = placeIn(hash);
-  const match = PATTERN.exec(hash);
+  const [address, asked = ""] = hash.split("?");
+  const place = placeIn(address);
+  const match = PATTERN.exec(address);
   if (!place || !match) return place;
   const [hidden, sinks, scale = "sqrt", words, to, filter = "all", target, output, percent] =
     match.slice(7);
@@ -37,6 +39,7 @@ export function parseLink(hash) {
     target: known ? Number(target) : -1,
     output: known ? Number(output) : -1,
     opacity: percent ? Math.min(1, Number(percent) / 100) : OPACITY,
+    ...askedIn(asked),
   };
 }
 
@@ -75,7 +78,7 @@ export function linkTo(state) {
   ].join("");
   const { spans } = stackAt(state.stack);
   const [q, k] = spans ? [spans.query[state.q][0], spans.key[state.k][0]] : [state.q, state.k];
-  return `${linkToHead(state.stack, state.layer, state.head)}q${q}k${k}${view}`;
+  return `${linkToHead(state.stack, state.layer, state.head)}q${q}k${k}${view}${askOf(state)}`;
 }
 
 /**

@@ -2,9 +2,12 @@
 
 import { loadAtlas } from "./atlas.js";
 import { caption } from "./captions.js";
+import { listenToCard, showCard } from "./card.js";
 import { listenToChoosers, paintCards, showChoice } from "./chooser.js";
 import { findAll, note } from "./dom.js";
 import { listenToDownloads } from "./downloads.js";
+import { isListed, listenToHeadList, showHeadList } from "./headlist.js";
+import { loadMeasures } from "./heads.js";
 import { listenToKeys } from "./keys.js";
 import { mountFirst, mountFitting, placeHeatmap } from "./layout.js";
 import { followLinks } from "./link.js";
@@ -12,6 +15,7 @@ import { headName, manifest, stackAt } from "./manifest.js";
 import { captionMeans, listenToLeading } from "./mapview.js";
 import { loadMask } from "./masks.js";
 import { loadMeans } from "./means.js";
+import { listenToOrdering, showOrdering } from "./ordering.js";
 import { onModeChange } from "./palette.js";
 import { loadPhoto } from "./photos.js";
 import { rowsAt } from "./rows.js";
@@ -32,6 +36,8 @@ let behind = false;
 let opened = false;
 let busy = false;
 let shownStack = -1;
+/** Whether heads were last shown as a list, and not in their grid. */
+let listed = false;
 
 /** Brings the page up to date; changes that come meanwhile are caught up with in one go. */
 function follow() {
@@ -65,18 +71,21 @@ async function update(state) {
   // Opening the page is no news; only what is chosen afterwards is said aloud.
   caption(state, !isHovering() && opened);
   const elsewhere = state.stack !== shownStack;
+  const regrouped = isListed(state) !== listed;
   shownStack = state.stack;
+  listed = isListed(state);
   if (elsewhere) placeHeatmap();
   await tellVisible(signalsOf(state));
   if (!isHovering()) {
     showChoice();
     listHeads();
     showSettings();
+    showHeads();
   }
   marks.update = performance.now() - started;
   // A pointer on its way must not wait for charts that nobody sees.
   if (!isHovering()) await tellHidden();
-  if (elsewhere) await mountFitting(signalsOf(state));
+  if (elsewhere || regrouped) await mountFitting(signalsOf(state));
   if (!isHovering()) await average(state);
   return damage;
 }
@@ -94,23 +103,39 @@ async function average(state) {
 }
 
 /**
- * Decodes what the views of a state need at once. Only the overview needs the picture of all
- * heads, so damage to it is told and the rest goes on.
+ * Decodes what the views of a state need at once. Only views of all heads need their picture and
+ * what is measured of them, so damage to these is told and the rest goes on.
  * @param {Readonly<import("./types").State>} state
  * @returns {Promise<string>} what is damaged, in a sentence; empty if nothing is
  */
 async function prepare(state) {
   const { stack, layer, head } = state;
-  const [, , damage] = await Promise.all([
+  const [, , ...damage] = await Promise.all([
     loadHead(stack, layer, head),
     loadMask(stack, layer),
-    loadAtlas(stack).then(
-      () => "",
-      (error) => `The overview could not be drawn: ${messageOf(error)}.`,
-    ),
-    ...stackAt(stack).pictures.map((number) => loadPhoto(number)),
+    damageIn(loadAtlas(stack), "The overview could not be drawn"),
+    damageIn(loadMeasures(stack), "Heads cannot be compared"),
+    ...stackAt(stack).pictures.map((number) => loadPhoto(number).then(() => "")),
   ]);
-  return damage;
+  return damage.filter(Boolean).join(" ");
+}
+
+/**
+ * @param {Promise<unknown>} loading
+ * @param {string} consequence
+ * @returns {Promise<string>} what is damaged, in a sentence; empty if nothing is
+ */
+const damageIn = (loading, consequence) =>
+  loading.then(
+    () => "",
+    (error) => `${consequence}: ${messageOf(error)}.`,
+  );
+
+/** What is said of heads beside the charts. */
+function showHeads() {
+  showOrdering();
+  showHeadList();
+  showCard();
 }
 
 /** @param {unknown} error */
@@ -149,13 +174,17 @@ async function drawFirst(state) {
     await mountFirst("overview", signalsOf(state), marks);
   }
   caption(state, false);
+  showHeads();
   await mountFitting(signalsOf(state), marks);
   shownStack = state.stack;
   marks.all = performance.now();
 }
 
 function listen() {
+  listenToCard();
   listenToChoosers();
+  listenToHeadList();
+  listenToOrdering();
   listenToDownloads();
   listenToKeys();
   listenToSettings();

@@ -3,16 +3,19 @@
 import { channelRows, classChannelRows } from "./channels.js";
 import { confusionRows } from "./confusion.js";
 import { tip, weightText } from "./format.js";
+import { statisticNamed, usualChance, valueText } from "./heads.js";
 import {
   drawnLabel,
   headName,
   headsOf,
   keyAxis,
   label,
+  patternTitle,
   stackAt,
   statisticsOf,
 } from "./manifest.js";
 import { outlineRows } from "./maps.js";
+import { wantedHeads } from "./ranking.js";
 import { shadeOf } from "./scales.js";
 import { curveRows } from "./training.js";
 import { loadHead } from "./weights.js";
@@ -31,7 +34,9 @@ const FAINTEST_EDGE = 0.004;
 
 /** @type {Record<string, (parts: string[]) => object[] | Promise<object[]>>} */
 const ANSWERS = {
-  heads: ([stack]) => headRows(Number(stack)),
+  heads: ([stack, wanted = ""]) => headRows(Number(stack), wanted),
+  points: ([stack, across, up, wanted]) => pointRows(Number(stack), across, up, wanted),
+  even: ([stack, across, up]) => evenRows(Number(stack), across, up),
   row: ([stack, layer, head, q, hiding]) =>
     weightRows(place(stack, layer, head), Number(q), Number(hiding)),
   edges: ([stack, layer, head, hiding]) => edgeRows(place(stack, layer, head), Number(hiding)),
@@ -81,15 +86,56 @@ const place = (stack, layer, head) => ({
  */
 const tipTitle = ({ layerNumbers }, layer, head) => `layer ${layerNumbers[layer]} · head ${head}`;
 
-/** @param {number} stackIndex */
-function headRows(stackIndex) {
+/**
+ * @param {number} stackIndex
+ * @param {string} key which heads are wanted
+ */
+function headRows(stackIndex, key) {
   const stack = stackAt(stackIndex);
-  return headsOf(stack).map(({ layer, head }) => {
-    const { entropy, pattern, x, facts } = statisticsOf(stack, layer, head);
-    const name = `${headName(stack, layer, head)}: ${pattern}`;
-    const lines = tip([[tipTitle(stack, layer, head), pattern], ...facts]);
-    return { layer, head, entropy, x, pattern, name, tip: lines };
+  const wanted = wantedHeads(stackIndex, key);
+  return headsOf(stack).map(({ layer, head }, flat) => {
+    const statistics = statisticsOf(stack, layer, head);
+    const { pattern, facts } = statistics;
+    const title = patternTitle(statistics);
+    const name = `${headName(stack, layer, head)}: ${title}`;
+    const lines = tip([[tipTitle(stack, layer, head), title], ...facts]);
+    return { layer, head, pattern, name, tip: lines, wanted: wanted[flat] };
   });
+}
+
+/**
+ * Heads as points of the scatter; one without both statistics has no place there.
+ * @param {number} stackIndex
+ * @param {string} across
+ * @param {string} up
+ * @param {string} key
+ */
+function pointRows(stackIndex, across, up, key) {
+  const [right, upward] = [statisticNamed(stackIndex, across), statisticNamed(stackIndex, up)];
+  if (!right || !upward) return [];
+  return headRows(stackIndex, key).flatMap((row, flat) => {
+    const [x, y] = [right.values[flat], upward.values[flat]];
+    if (x === null || y === null) return [];
+    /** @type {import("./types").Fact[]} */
+    const facts = [right, upward].map((each) => [each.name, valueText(each, each.values[flat])]);
+    const title = row.tip.split("\n")[0];
+    return [{ ...row, x, y, tip: `${title}\n${tip(facts)}` }];
+  });
+}
+
+/**
+ * Where even attention would be.
+ * @param {number} stackIndex
+ * @param {string} across
+ * @param {string} up
+ */
+function evenRows(stackIndex, across, up) {
+  const [right, upward] = [statisticNamed(stackIndex, across), statisticNamed(stackIndex, up)];
+  const [x, y] = [right && usualChance(right), upward && usualChance(upward)];
+  if (!right || !upward || x === null || y === null) return [];
+  /** @type {import("./types").Fact[]} */
+  const facts = [right, upward].map((each) => [each.name, valueText(each, usualChance(each))]);
+  return [{ x, y, tip: tip([["even attention", ""], ...facts]) }];
 }
 
 /**

@@ -2,8 +2,10 @@
 
 import { classesOf } from "./channels.js";
 import { hidingOf } from "./head.js";
+import { largest, statisticNamed, usualAxes } from "./heads.js";
 import { drawnLabel, keyAxis, manifest, mostHeads, stackAt, statisticsOf } from "./manifest.js";
 import { colorOf, mode } from "./palette.js";
+import { wantedKey } from "./ranking.js";
 import { labelStep } from "./rows.js";
 import { legendOf } from "./scales.js";
 
@@ -27,6 +29,24 @@ export function signalsOf(state) {
     ...legend,
     ceiling,
     hiding: hidingOf(state),
+    wanted: wantedKey(state),
+    ...scatterAxes(state),
+  };
+}
+
+/**
+ * What the scatter compares; a stack that lacks what was chosen has the usual statistics.
+ * @param {Readonly<import("./types").State>} state
+ */
+function scatterAxes({ stack, across, up }) {
+  const usual = usualAxes(stack);
+  const right = statisticNamed(stack, across) ?? statisticNamed(stack, usual.across);
+  const upward = statisticNamed(stack, up) ?? statisticNamed(stack, usual.up);
+  return {
+    across: right?.name ?? "",
+    up: upward?.name ?? "",
+    acrossEnd: right ? largest(right) : 1,
+    upEnd: upward ? largest(upward) : 1,
   };
 }
 

@@ -17,6 +17,12 @@ const chosen = {
   filter: "all",
   target: -1,
   output: -1,
+  pattern: "",
+  order: "",
+  ascending: false,
+  limits: {},
+  across: "",
+  up: "",
 };
 
 /** The pair under the pointer, shown while it stays there. @type {{ q: number, k: number } | null} */

@@ -9,6 +9,11 @@ export interface Manifest {
   training: { panels: Curve[][]; chosen: number | null } | null;
   /** Everything that was checked of some map. */
   checks: Check[];
+  /** Unit and meaning of each statistic, and meaning of each pattern that occurs. */
+  glossary: {
+    statistics: Record<string, [unit: Unit, meaning: string]>;
+    patterns: Record<string, string>;
+  };
   ramps: { light: string[]; dark: string[] };
   start: { stack: number; layer: number; head: number; q: number; k: number };
 }
@@ -68,8 +73,8 @@ export interface Stack {
   referenceName: string;
   /** Per layer, the numbers of what was checked of it, among those of the manifest. */
   checks: number[][];
-  /** Which scatter chart fits: heads of self-attention differ in distance, others in confidence. */
-  scatter: "scatter-distance" | "scatter-confidence";
+  /** Block of what is measured of its heads, and how many bytes are in it. */
+  measures: { id: string; size: number };
   /** Where to look first. */
   start: { layer: number; head: number; q: number; k: number };
   /** Statistics of each head, layer by layer. */
@@ -110,12 +115,10 @@ export interface Axis {
 }
 
 export interface Statistics {
-  /** Mean over queries, in bits. */
-  entropy: number;
+  /** What it is called: the most telling pattern that it shows. */
   pattern: string;
   /** What the pattern is called among these keys, where that differs. */
   title?: string;
-  x: number;
   /** Facts in words and numbers, ready to show. */
   facts: [string, string][];
   /** Where the color scale of a long text ends. */
@@ -126,6 +129,44 @@ export interface Statistics {
 
 /** How weights become colors: by square root, in proportion, by logarithm, or row by row. */
 export type Scale = "sqrt" | "linear" | "log" | "row";
+export type Unit = "bits" | "share" | "positions" | "keys";
+
+/** A head of a stack, by the place of its layer in the stack. */
+export interface HeadPlace {
+  layer: number;
+  head: number;
+}
+
+/** What is measured of the heads of a stack, which count layer by layer. */
+export interface HeadMeasures {
+  statistics: HeadStatistic[];
+  /** For each head those that it shows, the most telling first. */
+  patterns: HeadPattern[][];
+  /** For each head its nearest ones and their Jensen-Shannon distance, the nearest first. */
+  similar: [head: number, distance: number][][];
+  /** How many rows were compared for that; 0 if it was not done. */
+  compared: number;
+}
+
+export interface HeadStatistic {
+  name: string;
+  unit: Unit;
+  meaning: string;
+  /** Of each head; null where it has none. */
+  values: (number | null)[];
+  /** What even attention would have. */
+  chances: (number | null)[];
+}
+
+export interface HeadPattern {
+  name: string;
+  /** Value and chance in a sentence. */
+  evidence: string;
+  /** In what share of resamples of the rows the head shows it. */
+  confidence: number;
+  /** How far it is from even attention (0) to the pattern alone (1). */
+  clarity: number;
+}
 
 export interface State {
   /** What `q` and `k` are positions of: a stack, or one with its pieces merged into words. */
@@ -150,6 +191,15 @@ export interface State {
   /** The chosen cell of the confusion, or -1. */
   target: number;
   output: number;
+  /** Which heads are wanted: those with this pattern, if it is not empty, within these limits. */
+  pattern: string;
+  limits: Record<string, [least: number, most: number]>;
+  /** What heads are ordered by: a statistic, `pattern`, or layer by layer if empty. */
+  order: string;
+  ascending: boolean;
+  /** The statistics that the scatter compares; the usual ones if empty. */
+  across: string;
+  up: string;
 }
 
 /** Weights over the cells of a grid, as a map shows them. */

@@ -19,7 +19,9 @@ from tests.recording.byte_level import byte_level
 from tests.report.picture_recordings import picture_recording
 from tests.report.recordings import (
     chosen_layers_recording,
+    gates_recording,
     hostile_recording,
+    patterned_recording,
     self_recording,
     smallest_recording,
     softmax_weights,
@@ -177,6 +179,8 @@ HOSTILE_CLASSES = ("</script><img src=x onerror=alert(1)>", "\u202edlrow", "👩
 
 
 REPORTS: dict[str, Callable[[], str]] = {
+    "patterned": lambda: render_report(patterned_recording()),
+    "gates": lambda: render_report(gates_recording()),
     "self": lambda: render_report(self_recording()),
     "layers": lambda: render_report(chosen_layers_recording()),
     "two-layers": lambda: render_report(two_choices_of_layers_recording()),

@@ -152,7 +152,7 @@ def test_every_view_is_drawn(visit):
     for name in ("heatmap", "overview", "row", "lines", "entropy"):
         rows = report.pixels(report.canvas(name), every=3)
         assert np.count_nonzero(rows[..., 3]) > 40
-    for name in ("scatter-distance", "pair"):
+    for name in ("scatter", "pair"):
         assert report.page.locator(f"#chart-{name} svg path").count() > 6
 
 
@@ -166,7 +166,7 @@ def test_labels_of_the_bars_are_whole_whatever_the_row(visit):
         assert not rows[[0, -1], :, 3].any()
 
 
-@pytest.mark.parametrize("name", ["entropy", "scatter-distance"])
+@pytest.mark.parametrize("name", ["entropy", "scatter"])
 def test_numbers_on_axes_are_written_out(visit, name):
     report = visit("long")
     svg = report.page.evaluate(

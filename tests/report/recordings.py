@@ -325,3 +325,45 @@ def _translation(
         target=target,
         scores=scores,
     )
+
+
+def patterned_recording() -> Recording:
+    """Four layers of three heads that do what heads are known for, some of them the same."""
+    count = len(SENTENCE)
+    axis = TokenAxis(tuple(SENTENCE), special=(0, count - 1))
+    previous = np.eye(count, k=-1)
+    previous[0, 0] = 1
+    following = np.eye(count, k=1)
+    following[-1, -1] = 1
+    sink = np.zeros((count, count))
+    sink[:, 0] = 1
+    even = np.full((count, count), 1 / count)
+
+    def mixed(shape: np.ndarray, share: float) -> np.ndarray:
+        return share * shape + (1 - share) * even
+
+    heads = [
+        *(mixed(previous, 0.9), mixed(sink, 0.55), mixed(even, 1)),
+        *(mixed(sink, 0.95), mixed(previous, 0.7), mixed(following, 0.8)),
+        *(mixed(sink, 0.75), mixed(np.eye(count), 0.8), mixed(sink, 0.65)),
+        *(mixed(previous, 0.8), mixed(sink, 0.85), softmax_weights(count, count, seed=3)),
+    ]
+    layers = np.array(heads, np.float32).reshape(4, 3, count, count)
+    return recording_from_arrays(layers, axis)
+
+
+def gates_recording() -> Recording:
+    """Two layers of gates, so that there is something to compare, and nothing to measure."""
+    axis = TokenAxis(tuple("abcd"))
+    maps = tuple(
+        AttentionMap(
+            f"gate.{layer}",
+            np.full((2, 4, 4), 0.3 + 0.2 * layer, np.float32),
+            axis,
+            axis,
+            kind="gate",
+            normalized=False,
+        )
+        for layer in range(2)
+    )
+    return Recording((Example("gates", maps),))

@@ -45,6 +45,7 @@ def test_what_holds_for_a_sentence_and_for_a_translation():
     assert holding == {
         *("many-heads", "one-axis", "special", "normalized", "no-gate", "words"),
         *("matrix", "row", "lines", "text", "direction", "reading", "color-scale"),
+        *("patterns", "comparing"),
     }
     cross = conditions_of(translator_recording(), 2)
     assert cross["two-axes"]

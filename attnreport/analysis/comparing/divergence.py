@@ -82,10 +82,8 @@ def head_distances(
         InvalidAttentionError: The maps are not over the same queries and keys.
     """
     rows = _common_rows(maps, most_rows)
-    shares = np.concatenate(
-        [row_shares(each.array(), each.allowed())[:, rows] for each in maps], dtype=np.float64
-    )
-    return _between(shares)
+    shares = [row_shares(each.array()[:, rows], each.allowed()[:, rows]) for each in maps]
+    return _between(np.concatenate(shares, dtype=np.float64))
 
 
 def layer_distances(

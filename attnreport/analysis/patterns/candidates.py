@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from attnreport.analysis.statistics.entropy import normalized_entropy
 from attnreport.analysis.statistics.map_rows import MapRows
-from attnreport.analysis.statistics.masses import mass
+from attnreport.analysis.statistics.masses import mass_of_shares
 
 # How far from chance (0) to all (1) a row's share must be for the row to show a pattern: so small
 # texts, in which even attention gives much to every key, need more.
@@ -60,8 +60,8 @@ def toward(
     choice = (targets & rows.allowed).any(axis=-1) & (~targets & rows.allowed).any(axis=-1)
     if not choice.any():
         return None
-    scores = np.where(choice, mass(rows.shares, targets, rows.allowed), np.nan)
-    chance = mass(rows.even.shares, targets, rows.allowed)
+    scores = np.where(choice, mass_of_shares(rows.shares, targets, rows.allowed), np.nan)
+    chance = mass_of_shares(rows.even.shares, targets, rows.allowed)
     sentence = f"{{value:.0%}} of attention {does}; even attention gives {{chance:.0%}}."
     return Candidate(scores, chance, chance + level * (1 - chance), sentence, keys)
 

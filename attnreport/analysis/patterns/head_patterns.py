@@ -7,20 +7,26 @@ at once, or none, and each is told beside what even attention would do.
 import dataclasses
 
 import numpy as np
+from jaxtyping import Float
 
 from attnreport.analysis.patterns.candidates import Candidate
 from attnreport.analysis.patterns.pattern_measures import DEFINITIONS, GENERAL
 from attnreport.analysis.patterns.resampling import share_reaching
 from attnreport.analysis.statistics.map_rows import MapRows
+from attnreport.analysis.statistics.rows import mean_over_rows
 from attnreport.analysis.words import noun_of, quoted_label
 from attnreport.recording import AttentionMap
 
 # What each pattern means, by its name, in the order of `DEFINITIONS`.
 HEAD_PATTERNS = {name: meaning for name, (meaning, _) in DEFINITIONS.items()}
+# What a head is called that shows none of them.
+NO_PATTERN = "no pattern"
 # Of fewer rows nothing is said.
 FEWEST_ROWS = 3
 # Below this confidence a pattern is not said to be there.
 LEAST_CONFIDENCE = 0.5
+# Another order of additions must not lose a head that just reaches a threshold.
+_ROUNDING = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,25 +80,33 @@ def head_patterns(attention: AttentionMap, *, every: bool = False) -> list[list[
     """
     if attention.kind == "gate":
         return [[] for _ in range(attention.heads)]
-    measured = [head for rows in MapRows.blocks(attention) for head in _measured(rows)]
+    measured = [head for rows in MapRows.blocks(attention) for head in _measured(rows, every)]
     return [
         sorted((pattern for pattern in head if every or pattern.found), key=_telling)
         for head in measured
     ]
 
 
-def _measured(rows: MapRows) -> list[list[HeadPattern]]:
-    """For each head all patterns of which rows tell."""
+def _measured(rows: MapRows, every: bool) -> list[list[HeadPattern]]:
+    """For each head all patterns of which rows tell, or those that it may show."""
     found: list[list[HeadPattern]] = [[] for _ in rows.shares]
     for name, (_, measure) in DEFINITIONS.items():
         candidate = measure(rows)
         if candidate is None:
             continue
-        for head, patterns in enumerate(found):
-            pattern = _judged(name, candidate, head, rows.attention)
+        # Most heads are far from most patterns, and drawing their rows again would tell nothing.
+        worth = every | (_margins(candidate) >= -_ROUNDING)
+        for head in np.flatnonzero(worth):
+            pattern = _judged(name, candidate, int(head), rows.attention)
             if pattern:
-                patterns.append(pattern)
+                found[head].append(pattern)
     return found
+
+
+def _margins(candidate: Candidate) -> Float[np.ndarray, " head"]:
+    """By how much the mean of each head is over what it should reach; NaN where no row tells."""
+    scores = candidate.scores.astype(np.float64)
+    return mean_over_rows(scores - candidate.floor)
 
 
 def _telling(pattern: HeadPattern) -> tuple[bool, bool, float]:

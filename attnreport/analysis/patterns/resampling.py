@@ -29,5 +29,8 @@ def share_reaching(margins: Float[np.ndarray, " row"]) -> float:
 @functools.lru_cache(maxsize=32)
 def _draws(rows: int) -> Float[np.ndarray, "draw row"]:
     """How often each row is in each resample."""
-    random = np.random.default_rng(0)
-    return random.multinomial(rows, np.full(rows, 1 / rows), size=DRAWS).astype(np.float32)
+    drawn = np.random.default_rng(0).integers(rows, size=(DRAWS, rows))
+    places = drawn + rows * np.arange(DRAWS)[:, np.newaxis]
+    # A tenth of the time that drawing from a multinomial distribution takes.
+    counts = np.bincount(places.ravel(), minlength=DRAWS * rows)
+    return counts.reshape(DRAWS, rows).astype(np.float32)

@@ -42,7 +42,15 @@ def mass(
         targets: True for the keys chosen for each query.
         allowed: True where a query may look at a key; everywhere if left out.
     """
-    shares = row_shares(weights, allowed)
+    return mass_of_shares(row_shares(weights, allowed), targets, allowed)
+
+
+def mass_of_shares(
+    shares: Float[np.ndarray, "*#head query key"],
+    targets: Bool[np.ndarray, "*#head query key"],
+    allowed: Bool[np.ndarray, "*#head query key"] | None = None,
+) -> Float[np.ndarray, "... query"]:
+    """`mass` of rows that are shares already: long texts are looked at for a dozen targets."""
     reachable = targets if allowed is None else targets & allowed
     found = np.vecdot(shares, reachable.astype(shares.dtype))
     return np.where(reachable.any(axis=-1), np.clip(found, 0, 1), np.nan)

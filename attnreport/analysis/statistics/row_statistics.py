@@ -12,7 +12,7 @@ from attnreport.analysis.statistics.diagonals import diagonality, monotonicity
 from attnreport.analysis.statistics.distance import mean_distance, median_distance
 from attnreport.analysis.statistics.entropy import entropy, normalized_entropy
 from attnreport.analysis.statistics.map_rows import MapRows
-from attnreport.analysis.statistics.masses import mass
+from attnreport.analysis.statistics.masses import mass_of_shares
 from attnreport.analysis.statistics.rows import mean_over_rows
 from attnreport.recording import AttentionMap
 
@@ -109,13 +109,13 @@ def _block_statistics(
 def _mass_on(place: str) -> Callable[[MapRows], _Values | None]:
     def compute(rows: MapRows) -> _Values | None:
         targets = rows.targets.get(place)
-        return None if targets is None else mass(rows.shares, targets, rows.allowed)
+        return None if targets is None else mass_of_shares(rows.shares, targets, rows.allowed)
 
     return compute
 
 
 def _on_sink(rows: MapRows) -> _Values:
-    return mass(rows.shares, rows.only(rows.sinks), rows.allowed)
+    return mass_of_shares(rows.shares, rows.only(rows.sinks), rows.allowed)
 
 
 def _mean_distance(rows: MapRows) -> _Values | None:

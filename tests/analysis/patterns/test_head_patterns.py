@@ -211,6 +211,8 @@ def test_numbers_are_in_range_and_heads_do_not_touch_each_other(masked_rows, see
             if each.chance < 1
         ]
         assert order == sorted(order)
+        alone = head_patterns(text_map(*weights))[head]
+        assert alone == [each for each in together[head] if each.found]
         for pattern in together[head]:
             assert pattern.name in HEAD_PATTERNS
             assert 0 <= pattern.value <= 1
