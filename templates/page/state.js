@@ -15,6 +15,8 @@ const chosen = {
   direction: "from",
   opacity: 0.75,
   filter: "all",
+  find: "",
+  sort: "",
   target: -1,
   output: -1,
   pattern: "",

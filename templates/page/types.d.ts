@@ -188,6 +188,10 @@ export interface State {
   opacity: number;
   /** Which examples are listed. */
   filter: "all" | "right" | "wrong";
+  /** The words that the listed examples have. */
+  find: string;
+  /** The number that examples are listed in the order of; see examples.js. */
+  sort: string;
   /** The chosen cell of the confusion, or -1. */
   target: number;
   output: number;

@@ -31,6 +31,7 @@ from tests.report.recordings import (
 )
 
 LONG = 100
+MANY = 7
 
 
 def asymmetric_recording() -> Recording:
@@ -148,6 +149,20 @@ def word_pieces_recording() -> Recording:
     return Recording((Example("pieces", tuple(maps), input="unbelievable cats sleep."),))
 
 
+def many_examples_recording() -> Recording:
+    """Sentences that differ in their words, in their scores, and in how sharp their heads are."""
+    examples = []
+    for number in range(MANY):
+        words = TokenAxis(("der", f"Hund{number}", "schläft", "Straße" if number % 3 else "früh"))
+        weights = softmax_weights(1, 2, 4, 4, seed=number, spread=1 + (5 * number) % MANY)
+        attention = AttentionMap("encoder", weights[0], words, words)
+        # The last one was not scored.
+        scores = {"AER": round((3 * number) % MANY / MANY, 2)} if number < MANY - 1 else {}
+        text = " ".join(words.tokens)
+        examples.append(Example(f"test {number}", (attention,), input=text, scores=scores))
+    return Recording(tuple(examples))
+
+
 def many_scripts_recording() -> Recording:
     """Pieces of byte-level BPE in many scripts, with characters that are split over pieces."""
     pieces = [
@@ -190,6 +205,7 @@ REPORTS: dict[str, Callable[[], str]] = {
     "translator": lambda: render_report(translator_recording()),
     "hostile": lambda: render_report(hostile_recording()),
     "word-pieces": lambda: render_report(word_pieces_recording()),
+    "many-examples": lambda: render_report(many_examples_recording()),
     "many-scripts": lambda: render_report(many_scripts_recording()),
     "gate": lambda: render_report(gate_recording()),
     "asymmetric": lambda: render_report(asymmetric_recording()),
