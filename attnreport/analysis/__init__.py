@@ -17,6 +17,13 @@ from attnreport.analysis.combining.relevance import gradient_attention as gradie
 from attnreport.analysis.combining.relevance import normalized_relevance as normalized_relevance
 from attnreport.analysis.combining.relevance import self_relevance as self_relevance
 from attnreport.analysis.combining.rollout import rollout as rollout
+from attnreport.analysis.comparing.aligning import aligned_axes as aligned_axes
+from attnreport.analysis.comparing.aligning import aligned_maps as aligned_maps
+from attnreport.analysis.comparing.comparison import ChangedHead as ChangedHead
+from attnreport.analysis.comparing.comparison import ComparedExample as ComparedExample
+from attnreport.analysis.comparing.comparison import ComparedMap as ComparedMap
+from attnreport.analysis.comparing.comparison import Comparison as Comparison
+from attnreport.analysis.comparing.comparison import compare as compare
 from attnreport.analysis.comparing.divergence import HeadChange as HeadChange
 from attnreport.analysis.comparing.divergence import changed_heads as changed_heads
 from attnreport.analysis.comparing.divergence import head_distances as head_distances
