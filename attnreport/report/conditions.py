@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from attnreport.recording import ChannelAxis, GridAxis, Recording, special_positions
+from attnreport.recording import (
+    ChannelAxis,
+    GridAxis,
+    Recording,
+    TokenAxis,
+    special_positions,
+)
 from attnreport.report.axis_data import is_merged
 from attnreport.report.head_measures import has_patterns
 from attnreport.report.outcome_text import compares
@@ -10,6 +16,10 @@ from attnreport.report.stacks import Stack
 
 # Of one head; `MOST_EDGES` in templates/page/rows.js.
 _MOST_LINES = 500
+# More tokens cannot be told apart in the flow through all layers, and more weights, all of which it
+# needs, take too long to read.
+_MOST_FLOWING = 96
+_MOST_FLOWING_WEIGHTS = 4_000_000
 # What a reader sees as a picture or as bars, and not as text.
 _SPATIAL = (GridAxis, ChannelAxis)
 
@@ -61,8 +71,23 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "channels": channels,
         "class-means": channels and _classes_of_channels(recording, len(stack.key)) > 1,
         "means": isinstance(stack.key, GridAxis) and compares(recording),
+        "flow": has_flow(stack),
         "mask": any(not mask.all() for mask in masks),
     }
+
+
+def has_flow(stack: Stack) -> bool:
+    """Whether a token of the stack can be followed back through all of its layers, and drawn."""
+    numbers = stack.layer_numbers
+    return (
+        stack.is_self
+        and isinstance(stack.key, TokenAxis)
+        and len(numbers) > 1
+        and numbers == tuple(range(len(numbers)))
+        and 1 < len(stack.query) <= _MOST_FLOWING
+        and stack.weights <= _MOST_FLOWING_WEIGHTS
+        and all(attention.normalized for attention in stack.maps)
+    )
 
 
 def _classes_of_channels(recording: Recording, count: int) -> int:

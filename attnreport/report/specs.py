@@ -7,6 +7,7 @@ from typing import Any
 from attnreport._resources import read_text
 from attnreport.analysis import HEAD_PATTERNS, NO_PATTERN
 from attnreport.recording import ChannelAxis, GridAxis, Recording
+from attnreport.report.conditions import has_flow
 from attnreport.report.head_measures import HeadMeasures
 from attnreport.report.stacks import Stack
 
@@ -30,6 +31,8 @@ def charts_for(
     compared = [index for index in many if measures[index].statistics]
     if compared:
         charts["scatter"] = {"patterns": naming_patterns(measures[index] for index in compared)}
+    if any(has_flow(stack) for stack in stacks):
+        charts["flow"] = {}
     return charts | {name: {} for name in _special_charts(recording, stacks)}
 
 

@@ -29,9 +29,10 @@ const bound = (value) => (Number.isFinite(value) ? value : "");
  */
 export function askedIn(text) {
   const asked = new URLSearchParams(text);
-  const limits = asked.getAll("limit").map((limit) => {
-    const [name, least, most] = limit.split(":");
-    return [name, [numberOr(least, -Infinity), numberOr(most, Infinity)]];
+  const limits = asked.getAll("limit").flatMap((limit) => {
+    const [name, ...ends] = limit.split(":");
+    const [least, most] = [numberOr(ends[0], -Infinity), numberOr(ends[1], Infinity)];
+    return Number.isFinite(least) || Number.isFinite(most) ? [[name, [least, most]]] : [];
   });
   const [pattern, order, across, up, find, sort] = NAMES.map((name) => asked.get(name) ?? "");
   return {

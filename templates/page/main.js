@@ -8,6 +8,7 @@ import { findAll, note } from "./dom.js";
 import { listenToDownloads } from "./downloads.js";
 import { isListed, listenToHeadList, showHeadList } from "./headlist.js";
 import { loadMeasures } from "./heads.js";
+import { captionFlow } from "./flow.js";
 import { listenToKeys } from "./keys.js";
 import { mountFirst, mountFitting, placeHeatmap } from "./layout.js";
 import { followLinks } from "./link.js";
@@ -86,7 +87,7 @@ async function update(state) {
   // A pointer on its way must not wait for charts that nobody sees.
   if (!isHovering()) await tellHidden();
   if (elsewhere || regrouped) await mountFitting(signalsOf(state));
-  if (!isHovering()) await average(state);
+  if (!isHovering()) await Promise.all([average(state), captionFlow(state)]);
   return damage;
 }
 

@@ -13,7 +13,7 @@ import {
 } from "./heads.js";
 import { linkToHead } from "./link.js";
 import { manifest, stackAt } from "./manifest.js";
-import { BY_PATTERN, patternCounts, rankedHeads } from "./ranking.js";
+import { BY_PATTERN, patternCounts, patternIn, rankedHeads } from "./ranking.js";
 import { choose, chosenState } from "./state.js";
 
 /** @typedef {Readonly<import("./types").State>} State */
@@ -136,7 +136,8 @@ function listStatistics(stackIndex) {
 }
 
 /** @param {State} state */
-function showPattern({ stack, pattern }) {
+function showPattern({ stack, pattern: asked }) {
+  const pattern = patternIn(stack, asked);
   for (const button of findAll("#patterns button"))
     button.setAttribute("aria-pressed", String(button.dataset.pattern === pattern));
   const meaning = manifest.glossary.patterns[pattern];
@@ -167,7 +168,8 @@ const clearest = (stack, pattern) =>
   }).slice(0, MOST_NAMES);
 
 /** @param {State} state */
-function showOrder({ stack, order, ascending, pattern }) {
+function showOrder({ stack, order, ascending, pattern: asked }) {
+  const pattern = patternIn(stack, asked);
   const statistic = statisticNamed(stack, order);
   const known = statistic || order === BY_PATTERN ? order : "";
   /** @type {HTMLSelectElement} */ (find("#order")).value = known;

@@ -25,7 +25,8 @@ export function wantedKey({ pattern, limits }) {
  * @returns {boolean[]}
  */
 export function wantedHeads(stackIndex, key) {
-  const [pattern, ...bounds] = key.split("~");
+  const [asked, ...bounds] = key.split("~");
+  const pattern = patternIn(stackIndex, asked);
   const limits = bounds.map((bound) => {
     const [name, least, most] = bound.split(":");
     return { statistic: statisticNamed(stackIndex, name), least: +least, most: +most };
@@ -102,6 +103,15 @@ export function patternCounts(stackIndex) {
   const found = [...counts].sort((a, b) => b[1] - a[1]);
   return none ? [...found, [NO_PATTERN, none]] : found;
 }
+
+/**
+ * The pattern that is asked for; none where no head of the stack shows it, so that in another example
+ * heads do not vanish for nothing.
+ * @param {number} stackIndex
+ * @param {string} asked
+ */
+export const patternIn = (stackIndex, asked) =>
+  patternCounts(stackIndex).some(([name]) => name === asked) ? asked : "";
 
 /**
  * The pattern that a walk from the chosen head follows: the one that is asked for if the head shows

@@ -2,6 +2,7 @@
 
 import { channelRows, classChannelRows } from "./channels.js";
 import { confusionRows } from "./confusion.js";
+import { flowEdges, flowNodes } from "./flow.js";
 import { tip, weightText } from "./format.js";
 import { statisticNamed, usualChance, valueText } from "./heads.js";
 import {
@@ -45,6 +46,8 @@ const ANSWERS = {
   pair: ([stack, q, k, hiding, scale]) =>
     pairRows(Number(stack), Number(q), Number(k), Number(hiding), /** @type {any} */ (scale)),
   entropy: ([stack, layer, head, hiding]) => entropyRows(place(stack, layer, head), Number(hiding)),
+  "flow-edges": ([stack, q]) => flowEdges(Number(stack), Number(q)),
+  "flow-nodes": ([stack, q]) => flowNodes(Number(stack), Number(q)),
   reference: ([stack, layer]) =>
     (stackAt(Number(stack)).reference[Number(layer)] ?? []).map(([q, k]) => ({ q, k })),
   outline: ([what, id]) => outlineRows(what, id),

@@ -297,6 +297,17 @@ def test_a_link_restores_what_heads_were_asked_for(visit):
     assert len(shown) > 1
 
 
+def test_what_a_report_does_not_know_is_asked_for_in_vain(visit):
+    link = "#L0H0?pattern=constructor&limit=nothing:1:2&limit=sink:x:&order=gone&up=toString"
+    report = visit("patterned", link)
+    assert wanted(report) == list(range(12))
+    assert report.page.locator("#chart-overview").is_visible()
+    assert report.text("#patterns [aria-pressed=true]") == "all heads 12"
+    assert report.shown("pattern-meaning") == report.shown("order-meaning") == ""
+    assert report.page.input_value("#scatter-up") == "entropy"
+    assert report.page.locator("#limits button").all_text_contents() == []
+
+
 def test_of_gates_it_is_said_that_nothing_is_measured(visit):
     report = visit("gates")
     assert report.page.locator("#chart-overview").is_visible()

@@ -35,9 +35,11 @@ def test_one_head_is_compared_with_nothing():
     assert set(charts_of(smallest_recording())) == SINGLE
 
 
-@pytest.mark.parametrize("make", [self_recording, cross_recording])
-def test_heads_are_compared_where_there_are_several(make):
-    assert set(charts_of(make())) == SINGLE | COMPARING | {"scatter"}
+@pytest.mark.parametrize(
+    ("make", "more"), [(self_recording, {"scatter", "flow"}), (cross_recording, {"scatter"})]
+)
+def test_heads_are_compared_where_there_are_several(make, more):
+    assert set(charts_of(make())) == SINGLE | COMPARING | more
 
 
 def test_gates_are_not_compared_by_statistics_of_rows():
