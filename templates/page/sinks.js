@@ -34,28 +34,23 @@ function restingText(state, head) {
   const keys = keyAxis(stack);
   if (stack.kind === "gate") return "";
   const { sinks = [] } = statisticsOf(stack, state.layer, state.head);
+  const pieces = "head" in head ? head.head : head;
   const places = sinks.map(([place]) => place);
-  const sentences = [];
-  if (sinks.length) {
-    const share = sinks.reduce((sum, [, mass]) => sum + mass, 0);
-    const what = sinks.length > 1 ? "its sinks" : "its sink";
-    sentences.push(
-      `${percent(share)} of this head’s attention rests on ${what}, ${named(keys, places)}.`,
-    );
+  const of = keys.special.length > 1 ? "all special tokens together" : named(keys, keys.special);
+  if (!sinks.length) {
+    const share = percent(meanShare(pieces, SPECIAL));
+    return keys.special.length ? sentence(`${share} of this head’s attention goes to ${of}.`) : "";
   }
-  const others = keys.special.filter((place) => !places.includes(place));
-  if (others.length) {
-    const pieces = "head" in head ? head.head : head;
-    const share = meanShare(pieces, SPECIAL);
-    const all = keys.special.length > 1 ? "all special tokens together" : named(keys, others);
-    sentences.push(
-      sinks.length
-        ? `With ${all} it is ${percent(meanShare(pieces, SPECIAL | SINKS))}.`
-        : `${percent(share)} of this head’s attention goes to ${all}.`,
-    );
-  }
-  return sentences.join(" ");
+  const share = percent(sinks.reduce((sum, [, mass]) => sum + mass, 0));
+  const what = sinks.length > 1 ? "its sinks" : "its sink";
+  const rests = `${share} of this head’s attention rests on ${what}, ${named(keys, places)}.`;
+  if (keys.special.every((place) => places.includes(place))) return sentence(rests);
+  const all = percent(meanShare(pieces, SPECIAL | SINKS));
+  return sentence(all === share ? rests : `${rests} With ${of} it is ${all}.`);
 }
+
+/** @param {string} text */
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /**
  * @param {import("./types").Axis} axis
@@ -98,5 +93,6 @@ function leftOutText(state, head) {
     return "All attention of this row went to what is left out, so nothing of it is left to show.";
   const share = 1 - head.rest(state.q, hiding) / all;
   const done = head.normalized ? "; the rest is rescaled to 1" : "";
-  return share > 0 ? `${percent(share)} of this row went to what is left out${done}.` : "";
+  if (share <= 0) return "";
+  return sentence(`${percent(share)} of this row went to what is left out${done}.`);
 }

@@ -136,6 +136,7 @@ def word_pieces_recording() -> Recording:
     within = random.random((2, len(text), len(text))) * causal
     within[0, :, 0] += 4
     within[1, 5:, 7] += 9 * causal[5:, 7]
+    within[:, 8, 8] += 20
     # Nothing is left of this row without the marker.
     within[:, 4, 1:] = 0
     across = random.random((2, len(text), len(other)))

@@ -20,7 +20,9 @@ def test_the_page_says_how_much_rests_on_the_sink_and_on_special_tokens(visit):
     shares = head_of(0).mean(axis=0)
     resting = report.text("[data-show=resting]")
     assert f"{percent(shares[0])} of this head’s attention rests on its sink, <s>." in resting
-    assert f"all special tokens together it is {percent(shares[[0, 8]].sum())}." in resting
+    together = percent(shares[[0, 8]].sum())
+    assert together != percent(shares[0])
+    assert f"With all special tokens together it is {together}." in resting
     report.choose(head=1)
     share = head_of(1).mean(axis=0)[[0, 8]].sum()
     expected = f"{percent(share)} of this head’s attention goes to all special tokens together."
