@@ -47,6 +47,9 @@ from attnreport.analysis.examples.many_examples import summarize_examples as sum
 from attnreport.analysis.examples.moments import RunningMoments as RunningMoments
 from attnreport.analysis.examples.ranking import best_precision_at as best_precision_at
 from attnreport.analysis.examples.ranking import precision_at as precision_at
+from attnreport.analysis.merging import merge_words as merge_words
+from attnreport.analysis.merging import merged_labels as merged_labels
+from attnreport.analysis.merging import merged_spans as merged_spans
 from attnreport.analysis.patterns.head_patterns import FEWEST_ROWS as FEWEST_ROWS
 from attnreport.analysis.patterns.head_patterns import HEAD_PATTERNS as HEAD_PATTERNS
 from attnreport.analysis.patterns.head_patterns import NO_PATTERN as NO_PATTERN
@@ -101,5 +104,6 @@ from attnreport.analysis.words import display_label as display_label
 from attnreport.analysis.words import display_labels as display_labels
 from attnreport.analysis.words import display_text as display_text
 from attnreport.analysis.words import noun_of as noun_of
+from attnreport.analysis.words import visible_labels as visible_labels
 from attnreport.analysis.words import visible_text as visible_text
 from attnreport.analysis.words import word_spans as word_spans

@@ -13,7 +13,7 @@ def entropy_chart() -> alt.LayerChart:
     x = alt.Scale(domain=[0, expr("max(0.1, log(keys) / LN2)")], nice=False, zero=True)
     y = unit_scale("queries", downwards=True)
     bars = (
-        alt.Chart(alt.UrlData("attn:entropy/{stack}/{layer}/{head}/{hidden}"))
+        alt.Chart(alt.UrlData("attn:entropy/{stack}/{layer}/{head}/{hiding}"))
         .transform_calculate(top="datum.q + 0.14", bottom="datum.q + 0.86", zero="0")
         .mark_rect(aria=False, cornerRadiusTopRight=1.5, cornerRadiusBottomRight=1.5)
         .encode(
@@ -58,6 +58,6 @@ def entropy_chart() -> alt.LayerChart:
         with_parameters(
             layered(bars, width=300, height=300),
             *("stack", "layer", "head", "q", "queries", "keys", "queryLabels", "queryTicks"),
-            "hidden",
+            "hiding",
         )
     )

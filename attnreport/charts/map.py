@@ -4,7 +4,7 @@ from typing import Any
 
 import altair as alt
 
-from attnreport.charts.heatmap import weight_legend
+from attnreport.charts.heatmap import LEGEND, weight_legend
 from attnreport.charts.theme import expr, layered, one_row, themed, unit_scale, with_parameters
 
 
@@ -17,7 +17,7 @@ def map_chart() -> alt.LayerChart:
     x, y = unit_scale("columns"), unit_scale("rows", downwards=True)
     picture = _picture("'attn:picture/' + picture", x, y)
     weights = _picture(
-        "'attn:map/' + map + '/' + exponent + '/' + (dark ? 'dark' : 'light')",
+        "'attn:map/' + map + '/' + scale + '/' + (dark ? 'dark' : 'light')",
         x,
         y,
         opacity=expr("opacity"),
@@ -50,14 +50,14 @@ def map_chart() -> alt.LayerChart:
         _outline("heaviest", x, y, stroke=expr("bg"), strokeWidth=4, strokeOpacity=0.8),
         _outline("heaviest", x, y, stroke=expr("fg"), strokeWidth=1.6),
         chosen,
-        weight_legend("low", "high", "weight", expr("width < 240 ? 2 : 5")),
+        weight_legend(),
         width=320,
         height=320,
     )
     return themed(
         with_parameters(
             chart,
-            *("map", "picture", "columns", "rows", "cell", "low", "high", "opacity", "exponent"),
+            *("map", "picture", "columns", "rows", "cell", "opacity", "scale", *LEGEND),
         )
     )
 

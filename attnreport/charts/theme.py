@@ -29,15 +29,12 @@ PARAMETERS: Mapping[str, Any] = {
     "keyLabels": [],
     "queryTicks": [0.5],
     "keyTicks": [0.5],
-    # A map: its name, the number of its picture or -1, its size in cells, its chosen cell or -1,
-    # and where its colors begin and end.
+    # A map: its name, the number of its picture or -1, its size in cells, its chosen cell or -1.
     "map": "",
     "picture": -1,
     "columns": 1,
     "rows": 1,
     "cell": -1,
-    "low": 0,
-    "high": 1,
     "opacity": 1,
     # Names of the classes that have means, and of those of the confusion with its chosen cell.
     "classes": [],
@@ -49,9 +46,14 @@ PARAMETERS: Mapping[str, Any] = {
     # Which curves, and the step that was kept or -1.
     "panel": 0,
     "chosen": -1,
-    "exponent": 0.5,
+    # How weights become colors, where the colors end, and what the legend says of both.
+    "scale": "sqrt",
     "ceiling": 1,
-    "hidden": False,
+    "legendTicks": [0, 1],
+    "legendLabels": ["0", "1"],
+    "legendTitle": "attention weight",
+    # Which keys are left out: 0 none, 1 special ones, 2 sinks, 3 both.
+    "hiding": 0,
     "patterns": [*HEAD_PATTERNS, NO_PATTERN],
     # Which heads are wanted, and which statistics the scatter compares them by.
     "wanted": "",

@@ -9,6 +9,7 @@ from attnreport.recording import (
     TokenAxis,
     special_positions,
 )
+from attnreport.report.axis_data import is_merged
 from attnreport.report.head_measures import has_patterns
 from attnreport.report.outcome_text import compares
 from attnreport.report.stacks import Stack
@@ -42,6 +43,8 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "one-axis": stack.is_self,
         "two-axes": not stack.is_self,
         "special": bool(special_positions(stack.key)),
+        # Strengths of a gate say nothing when they are added up.
+        "words": stack.maps[0].kind != "gate" and (is_merged(stack.query) or is_merged(stack.key)),
         "reference": any(attention.reference is not None for attention in stack.maps),
         "normalized": normalized,
         "unnormalized": not normalized,

@@ -281,4 +281,9 @@ def _statistics(numbers: HeadStatistics, pattern: str, stack: Stack) -> dict[str
         "pattern": pattern,
         "facts": head_facts(numbers, stack.key, stack.maps[0].kind),
         "peak": round(numbers.peak, 6),
+        **(
+            {"sinks": [(key, round(share, 4)) for key, share in numbers.sinks]}
+            if numbers.sinks
+            else {}
+        ),
     }

@@ -1,9 +1,9 @@
-/** Which heads are asked for and how they are compared, as the end of a link says it. */
+/** Which heads and examples are asked for and how they are compared, as the end of a link says. */
 
 /** @typedef {import("./types").State} State */
 
 /** What of the state is a plain name. */
-const NAMES = /** @type {const} */ (["pattern", "order", "across", "up"]);
+const NAMES = /** @type {const} */ (["pattern", "order", "across", "up", "find", "sort"]);
 
 /**
  * The end of a link; empty where nothing is asked for.
@@ -25,7 +25,7 @@ const bound = (value) => (Number.isFinite(value) ? value : "");
 /**
  * What the end of a link asks for. A name that the report does not know is asked for in vain.
  * @param {string} text
- * @returns {Pick<State, "pattern" | "order" | "across" | "up" | "ascending" | "limits">}
+ * @returns {Pick<State, (typeof NAMES)[number] | "ascending" | "limits">}
  */
 export function askedIn(text) {
   const asked = new URLSearchParams(text);
@@ -34,9 +34,9 @@ export function askedIn(text) {
     const [least, most] = [numberOr(ends[0], -Infinity), numberOr(ends[1], Infinity)];
     return Number.isFinite(least) || Number.isFinite(most) ? [[name, [least, most]]] : [];
   });
-  const [pattern, order, across, up] = NAMES.map((name) => asked.get(name) ?? "");
+  const [pattern, order, across, up, find, sort] = NAMES.map((name) => asked.get(name) ?? "");
   return {
-    ...{ pattern, order, across, up },
+    ...{ pattern, order, across, up, find, sort },
     ascending: asked.has("ascending"),
     limits: Object.fromEntries(limits),
   };

@@ -1,7 +1,7 @@
 /** What is measured of the heads of a stack: statistics beside chance, patterns, similar heads. */
 
 import { blockText, bytesOf, inflate } from "./blocks.js";
-import { flatIndex, manifest, patternTitle, stackAt } from "./manifest.js";
+import { baseOf, flatIndex, manifest, patternTitle, stackAt } from "./manifest.js";
 
 /** @typedef {import("./types").HeadMeasures} HeadMeasures */
 /** @typedef {import("./types").HeadStatistic} HeadStatistic */
@@ -20,16 +20,16 @@ const NOTHING = { statistics: [], patterns: [], similar: [], compared: 0 };
  * What is known of the heads of a stack; nothing until it is decoded, or if it is damaged.
  * @param {number} stackIndex
  */
-export const measuresNow = (stackIndex) => decoded.get(stackIndex) ?? NOTHING;
+export const measuresNow = (stackIndex) => decoded.get(baseOf(stackIndex)) ?? NOTHING;
 
 /** @param {number} stackIndex */
 export async function loadMeasures(stackIndex) {
-  if (decoded.has(stackIndex)) return;
+  if (decoded.has(baseOf(stackIndex))) return;
   const { id, size } = stackAt(stackIndex).measures;
   const text = await blockText(id);
   try {
     const read = JSON.parse(new TextDecoder().decode(await inflate(bytesOf(text), size)));
-    decoded.set(stackIndex, opened(read, stackAt(stackIndex).statistics.length));
+    decoded.set(baseOf(stackIndex), opened(read, stackAt(stackIndex).statistics.length));
   } catch (error) {
     throw new Error("the statistics of the heads in this file are damaged", { cause: error });
   }

@@ -4,7 +4,7 @@ import { loadAtlas } from "./atlas.js";
 import { caption } from "./captions.js";
 import { listenToCard, showCard } from "./card.js";
 import { listenToChoosers, paintCards, showChoice } from "./chooser.js";
-import { find, findAll, note } from "./dom.js";
+import { findAll, note } from "./dom.js";
 import { listenToDownloads } from "./downloads.js";
 import { isListed, listenToHeadList, showHeadList } from "./headlist.js";
 import { loadMeasures } from "./heads.js";
@@ -21,6 +21,7 @@ import { onModeChange } from "./palette.js";
 import { loadPhoto } from "./photos.js";
 import { rowsAt } from "./rows.js";
 import { signalsOf } from "./signals.js";
+import { listenToSettings, showSettings } from "./settings.js";
 import { choose, chosenState, isHovering, onChange, shownState } from "./state.js";
 import { listenToStrips } from "./strip.js";
 import { listenToTables, listHeads } from "./tables.js";
@@ -136,28 +137,6 @@ function showHeads() {
   showOrdering();
   showHeadList();
   showCard();
-}
-
-function showSettings() {
-  const { hidden, exponent, direction, opacity } = chosenState();
-  /** @type {HTMLInputElement} */ (find("#hidden")).checked = hidden;
-  /** @type {HTMLSelectElement} */ (find("#exponent")).value = String(exponent);
-  /** @type {HTMLInputElement} */ (find(`[name=direction][value=${direction}]`)).checked = true;
-  for (const input of findAll("#opacity"))
-    /** @type {HTMLInputElement} */ (input).value = String(opacity);
-}
-
-function listenToSettings() {
-  find("#hidden").addEventListener("change", (event) =>
-    choose({ hidden: /** @type {HTMLInputElement} */ (event.target).checked }),
-  );
-  find("#exponent").addEventListener("change", (event) =>
-    choose({ exponent: Number(/** @type {HTMLSelectElement} */ (event.target).value) }),
-  );
-  for (const input of findAll("#opacity"))
-    input.addEventListener("input", () =>
-      choose({ opacity: Number(/** @type {HTMLInputElement} */ (input).value) }),
-    );
 }
 
 /** @param {unknown} error */

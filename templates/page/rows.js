@@ -17,6 +17,7 @@ import {
 } from "./manifest.js";
 import { outlineRows } from "./maps.js";
 import { wantedHeads } from "./ranking.js";
+import { shadeOf } from "./scales.js";
 import { curveRows } from "./training.js";
 import { loadHead } from "./weights.js";
 
@@ -37,16 +38,16 @@ const ANSWERS = {
   heads: ([stack, wanted = ""]) => headRows(Number(stack), wanted),
   points: ([stack, across, up, wanted]) => pointRows(Number(stack), across, up, wanted),
   even: ([stack, across, up]) => evenRows(Number(stack), across, up),
-  row: ([stack, layer, head, q, hidden]) =>
-    weightRows(place(stack, layer, head), Number(q), hidden === "true"),
-  edges: ([stack, layer, head, hidden]) => edgeRows(place(stack, layer, head), hidden === "true"),
-  "edges-from": ([stack, layer, head, q, hidden]) =>
-    edgeRowsFrom(place(stack, layer, head), Number(q), hidden === "true"),
-  pair: ([stack, q, k, hidden]) => pairRows(Number(stack), Number(q), Number(k), hidden === "true"),
+  row: ([stack, layer, head, q, hiding]) =>
+    weightRows(place(stack, layer, head), Number(q), Number(hiding)),
+  edges: ([stack, layer, head, hiding]) => edgeRows(place(stack, layer, head), Number(hiding)),
+  "edges-from": ([stack, layer, head, q, hiding]) =>
+    edgeRowsFrom(place(stack, layer, head), Number(q), Number(hiding)),
+  pair: ([stack, q, k, hiding, scale]) =>
+    pairRows(Number(stack), Number(q), Number(k), Number(hiding), /** @type {any} */ (scale)),
+  entropy: ([stack, layer, head, hiding]) => entropyRows(place(stack, layer, head), Number(hiding)),
   "flow-edges": ([stack, q]) => flowEdges(Number(stack), Number(q)),
   "flow-nodes": ([stack, q]) => flowNodes(Number(stack), Number(q)),
-  entropy: ([stack, layer, head, hidden]) =>
-    entropyRows(place(stack, layer, head), hidden === "true"),
   reference: ([stack, layer]) =>
     (stackAt(Number(stack)).reference[Number(layer)] ?? []).map(([q, k]) => ({ q, k })),
   outline: ([what, id]) => outlineRows(what, id),
@@ -143,14 +144,14 @@ function evenRows(stackIndex, across, up) {
 /**
  * @param {Place} where
  * @param {number} q
- * @param {boolean} hidden
+ * @param {number} hiding
  */
-async function weightRows({ stack, layer, head }, q, hidden) {
+async function weightRows({ stack, layer, head }, q, hiding) {
   const weights = await loadHead(stack, layer, head);
   const from = label(stackAt(stack).query, q);
   const keys = keyAxis(stackAt(stack));
   return Array.from({ length: weights.keys }, (_, k) => {
-    const w = weights.shown(q, k, hidden);
+    const w = weights.shown(q, k, hiding);
     return { k, w, tip: tip([[`${from} → ${label(keys, k)}`, weightText(w)]]) };
   });
 }
@@ -158,16 +159,16 @@ async function weightRows({ stack, layer, head }, q, hidden) {
 /**
  * The strongest lines of a head.
  * @param {Place} where
- * @param {boolean} hidden
+ * @param {number} hiding
  */
-async function edgeRows({ stack, layer, head }, hidden) {
+async function edgeRows({ stack, layer, head }, hiding) {
   const weights = await loadHead(stack, layer, head);
   const { largest } = stackAt(stack);
   const faintest = weights.queries * weights.keys > 6000 ? 0.02 : FAINTEST_EDGE;
   const rows = [];
   for (let k = 0; k < weights.keys; k++) {
     for (let q = 0; q < weights.queries; q++) {
-      const w = weights.shown(q, k, hidden) / largest;
+      const w = weights.shown(q, k, hiding) / largest;
       if (w >= faintest) rows.push({ q, k, w });
     }
   }
@@ -182,14 +183,14 @@ async function edgeRows({ stack, layer, head }, hidden) {
  * The lines of one query.
  * @param {Place} where
  * @param {number} q
- * @param {boolean} hidden
+ * @param {number} hiding
  */
-async function edgeRowsFrom({ stack, layer, head }, q, hidden) {
+async function edgeRowsFrom({ stack, layer, head }, q, hiding) {
   const weights = await loadHead(stack, layer, head);
   const { largest } = stackAt(stack);
   const rows = [];
   for (let k = 0; k < weights.keys; k++) {
-    const w = weights.shown(q, k, hidden) / largest;
+    const w = weights.shown(q, k, hiding) / largest;
     if (w >= FAINTEST_EDGE) rows.push({ q, k, w });
   }
   return rows;
@@ -199,15 +200,26 @@ async function edgeRowsFrom({ stack, layer, head }, q, hidden) {
  * @param {number} stackIndex
  * @param {number} q
  * @param {number} k
- * @param {boolean} hidden
+ * @param {number} hiding
+ * @param {import("./types").Scale} scale
  */
-async function pairRows(stackIndex, q, k, hidden) {
+async function pairRows(stackIndex, q, k, hiding, scale) {
   const stack = stackAt(stackIndex);
   const rows = headsOf(stack).map(async ({ layer, head }) => {
-    const w = (await loadHead(stackIndex, layer, head)).shown(q, k, hidden);
+    const weights = await loadHead(stackIndex, layer, head);
+    const w = weights.shown(q, k, hiding);
+    const most = scale === "row" ? weights.maximum(q, hiding) : stack.largest;
     const name = `${headName(stack, layer, head)}: ${weightText(w)}`;
     const lines = tip([[tipTitle(stack, layer, head), weightText(w)]]);
-    return { layer, head, w, share: w / stack.largest, name, tip: lines };
+    return {
+      layer,
+      head,
+      w,
+      share: w / stack.largest,
+      shade: shadeOf(scale, w / most),
+      name,
+      tip: lines,
+    };
   });
   // A damaged head is announced when it is chosen; here it leaves a gap and the others their cell.
   const settled = await Promise.allSettled(rows);
@@ -216,16 +228,16 @@ async function pairRows(stackIndex, q, k, hidden) {
 
 /**
  * @param {Place} where
- * @param {boolean} hidden
+ * @param {number} hiding
  */
-async function entropyRows({ stack, layer, head }, hidden) {
+async function entropyRows({ stack, layer, head }, hiding) {
   const weights = await loadHead(stack, layer, head);
   const queries = stackAt(stack).query;
   const sums = new Float64Array(weights.queries);
   const logs = new Float64Array(weights.queries);
   for (let k = 0; k < weights.keys; k++) {
     for (let q = 0; q < weights.queries; q++) {
-      const w = weights.shown(q, k, hidden);
+      const w = weights.shown(q, k, hiding);
       if (w <= 0) continue;
       sums[q] += w;
       logs[q] += w * Math.log2(w);

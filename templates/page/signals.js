@@ -1,11 +1,13 @@
 /** What charts are told: the shown state and everything that follows from it. */
 
 import { classesOf } from "./channels.js";
+import { hidingOf } from "./head.js";
 import { largest, statisticNamed, usualAxes } from "./heads.js";
 import { drawnLabel, keyAxis, manifest, mostHeads, stackAt, statisticsOf } from "./manifest.js";
 import { colorOf, mode } from "./palette.js";
 import { wantedKey } from "./ranking.js";
 import { labelStep } from "./rows.js";
+import { legendOf } from "./scales.js";
 
 /** Up to here the color scale ends at the largest weight; a longer text would be nearly blank. */
 const SHORT_TEXT = 72;
@@ -18,11 +20,15 @@ const SHORT_TEXT = 72;
  */
 export function signalsOf(state) {
   const stack = stackAt(state.stack);
+  const ceiling = ceilingOf(stack, state);
+  const legend = legendOf(state.scale, 0, ceiling, "attention weight");
   return {
     ...state,
     ...shapeOf(state.stack),
     ...skin(),
-    ceiling: ceilingOf(stack, state),
+    ...legend,
+    ceiling,
+    hiding: hidingOf(state),
     wanted: wantedKey(state),
     ...scatterAxes(state),
   };
@@ -53,11 +59,12 @@ export const withMap = (mapNow) => (signals) => {
   const map = mapNow();
   if (!map) return { ...signals, map: "", picture: -1, cell: -1 };
   const { id, columns, rows, low, high, cell, picture, linear } = map;
+  const scale = linear ? "linear" : /** @type {import("./types").Scale} */ (signals.scale);
   return {
     ...signals,
-    ...{ map: id, columns, rows, low, high, cell, picture: picture ?? -1 },
+    ...{ map: id, columns, rows, cell, picture: picture ?? -1, scale },
+    ...legendOf(scale, low, high, "weight"),
     opacity: picture === null ? 1 : signals.opacity,
-    exponent: linear ? 1 : signals.exponent,
     scheme: picture === null ? signals.scheme : "attnheat",
   };
 };

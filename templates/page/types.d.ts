@@ -79,6 +79,13 @@ export interface Stack {
   start: { layer: number; head: number; q: number; k: number };
   /** Statistics of each head, layer by layer. */
   statistics: Statistics[];
+  /** Where positions are words, those that each is made of; see words.js. */
+  spans?: Spans;
+}
+
+export interface Spans {
+  query: number[][];
+  key: number[][];
 }
 
 /**
@@ -96,8 +103,11 @@ export interface Axis {
   /** By position, what is read in sentences, also without the marks of tokenizers. */
   read: Record<number, string>;
   special: number[];
-  /** Positions of each word, in reading order. */
+  /** Positions that are written without a space between them, in reading order. */
   words: number[][];
+  /** How many positions each word has, where some have several, and the texts of those. */
+  pieces?: number[];
+  merged?: Record<number, string>;
   /** Of a grid: its rows and columns, and what stands before its cells. */
   height?: number;
   width?: number;
@@ -113,8 +123,12 @@ export interface Statistics {
   facts: [string, string][];
   /** Where the color scale of a long text ends. */
   peak: number;
+  /** The keys that are sinks, each with its mean weight, if there are any. */
+  sinks?: [number, number][];
 }
 
+/** How weights become colors: by square root, in proportion, by logarithm, or row by row. */
+export type Scale = "sqrt" | "linear" | "log" | "row";
 export type Unit = "bits" | "share" | "positions" | "keys";
 
 /** A head of a stack, by the place of its layer in the stack. */
@@ -155,19 +169,29 @@ export interface HeadPattern {
 }
 
 export interface State {
+  /** What `q` and `k` are positions of: a stack, or one with its pieces merged into words. */
   stack: number;
   layer: number;
   head: number;
   q: number;
   k: number;
-  exponent: number;
+  scale: Scale;
+  /** Whether special keys are left out. */
   hidden: boolean;
+  /** Whether the sinks of each head are left out. */
+  sinks: boolean;
+  /** Whether pieces are merged into words, wherever there are some. */
+  words: boolean;
   /** Whether views show what the query looks at, or what looks at the key. */
   direction: "from" | "to";
   /** Of the weights over a picture. */
   opacity: number;
   /** Which examples are listed. */
   filter: "all" | "right" | "wrong";
+  /** The words that the listed examples have. */
+  find: string;
+  /** The number that examples are listed in the order of; see examples.js. */
+  sort: string;
   /** The chosen cell of the confusion, or -1. */
   target: number;
   output: number;
@@ -194,7 +218,7 @@ export interface GridMap {
   allowed: boolean[] | null;
   /** Cells that a reference links with the chosen position. */
   linked: boolean[] | null;
-  /** Where the colors begin and end. */
+  /** Where the colors begin and end, and whether they are always in proportion. */
   low: number;
   high: number;
   linear: boolean;

@@ -185,6 +185,14 @@ class ReportPage:
         found = np.frombuffer(base64.b64decode(colors), dtype=np.uint8)
         return found.reshape(height, width, 4)
 
+    def ends_of_colors(self, name: str) -> tuple[float, float]:
+        """The weights at which the colors of a chart begin and end, by its linear legend."""
+        view = f"attnreport.view('{name}').signal"
+        ticks = self.page.evaluate(f"{view}('legendTicks')")
+        weights = [float(text) for text in self.page.evaluate(f"{view}('legendLabels')")]
+        slope, low = np.polyfit(ticks, weights, 1)
+        return float(low), float(low + slope)
+
     def picture(self, selector: str) -> UInt8[np.ndarray, "row column channel"]:
         """The colors of an element, as they are on the screen."""
         return self.pixels(self.page.locator(selector).screenshot())

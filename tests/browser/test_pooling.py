@@ -27,7 +27,7 @@ def test_words_are_as_dark_as_they_weigh(visit):
     assert [int(share[:-1]) for share in shares] == np.rint(100 * row / row.max()).tolist()
     assert report.page.locator("#strip-key .full").all_text_contents() == ["word07"]
     assert float(report.shown("strip-most")) == pytest.approx(row.max(), abs=5e-4)
-    assert report.page.locator("#exponent").is_hidden()
+    assert report.page.locator("#scale").is_hidden()
     reading = report.page.locator("#reading").inner_text()
     assert "Twice as dark" in reading
     assert "parks" not in reading

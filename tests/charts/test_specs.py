@@ -39,6 +39,8 @@ def names_used(spec: dict[str, Any]) -> set[str]:
                 found |= names_in(node[key])
         if str(node.get("url", "")).startswith("attn:"):
             found |= set(re.findall(r"\{(\w+)\}", node["url"]))
+        if re.fullmatch(r"\{\w+\}", str(node.get("title", ""))):
+            found.add(node["title"][1:-1])
     return found
 
 

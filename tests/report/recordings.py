@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from attnreport.analysis import merged_spans
 from attnreport.recording import (
     AttentionMap,
     Axis,
@@ -177,8 +178,9 @@ def harmless_twin(recording: Recording) -> Recording:
     """The recording with every text replaced by a word, and the same structure."""
 
     def axis(old: Axis) -> TokenAxis:
-        words = tuple(f"word{i}" for i in range(len(old)))
-        return TokenAxis(words, special=special_positions(old))
+        texts = tuple(f"word{i}" for i in range(len(old)))
+        words = [word for word, span in enumerate(merged_spans(old)) for _ in span]
+        return TokenAxis(texts, special_positions(old), tuple(words))
 
     def harmless(index: int, example: Example) -> Example:
         maps = tuple(

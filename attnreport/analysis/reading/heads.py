@@ -10,6 +10,7 @@ from attnreport.analysis.patterns.patterns import Shares, pattern_name
 from attnreport.analysis.reading.jumps import is_sequence
 from attnreport.analysis.statistics.distance import axis_distances, same_positions
 from attnreport.analysis.statistics.entropy import row_entropy
+from attnreport.analysis.statistics.head_sinks import SinkRule
 from attnreport.recording import UNORDERED, AttentionMap, GridAxis, special_positions
 
 
@@ -37,6 +38,7 @@ class HeadStatistics:
         special: Mean weight of all special keys together.
         top_key: The key with the largest mean weight; the first of equals.
         top_share: Mean weight of that key.
+        sinks: The keys that are sinks, by `SinkRule`, each with its mean weight.
         in_order: Share of steps from row to row whose strongest key does not move back; None in
             self-attention, where queries or keys stand in no order, as hops, cells and experts do
             not, and where there is no step.
@@ -61,6 +63,7 @@ class HeadStatistics:
     special: float = 0.0
     top_key: int = 0
     top_share: float = 0.0
+    sinks: tuple[tuple[int, float], ...] = ()
     in_order: float | None = None
     least: float = 0.0
     greatest: float = 0.0
@@ -86,6 +89,7 @@ class _Frame:
     """What the heads of one map share."""
 
     special: list[int]
+    sinks: SinkRule
     distances: Float[np.ndarray, "query key"] | None  # None unless both axes are the same positions
     line: bool  # whether each position has one before and one after it, as cells do not
     ordered: bool  # whether keys stand in an order, as words do and experts do not
@@ -96,6 +100,7 @@ def _map_statistics(layer: int, attention: AttentionMap) -> list[HeadStatistics]
     queries, keys = len(attention.query), len(attention.key)
     frame = _Frame(
         special=list(special_positions(attention.key)),
+        sinks=SinkRule.of(attention),
         distances=axis_distances(attention.key) if same_positions(attention) else None,
         line=not isinstance(attention.key, GridAxis),
         ordered=attention.kind not in UNORDERED,
@@ -141,6 +146,7 @@ def _head_statistics(
         special=_share(mean[frame.special].sum()),
         top_key=int(mean.argmax()),
         top_share=_share(mean.max()),
+        sinks=_sinks(mean, attends.sum(), blank.head, frame),
         least=max(0.0, float(weights.min())),
         greatest=float(weights.max()),
         peak=_peak(weights),
@@ -149,6 +155,13 @@ def _head_statistics(
     if most_bits == 0:
         return measured
     return dataclasses.replace(measured, pattern=pattern_name(_shares(measured, strongest, frame)))
+
+
+def _sinks(
+    mean: Float[np.ndarray, " key"], rows: np.integer, head: int, frame: _Frame
+) -> tuple[tuple[int, float], ...]:
+    found = frame.sinks.sinks(head, mean * rows)
+    return tuple((key, _share(mean[key])) for key in found)
 
 
 def _positions(
