@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol
 
+from attnreport._errors import AttnReportError
 from attnreport.recording import Curve, Training
 from attnreport.tasks.cache import cache_folder, cache_key, locked
 from attnreport.tasks.checkpoints import Checkpoints, Round
@@ -132,7 +133,7 @@ def trained_model(
     folder = _folder(recipe)
     if folder is None:
         return _train(recipe, None, progress=progress)
-    with locked(folder):
+    with locked(folder), _removed_if_refused(folder):
         if fresh:
             _clear(folder)
         found = _load(recipe, folder)
@@ -150,6 +151,18 @@ def _folder(recipe: Recipe[Model]) -> Path | None:
     except OSError:
         return None
     return folder if os.access(folder, os.W_OK) else None
+
+
+@contextlib.contextmanager
+def _removed_if_refused(folder: Path) -> Iterator[None]:
+    """Leaves no empty folder behind where the data turn out to be no data to learn from."""
+    try:
+        yield
+    except AttnReportError:
+        states = folder / "states"
+        if not (folder / "summary.json").exists() and not any(states.glob("*")):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _clear(folder: Path) -> None:

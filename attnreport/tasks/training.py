@@ -15,6 +15,8 @@ from attnreport.tasks.checkpoints import Checkpoints, Round
 
 Model = TypeVar("Model", bound=nnx.Module)
 
+_NOTHING_LEARNED = "Interrupted before the first training step: there is no trained model to show."
+
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
@@ -151,6 +153,9 @@ class Trainer(Generic[Model]):
         Args:
             checkpoints: Where to keep states; None keeps them in memory only.
             watcher: What to tell how it goes.
+
+        Raises:
+            KeyboardInterrupt: It came before the first step, so nothing was learned.
         """
         history, state = (checkpoints and checkpoints.last(self.first)) or ((), self.first)
         kept = checkpoints.best(self.first) if checkpoints else None
@@ -168,6 +173,8 @@ class Trainer(Generic[Model]):
                 if checkpoints:
                     checkpoints.save(history, state)
         except KeyboardInterrupt:
+            if int(self._last.step) == 0:
+                raise KeyboardInterrupt(_NOTHING_LEARNED) from None
             interrupted = True
             best = best if best[0] else (0, self._last)
         return Trained(self._model(best[1]), history, best[0], interrupted)
