@@ -5,7 +5,15 @@ from typing import Any
 import altair as alt
 
 from attnreport.charts.heatmap import weight_legend
-from attnreport.charts.theme import expr, layered, one_row, themed, unit_scale, with_parameters
+from attnreport.charts.theme import (
+    expr,
+    layered,
+    one_row,
+    themed,
+    titled,
+    unit_scale,
+    with_parameters,
+)
 
 
 def map_chart() -> alt.LayerChart:
@@ -50,7 +58,7 @@ def map_chart() -> alt.LayerChart:
         _outline("heaviest", x, y, stroke=expr("bg"), strokeWidth=4, strokeOpacity=0.8),
         _outline("heaviest", x, y, stroke=expr("fg"), strokeWidth=1.6),
         chosen,
-        weight_legend("low", "high", "weight", expr("width < 240 ? 2 : 5")),
+        weight_legend("low", "high", titled("noun"), expr("width < 240 ? 2 : 5")),
         width=320,
         height=320,
     )
@@ -58,6 +66,7 @@ def map_chart() -> alt.LayerChart:
         with_parameters(
             chart,
             *("map", "picture", "columns", "rows", "cell", "low", "high", "opacity", "exponent"),
+            "noun",
         )
     )
 

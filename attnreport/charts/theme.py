@@ -12,6 +12,9 @@ FONT = (
     '"Noto Sans CJK SC", sans-serif'
 )
 
+# Of curves. Okabe and Ito (2008), told apart by color-blind readers too.
+COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"]
+
 # Value of each parameter until the page sets it. Sizes, labels and choices are parameters, so one
 # compiled chart serves every example and every group of a report.
 PARAMETERS: Mapping[str, Any] = {
@@ -39,6 +42,10 @@ PARAMETERS: Mapping[str, Any] = {
     "low": 0,
     "high": 1,
     "opacity": 1,
+    # What its numbers are, and the titles of axes: see `titled`.
+    "noun": "weight",
+    "xTitle": "",
+    "yTitle": "",
     # Names of the classes that have means, and of those of the confusion with its chosen cell.
     "classes": [],
     "labels": [],
@@ -114,6 +121,11 @@ def themed(chart: alt.LayerChart, **axis: Any) -> alt.LayerChart:
             symbolStrokeColor=expr("muted"),
         )
     )
+
+
+def titled(parameter: str) -> str:
+    """A title that is the value of a parameter, as `attnreport.report.compile` understands it."""
+    return f"{{{parameter}}}"
 
 
 def one_row() -> alt.InlineData:

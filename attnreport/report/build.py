@@ -31,6 +31,7 @@ from attnreport.report.outcome_text import (
     class_names,
     compares,
     confusion_rows,
+    deletion_text,
     filters,
     kept_step,
     panel_names,
@@ -67,7 +68,7 @@ def build_context(
     single = recording.examples[0] if len(recording.examples) == 1 else None
     atlases = [Block(f"atlas{i}", atlas.text) for i, atlas in enumerate(data.atlases)]
     columns = fact_names(
-        [head_facts(head, opened.key, opened.maps[0].kind) for head in data.statistics[first]]
+        [head_facts(head, opened.key, opened.kind) for head in data.statistics[first]]
     )
     return ReportContext(
         title=heading,
@@ -80,6 +81,7 @@ def build_context(
         confusion=confusion_rows(recording.confusion),
         panels=panel_names(recording.training),
         kept=kept_step(recording.training),
+        deletion=deletion_text(recording.deletion),
         score_columns=tuple(dict.fromkeys(n for e in recording.examples for n in e.scores)),
         output=single.output if single else "",
         patterns=tuple((name, PATTERNS[name]) for name in occurring_patterns(data.statistics)),
@@ -254,7 +256,7 @@ def _head_rows(
     rows = []
     numbers = stack.layer_numbers
     for head in statistics:
-        facts = dict(head_facts(head, stack.key, stack.maps[0].kind))
+        facts = dict(head_facts(head, stack.key, stack.kind))
         values = tuple(facts.get(name, "–") for name in columns)
         number = numbers[head.layer]
         link = f"#{prefix}L{number}H{head.head}"

@@ -1,9 +1,9 @@
-"""Compiles Altair charts to Vega, with the two rewrites that Vega-Lite has no words for.
+"""Compiles Altair charts to Vega, with the three rewrites that Vega-Lite has no words for.
 
 A chart names its data by address: `attn:row/{layer}/{head}` becomes a Vega signal, so that
 changing a parameter loads other rows. A picture's address becomes a call of `attnImage`, a
 function of the page that returns a canvas, because fetching a picture is asynchronous and
-flickers.
+flickers. And a title `{noun}` becomes the signal of that name.
 
 `tools/compile_charts.py` does this when the package is built: building and compiling the charts
 takes longer than everything else about a small report.
@@ -26,6 +26,7 @@ def to_vega(chart: alt.LayerChart) -> dict[str, Any]:
     for node in _objects(spec):
         _make_address_a_signal(node)
         _make_picture_a_canvas(node)
+        _make_title_a_signal(node)
     spec.pop("$schema", None)
     spec.pop("description", None)
     return spec
@@ -58,6 +59,12 @@ def _make_address_a_signal(node: dict[str, Any]) -> None:
         node["url"] = {"signal": address_expression(url)}
         # The page answers with rows, not with text to parse.
         node.pop("format", None)
+
+
+def _make_title_a_signal(node: dict[str, Any]) -> None:
+    title = node.get("title")
+    if isinstance(title, str) and (name := re.fullmatch(r"\{(\w+)\}", title)):
+        node["title"] = {"signal": name[1]}
 
 
 def _make_picture_a_canvas(node: dict[str, Any]) -> None:

@@ -23,7 +23,12 @@ from attnreport.report.axis_data import AxisBook
 from attnreport.report.blocks import Block
 from attnreport.report.conditions import page_conditions
 from attnreport.report.head_facts import head_facts
-from attnreport.report.outcomes import confusion_entry, example_outcomes, training_entry
+from attnreport.report.outcomes import (
+    confusion_entry,
+    deletion_entry,
+    example_outcomes,
+    training_entry,
+)
 from attnreport.report.packing import Encoding, heads_per_block, pack_bits, pack_heads
 from attnreport.report.palette import DARK, LIGHT
 from attnreport.report.pictures import PictureBook, picture_of
@@ -73,7 +78,7 @@ def build_page_data(
             {
                 "example": stack.example,
                 "group": stack.label,
-                "kind": stack.maps[0].kind,
+                "kind": stack.kind,
                 "conditions": sets.setdefault(_true(conditions), len(sets)),
                 "largest": largest,
                 "heads": [attention.heads for attention in stack.maps],
@@ -107,6 +112,7 @@ def build_page_data(
         "pictures": pictures.entries(),
         "confusion": confusion_entry(recording.confusion),
         "training": training_entry(recording.training),
+        "deletion": deletion_entry(recording.deletion),
         "checks": [dataclasses.astuple(statement) for statement in statements],
         "ramps": {"light": LIGHT, "dark": DARK},
         "start": {"stack": first, **entries[first]["start"]},
@@ -264,6 +270,6 @@ def _statistics(numbers: HeadStatistics, stack: Stack) -> dict[str, Any]:
         "entropy": round(numbers.entropy, 4),
         "pattern": numbers.pattern,
         "x": round(x or 0.0, 4),
-        "facts": head_facts(numbers, stack.key, stack.maps[0].kind),
+        "facts": head_facts(numbers, stack.key, stack.kind),
         "peak": round(numbers.peak, 6),
     }

@@ -73,9 +73,7 @@ def run_demo(
     _require_options(name, options)
     _require_fitting(name, options)
     if not 0 <= seed <= _LARGEST_SEED:
-        raise AttnReportError(
-            f"The seed is {seed}. Give a whole number from 0 to {_LARGEST_SEED}."
-        )
+        raise AttnReportError(f"The seed is {seed}. Give a whole number from 0 to {_LARGEST_SEED}.")
     own: dict[str, Any] = dict(options)
     if data is not None:
         if not DEMOS[name].data:

@@ -2,7 +2,7 @@
 
 import { element, find, findAll, show } from "./dom.js";
 import { tip, weightText } from "./format.js";
-import { isSelf, keyAxis, label, manifest, stackAt } from "./manifest.js";
+import { isSelf, keyAxis, label, manifest, nounOf, stackAt } from "./manifest.js";
 import { HEAVIEST, heaviest, mapOf } from "./maps.js";
 import { maskNow } from "./masks.js";
 import { meansNow } from "./means.js";
@@ -169,7 +169,7 @@ export function captionMaps(state) {
   }
   const map = mapOf("key", state);
   const colored = state.direction === "to" ? (mapOf("query", state) ?? map) : map;
-  if (colored) show("heaviest", heaviestText(colored));
+  if (colored) show("heaviest", heaviestText(colored, nounOf(stackAt(state.stack))));
 }
 
 /** Says over how many examples the means are, and of which class if a cell is chosen. */
@@ -209,13 +209,17 @@ function followedText({ stack }) {
   return query.labels.length > 1 ? "; mean of all queries" : "";
 }
 
-/** @param {import("./types").GridMap} map */
-function heaviestText(map) {
+/**
+ * @param {import("./types").GridMap} map
+ * @param {string} noun what its numbers are
+ */
+function heaviestText(map, noun) {
   const { count, share } = heaviest(map);
   const free = map.allowed ? map.allowed.filter(Boolean).length : map.values.length;
-  if (count === 0) return "No cell is heavier than the others.";
-  const rule = `the heaviest ${Math.round(100 * HEAVIEST)}%, but none below the mean`;
-  return `The outline holds ${count} of ${free} cells: ${rule}. They have ${Math.round(100 * share)}% of the weight of all cells.`;
+  if (count === 0) return `No cell has more ${noun} than the others.`;
+  const most = noun === "weight" ? "heaviest" : "strongest";
+  const rule = `the ${most} ${Math.round(100 * HEAVIEST)}%, but none below the mean`;
+  return `The outline holds ${count} of ${free} cells: ${rule}. They have ${Math.round(100 * share)}% of the ${noun} of all cells.`;
 }
 
 export function listenToLeading() {

@@ -2,6 +2,7 @@
 
 import { channelRows, classChannelRows } from "./channels.js";
 import { confusionRows } from "./confusion.js";
+import { deletionRows } from "./deletion.js";
 import { tip, weightText } from "./format.js";
 import {
   drawnLabel,
@@ -43,6 +44,7 @@ const ANSWERS = {
     (stackAt(Number(stack)).reference[Number(layer)] ?? []).map(([q, k]) => ({ q, k })),
   outline: ([what, id]) => outlineRows(what, id),
   confusion: confusionRows,
+  deletion: deletionRows,
   curves: ([panel]) => curveRows(Number(panel)),
   channels: ([stack, layer, head, q]) => channelRows(place(stack, layer, head), Number(q)),
   "class-channels": ([stack, layer, head, q]) =>

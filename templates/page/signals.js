@@ -1,7 +1,15 @@
 /** What charts are told: the shown state and everything that follows from it. */
 
 import { classesOf } from "./channels.js";
-import { drawnLabel, keyAxis, manifest, mostHeads, stackAt, statisticsOf } from "./manifest.js";
+import {
+  drawnLabel,
+  keyAxis,
+  manifest,
+  mostHeads,
+  nounOf,
+  stackAt,
+  statisticsOf,
+} from "./manifest.js";
 import { colorOf, mode } from "./palette.js";
 import { labelStep } from "./rows.js";
 
@@ -51,6 +59,7 @@ function shapeOf(stackIndex) {
     const keys = keyAxis(stack);
     shape = {
       layers: stack.heads.length,
+      noun: nounOf(stack),
       classes: stack.conditions.includes("class-means") ? classesOf(stackIndex) : [],
       layerNumbers: stack.layerNumbers,
       heads: mostHeads(stack),

@@ -26,8 +26,6 @@ const stops = {};
  */
 const LONG = 96;
 const REST_MS = 150;
-/** From this share of the heaviest on, in percent, the tokens of a single row stand out. */
-const FULL = 75;
 /** About a line of text, in pixels. */
 const LINE = 40;
 
@@ -52,7 +50,7 @@ export function colorStrips(state, head) {
       : head.shown(position, target, state.hidden),
   );
   const strongest = Math.max(1e-9, ...weights);
-  // A single row stands for itself: twice as dark is twice the weight, up to its heaviest token.
+  // A single row stands for itself: twice the tint is twice the weight, up to its heaviest token.
   const exponent = single ? 1 : state.exponent;
   show("strip-most", weightText(Math.max(0, ...weights)));
   const color = (/** @type {number} */ from, /** @type {number} */ to) => {
@@ -115,11 +113,9 @@ function shade(span, percent) {
   if (percent === undefined) {
     shades.delete(span);
     span.style.removeProperty("--w");
-    span.classList.remove("full");
   } else {
     shades.set(span, percent);
     span.style.setProperty("--w", `${percent}%`);
-    span.classList.toggle("full", percent >= FULL);
   }
 }
 
@@ -195,7 +191,6 @@ function writeAxis(place, axis) {
   });
   place.replaceChildren(...words.flatMap((word) => [word, " "]));
   place.classList.toggle("long", tokens.length > LONG);
-  place.classList.toggle("single", stackAt(written).conditions.includes("strip-scale"));
   place.classList.remove("whole");
   fade(place);
   return tokens;

@@ -61,7 +61,7 @@ def test_options_that_do_not_go_together_are_refused():
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_seed_that_cannot_be_one_is_refused(seed):
-    with pytest.raises(AttnReportError, match=rf"The seed is {seed}\. Give .* from 0 to 4294967295"):
+    with pytest.raises(AttnReportError, match=rf"The seed is {seed}\. Give .* to 4294967295"):
         run_demo("translation", seed=seed)
 
 

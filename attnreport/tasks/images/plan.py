@@ -31,7 +31,7 @@ class PatchSizes:
     Attributes:
         layers: Sizes of its stack of layers.
         patch: Height and width of a patch in pixels.
-        stem: Channels behind each convolution that makes features of patches, one convolution for
+        stem: Channels after each convolution that makes features of patches, one convolution for
             each time that it halves the patch; without any there is a plain projection.
     """
 

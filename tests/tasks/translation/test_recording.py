@@ -155,6 +155,8 @@ def test_metrics_and_source_tell_what_a_reader_needs(recording, trained):
     assert metrics["alignment error rate"].value == 0.07
     assert metrics["alignment error rate of the diagonal"].value == 0.4
     assert metrics["alignment error rate of chance"].value == 0.9
+    detail = metrics["alignment error rate"].detail
+    assert "along the diagonal gives 0.4, looking at random 0.9." in detail
     assert metrics["training sentence pairs"].value == trained.task.plan.corpus.train
     source = recording.source
     assert source.framework == "Flax NNX"
