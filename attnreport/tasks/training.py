@@ -1,8 +1,9 @@
 """Trains a model of any task, and keeps the best of it."""
 
 import dataclasses
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import jax
@@ -234,13 +235,19 @@ class Trainer(Generic[Model]):
 
 def new_model(task: Task[Model], seed: int) -> Model:
     """The model of a task before any training."""
+    return _initializer(task)(jax.random.key(seed))
+
+
+@functools.lru_cache(maxsize=1)
+def _initializer(task: Task[Model]) -> Callable[[Key[Array, ""]], Model]:
+    """Makes models of a task; kept, because compiling it takes seconds."""
 
     # Compiling all initializers at once is quicker than one by one.
     @nnx.jit
     def make(key: Key[Array, ""]) -> Model:
         return task.new_model(nnx.Rngs(params=key, dropout=key))
 
-    return make(jax.random.key(seed))
+    return make
 
 
 def load_model(task: Task[Model], checkpoints: Checkpoints) -> Model:
