@@ -24,7 +24,14 @@ def deletion_chart() -> alt.LayerChart:
         "name:N",
         sort=None,
         scale=alt.Scale(range=COLORS),
-        legend=alt.Legend(title=None, orient="top", symbolType="stroke", columns=2, labelLimit=220),
+        legend=alt.Legend(
+            title=None,
+            orient="top",
+            symbolType="stroke",
+            symbolOpacity=1,
+            columns=2,
+            labelLimit=220,
+        ),
     )
     dashes = alt.Scale(range=[[1, 0], [6, 3], [2, 2]])
     dash = alt.StrokeDash("name:N", sort=None, scale=dashes, legend=None)

@@ -60,6 +60,9 @@ def scatter_chart(*, x_title: str) -> alt.LayerChart:
                 scale=alt.Scale(domain=names, range=colors),
                 legend=alt.Legend(
                     values=expr("patterns"),
+                    # Cells and channels are no tokens.
+                    labelExpr="datum.label == 'special tokens' ? datum.label"
+                    " : replace(datum.label, 'token', keyNoun)",
                     title=None,
                     orient="bottom",
                     columns=3,
@@ -81,4 +84,6 @@ def scatter_chart(*, x_title: str) -> alt.LayerChart:
         .encode(**place)
     )
     chart = layered(marks, chosen, width=360, height=270)
-    return themed(with_parameters(chart, "stack", "layer", "head", "patterns"), domain=False)
+    return themed(
+        with_parameters(chart, "stack", "layer", "head", "patterns", "keyNoun"), domain=False
+    )

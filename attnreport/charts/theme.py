@@ -60,6 +60,8 @@ PARAMETERS: Mapping[str, Any] = {
     "ceiling": 1,
     "hidden": False,
     "patterns": list(PATTERNS),
+    # What a key is called.
+    "keyNoun": "token",
     # The colors of the page's style, for charts that no page has told its own.
     "dark": False,
     "bg": "#ffffff",

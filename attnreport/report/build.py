@@ -84,7 +84,7 @@ def build_context(
         deletion=deletion_text(recording.deletion),
         score_columns=tuple(dict.fromkeys(n for e in recording.examples for n in e.scores)),
         output=single.output if single else "",
-        patterns=tuple((name, PATTERNS[name]) for name in occurring_patterns(data.statistics)),
+        patterns=_patterns(stacks, data),
         metrics=tuple(_metric(metric) for metric in recording.metrics),
         head_columns=columns,
         head_rows=_head_rows(
@@ -106,6 +106,17 @@ def build_context(
         atlases=tuple(block for index, block in enumerate(atlases) if index != first),
         blocks=data.blocks,
     )
+
+
+def _patterns(stacks: Sequence[Stack], data: PageData) -> tuple[tuple[str, str], ...]:
+    """Name and meaning of each pattern that occurs, in the words of what stands on the key axes."""
+    found: dict[str, str] = {}
+    for name in occurring_patterns(data.statistics):
+        for stack, heads in zip(stacks, data.statistics, strict=True):
+            if any(head.pattern == name for head in heads):
+                meaning = PATTERNS[name].replace("token", noun_of(stack.key, 1))
+                found.setdefault(pattern_title(name, stack.key), meaning)
+    return tuple(found.items())
 
 
 def _default_title(recording: Recording) -> str:
@@ -132,7 +143,8 @@ def _facts(
             alike = [other for other in stacks if other.label == stack.label]
             facts.append(_group_fact(alike, named=len(of_first) > 1))
     weights = sum(stack.weights for stack in stacks)
-    noun = "weight" if weights == 1 else "weights"
+    told = all(stack.kind not in ("gate", "activation") for stack in stacks)
+    noun = counted(weights, "weight" if told else "number").partition(" ")[2]
     facts.append((f"{weights:,}", f"{noun}, {ENCODINGS[encoding].label}"))
     errors = [m.checks.row_sum_error for s in stacks for m in s.maps]
     known = [error for error in errors if error is not None]

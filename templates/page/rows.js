@@ -10,6 +10,7 @@ import {
   headsOf,
   keyAxis,
   label,
+  patternTitle,
   stackAt,
   statisticsOf,
 } from "./manifest.js";
@@ -86,9 +87,11 @@ const tipTitle = ({ layerNumbers }, layer, head) => `layer ${layerNumbers[layer]
 function headRows(stackIndex) {
   const stack = stackAt(stackIndex);
   return headsOf(stack).map(({ layer, head }) => {
-    const { entropy, pattern, x, facts } = statisticsOf(stack, layer, head);
-    const name = `${headName(stack, layer, head)}: ${pattern}`;
-    const lines = tip([[tipTitle(stack, layer, head), pattern], ...facts]);
+    const statistics = statisticsOf(stack, layer, head);
+    const { entropy, pattern, x, facts } = statistics;
+    const title = patternTitle(statistics);
+    const name = `${headName(stack, layer, head)}: ${title}`;
+    const lines = tip([[tipTitle(stack, layer, head), title], ...facts]);
     return { layer, head, entropy, x, pattern, name, tip: lines };
   });
 }

@@ -60,6 +60,7 @@ function shapeOf(stackIndex) {
     shape = {
       layers: stack.heads.length,
       noun: nounOf(stack),
+      keyNoun: keyNounOf(keys),
       classes: stack.conditions.includes("class-means") ? classesOf(stackIndex) : [],
       layerNumbers: stack.layerNumbers,
       heads: mostHeads(stack),
@@ -76,6 +77,13 @@ function shapeOf(stackIndex) {
   }
   return shape;
 }
+
+/** What the keys are called where they are no text; see words.py. */
+const KEY_NOUNS = { tokens: "token", grid: "cell", frames: "frame", items: "item" };
+
+/** @param {import("./types").Axis} axis */
+const keyNounOf = ({ kind }) =>
+  KEY_NOUNS[/** @type {keyof typeof KEY_NOUNS} */ (kind)] ?? kind.replace(/s$/, "");
 
 /** @param {import("./types").Axis} axis */
 function ticks(axis) {

@@ -40,6 +40,8 @@ def names_used(spec: dict[str, Any]) -> set[str]:
                 found |= names_in(node[key])
         if str(node.get("url", "")).startswith("attn:"):
             found |= set(re.findall(r"\{(\w+)\}", node["url"]))
+        if isinstance(node.get("title"), str):
+            found |= set(re.findall(r"^\{(\w+)\}$", node["title"]))
     return found
 
 
