@@ -2,7 +2,15 @@
 
 import altair as alt
 
-from attnreport.charts.theme import expr, layered, one_row, themed, unit_scale, with_parameters
+from attnreport.charts.theme import (
+    expr,
+    layered,
+    one_row,
+    themed,
+    thinned,
+    unit_scale,
+    with_parameters,
+)
 
 _EVEN = "log(keys) / LN2"
 
@@ -38,7 +46,7 @@ def entropy_chart() -> alt.LayerChart:
                 axis=alt.Axis(
                     values=expr("queryTicks"),
                     tickCount=expr("queries + 1"),
-                    labelExpr="queryLabels[floor(datum.value)]",
+                    labelExpr=thinned("queryLabels", "queryTicks", "height"),
                     labelOverlap=False,
                     labelLimit=90,
                     labelColor={

@@ -76,6 +76,9 @@ SKIN = ("dark", "bg", "fg", "muted", "rule", "accent", "gold", "scheme")
 
 expr = alt.ExprRef
 
+# Pixels that a label of the smallest type needs.
+_LEAST_ROOM = 6.4
+
 
 def layered(*layers: alt.Chart, width: int, height: int) -> alt.LayerChart:
     """The layers on top of each other, at a size that holds until the page sets its own."""
@@ -139,6 +142,19 @@ def unit_scale(size: str, *, downwards: bool = False) -> alt.Scale:
     """A linear scale from 0 to the parameter `size`, one unit per position."""
     domain = [expr(size), 0] if downwards else [0, expr(size)]
     return alt.Scale(domain=domain, nice=False, zero=False)
+
+
+def thinned(labels: str, ticks: str, side: str) -> str:
+    """The label of a tick, or of every second or third one where there is no room for all.
+
+    Args:
+        labels: The parameter with the labels of all positions.
+        ticks: The parameter with the ticks, in equal steps.
+        side: `width` or `height`, along which they stand.
+    """
+    place = f"floor(datum.value) / (length({ticks}) > 1 ? {ticks}[1] - {ticks}[0] : 1)"
+    step = f"max(1, ceil({_LEAST_ROOM} * length({ticks}) / {side}))"
+    return f"({place}) % {step} ? '' : {labels}[floor(datum.value)]"
 
 
 def pick_head() -> alt.Parameter:

@@ -49,7 +49,7 @@ def test_bars_have_the_words_below(visit):
     assert [text for text in report.page.evaluate(TEXTS, "row") if text in words] == list(words)
     assert report.page.locator(".cards canvas").count() == 0
     assert "40 tokens one weight each" in report.text(".facts")
-    assert report.page.locator("h2:visible").all_inner_texts()[1] == "What it looks at"
+    assert report.page.locator("h2:visible").all_inner_texts()[2] == "What it looks at"
 
 
 def test_deletion_curves_are_drawn_with_the_spread_of_their_draws(visit):

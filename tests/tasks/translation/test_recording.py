@@ -239,6 +239,20 @@ def test_a_transformer_is_scored_by_its_best_head(of_transformer):
     assert of_transformer.source.step == of_transformer.training.chosen == 12
 
 
+def test_languages_of_equal_width_are_told_apart(transformer_plan):
+    """As in a corpus whose longest sentences happen to have as many words in both languages."""
+    task = TranslationTask(transformer_plan)
+    model = new_model(task, 0)
+    model.eval()
+    rows = np.array([[5, 6, 7, 2], [8, 9, 2, 0]])
+    words = [("a", "b", "c", END_MARKER), ("d", "e", END_MARKER)]
+    found = examples._captured(model, examples._Sentences(rows, rows, words, words))
+    for example in found.examples:
+        assert [each.kind for each in example.maps] == ["cross", "cross", *["self"] * 4]
+        assert {each.group for each in example.maps[:2]} == {GROUP}
+        assert all(each.checks.output_difference < 1e-5 for each in example.maps)
+
+
 @pytest.mark.parametrize("attention", ATTENTIONS)
 def test_every_attention_has_a_name_for_the_report(attention):
     plan = translation_plan("gru", attention)
