@@ -13,6 +13,7 @@ from attnreport._errors import AttnReportError
 from attnreport.recording import Curve, Training
 from attnreport.tasks.cache import cache_folder, cache_key, locked
 from attnreport.tasks.checkpoints import Checkpoints, Round
+from attnreport.tasks.interrupts import Interrupts
 from attnreport.tasks.progress import TrainingProgress, announce
 from attnreport.tasks.training import Model, Task, Trainer, load_model, parameter_count
 
@@ -173,8 +174,8 @@ def _clear(folder: Path) -> None:
 def _train(recipe: Recipe[Model], folder: Path | None, *, progress: bool) -> TrainedModel[Model]:
     task = recipe.task(None)
     watcher = TrainingProgress(task.scored, shown=progress)
-    with watcher, _checkpoints(folder) as checkpoints:
-        done = Trainer(task).train(checkpoints, watcher)
+    with watcher, _checkpoints(folder) as checkpoints, Interrupts() as interrupts:
+        done = Trainer(task).train(checkpoints, watcher, interrupts)
     if done.interrupted:
         announce("Interrupted: going on with the best so far.", shown=progress)
     summary = {

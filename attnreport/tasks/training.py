@@ -13,6 +13,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from attnreport.tasks.checkpoints import Checkpoints, Round
+from attnreport.tasks.interrupts import Interrupts
 
 Model = TypeVar("Model", bound=nnx.Module)
 
@@ -148,12 +149,18 @@ class Trainer(Generic[Model]):
         self.first = State(parameters, self._optimizer.init(parameters), jnp.zeros((), jnp.int32))
         self._step = jax.jit(self._advance)
 
-    def train(self, checkpoints: Checkpoints | None, watcher: Watcher) -> Trained[Model]:
+    def train(
+        self,
+        checkpoints: Checkpoints | None,
+        watcher: Watcher,
+        interrupts: Interrupts | None = None,
+    ) -> Trained[Model]:
         """Trains from the last checkpoint, or from the start, to the end or an interrupt.
 
         Args:
             checkpoints: Where to keep states; None keeps them in memory only.
             watcher: What to tell how it goes.
+            interrupts: What remembers Ctrl-C; it is asked after each step.
 
         Raises:
             KeyboardInterrupt: It came before the first step, so nothing was learned.
@@ -163,7 +170,7 @@ class Trainer(Generic[Model]):
         best = (len(kept[0]), kept[1]) if kept else (0, state)
         watcher.begin(self._steps_of_epoch * self.task.schedule.epochs, int(state.step))
         interrupted = False
-        self._last = state
+        self._last, self._interrupts = state, interrupts or Interrupts()
         try:
             while not self._done(history):
                 state, entry = self._round(state, len(history), watcher)
@@ -186,6 +193,8 @@ class Trainer(Generic[Model]):
         losses = []
         for batch in self._batches(number):
             state, found = self._step(state, batch)
+            # What came while the first step was compiled came before it.
+            self._interrupts.check()
             self._last = state
             losses.append(found)
             watcher.step(found)

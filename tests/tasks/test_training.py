@@ -1,4 +1,5 @@
 import dataclasses
+import signal
 
 import jax
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from flax import nnx
 
 from attnreport.tasks.checkpoints import Checkpoints, Round
+from attnreport.tasks.interrupts import Interrupts
 from attnreport.tasks.training import (
     Schedule,
     Trained,
@@ -144,6 +146,27 @@ def test_an_interrupt_before_the_first_step_ends_it_all(trainer, monkeypatch):
     monkeypatch.setattr(trainer, "_step", interrupted)
     with pytest.raises(KeyboardInterrupt, match="before the first training step"):
         trainer.train(None, Watcher())
+
+
+@pytest.mark.parametrize("at", [1, 4])
+def test_an_interrupt_is_obeyed_after_the_step_that_it_came_in(trainer, monkeypatch, at):
+    step, steps = trainer._step, []
+
+    def interrupted(state, batch):
+        steps.append(batch)
+        if len(steps) == at:
+            signal.raise_signal(signal.SIGINT)
+        return step(state, batch)
+
+    monkeypatch.setattr(trainer, "_step", interrupted)
+    with Interrupts() as interrupts:
+        if at == 1:
+            with pytest.raises(KeyboardInterrupt, match="before the first training step"):
+                trainer.train(None, Watcher(), interrupts)
+        else:
+            stopped = trainer.train(None, Watcher(), interrupts)
+            assert (stopped.interrupted, stopped.best) == (True, 0)
+    assert len(steps) == at
 
 
 def test_what_an_interrupt_left_half_written_is_removed(tmp_path, caplog):
