@@ -245,7 +245,7 @@ def _metrics(task: KeywordsTask, found: Findings, mean: Quality) -> Iterator[Met
     yield Metric(
         "passages right without attention",
         mean.accuracy,
-        "Of a model that was trained in the same way and takes the mean of all words.",
+        "Of a model that was trained the same way and takes the mean of all words.",
         percent=True,
     )
 
