@@ -8,7 +8,7 @@ import pytest
 from attnreport._errors import AttnReportError, RecordingFileError
 from attnreport.cli.main import program
 
-COMMANDS = ["demo", "run", "render", "info", "stats", "check", "plan", "reproduce"]
+COMMANDS = ["demo", "run", "render", "info", "stats", "compare", "check", "plan", "reproduce"]
 
 
 @pytest.fixture

@@ -84,10 +84,12 @@ def _begins_at(before: Sequence[int], after: Sequence[int], place: int) -> int |
     """The axis of the new shape that begins where an axis of the old one does."""
     outer = math.prod(before[:place])
     starts = [q for q in range(len(after)) if math.prod(after[:q]) == outer]
-    if before[place] > 1:
-        return next((q for q in starts if after[q] > 1), None)
     old = [p for p in range(len(before)) if math.prod(before[:p]) == outer and before[p] == 1]
     new = [q for q in starts if after[q] == 1]
+    if before[place] > 1:
+        # Features of a device's only head: blocks are heads, and what lies in them is whole.
+        split = new[0] if len(new) > len(old) else None
+        return split if split is not None else next((q for q in starts if after[q] > 1), None)
     if len(old) == len(new):
         return new[old.index(place)]
     # A single one that is merged into the axis behind it.
