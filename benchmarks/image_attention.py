@@ -20,7 +20,7 @@ HEADER = [
     "attention in the box",
     "… before training",
     "activations in the box, before the attention",
-    "… behind it",
+    "… after it",
 ]
 
 
@@ -64,7 +64,7 @@ def rows_of(name: str, found: Sequence[Findings]) -> Iterator[list[str]]:
         for key, called in ((ROLLOUT, "rollout"), (HEADS, "a head at random")):
             yield [network, called, right, *looked(shares, key), "–", "–"]
         return
-    # There is no attention behind the first stage.
+    # There is no attention after the first stage.
     for number in (1, 2):
         layer = f"layer {number}"
         places = looked(shares, layer) if layer in shares[0].attention else ["–", "–"]
@@ -73,7 +73,7 @@ def rows_of(name: str, found: Sequence[Findings]) -> Iterator[list[str]]:
         yield [network, f"{called}, {layer}", right, *places, *sides]
 
 
-SIDES = ("before", "behind")
+SIDES = ("before", "after")
 
 
 def looked(shares: Sequence, key: str) -> list[str]:

@@ -4,6 +4,7 @@ import altair as alt
 
 from attnreport.charts.channels import channels_chart, class_channels_chart
 from attnreport.charts.confusion import confusion_chart
+from attnreport.charts.deletion import deletion_chart
 from attnreport.charts.entropy import entropy_chart
 from attnreport.charts.flow import flow_chart
 from attnreport.charts.heatmap import heatmap_chart, row_chart
@@ -21,6 +22,7 @@ def every_chart() -> dict[str, alt.LayerChart]:
         "channels": channels_chart(),
         "class-channels": class_channels_chart(),
         "confusion": confusion_chart(),
+        "deletion": deletion_chart(),
         "entropy": entropy_chart(),
         "flow": flow_chart(),
         "heatmap": heatmap_chart(),

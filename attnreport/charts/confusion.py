@@ -7,6 +7,8 @@ import altair as alt
 from attnreport.charts.theme import expr, layered, themed, with_parameters
 
 _COUNT = "length(labels)"
+# Whether the names of the classes have two letters on average at most.
+_SHORT = f"length(join(labels, '')) <= 2 * {_COUNT}"
 # The longest name of a class, in pixels; also in templates/page/layout.js.
 _LONGEST_LABEL = 130
 
@@ -73,7 +75,12 @@ def _class_axis(title: str, chosen: str, side: str, orient: Any) -> alt.Axis:
     """An axis with the name of each class, as far as there is room."""
     test = f"floor(datum.value) == {chosen}"
     room: dict[str, Any] = (
-        {"labelAngle": -60, "labelAlign": "left", "labelBaseline": "middle"}
+        {
+            # Digits are read as they stand.
+            "labelAngle": expr(f"{_SHORT} ? 0 : -60"),
+            "labelAlign": expr(f"{_SHORT} ? 'center' : 'left'"),
+            "labelBaseline": expr(f"{_SHORT} ? 'bottom' : 'middle'"),
+        }
         if orient == "top"
         else {}
     )

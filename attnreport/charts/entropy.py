@@ -2,15 +2,26 @@
 
 import altair as alt
 
-from attnreport.charts.theme import expr, layered, themed, unit_scale, with_parameters
+from attnreport.charts.theme import (
+    expr,
+    layered,
+    one_row,
+    themed,
+    thinned,
+    unit_scale,
+    with_parameters,
+)
+
+_EVEN = "log(keys) / LN2"
 
 
 def entropy_chart() -> alt.LayerChart:
     r"""One bar per query: the entropy of its row in the chosen head, in bits.
 
-    The axis ends at the entropy of attention spread evenly over all keys, \log_2 of their number.
+    A dashed line marks the entropy of attention spread evenly over all keys, \log_2 of their
+    number.
     """
-    x = alt.Scale(domain=[0, expr("max(0.1, log(keys) / LN2)")], nice=False, zero=True)
+    x = alt.Scale(domain=[0, expr(f"1.02 * max(0.1, {_EVEN})")], nice=False, zero=True)
     y = unit_scale("queries", downwards=True)
     bars = (
         alt.Chart(alt.UrlData("attn:entropy/{stack}/{layer}/{head}/{hiding}"))
@@ -35,7 +46,7 @@ def entropy_chart() -> alt.LayerChart:
                 axis=alt.Axis(
                     values=expr("queryTicks"),
                     tickCount=expr("queries + 1"),
-                    labelExpr="queryLabels[floor(datum.value)]",
+                    labelExpr=thinned("queryLabels", "queryTicks", "height"),
                     labelOverlap=False,
                     labelLimit=90,
                     labelColor={
@@ -54,9 +65,15 @@ def entropy_chart() -> alt.LayerChart:
             tooltip="tip:N",
         )
     )
+    even = (
+        alt.Chart(one_row())
+        .transform_calculate(entropy=_EVEN)
+        .mark_rule(aria=False, stroke=expr("fg"), strokeWidth=1.2, strokeDash=[4, 3])
+        .encode(x=alt.X("entropy:Q", scale=x))
+    )
     return themed(
         with_parameters(
-            layered(bars, width=300, height=300),
+            layered(bars, even, width=300, height=300),
             *("stack", "layer", "head", "q", "queries", "keys", "queryLabels", "queryTicks"),
             "hiding",
         )

@@ -4,7 +4,15 @@ from typing import Any
 
 import altair as alt
 
-from attnreport.charts.theme import expr, layered, one_row, themed, unit_scale, with_parameters
+from attnreport.charts.theme import (
+    expr,
+    layered,
+    one_row,
+    themed,
+    thinned,
+    unit_scale,
+    with_parameters,
+)
 
 # Room for token labels left of the heatmap and of the bars below it, so that their columns meet.
 LABEL_WIDTH = 84
@@ -118,7 +126,7 @@ def _key_axis() -> alt.Axis:
         values=expr("keyTicks"),
         # Without a count as large as the ticks, Vega-Lite thins explicit values too.
         tickCount=expr("keys + 1"),
-        labelExpr="keyLabels[floor(datum.value)]",
+        labelExpr=thinned("keyLabels", "keyTicks", "width"),
         orient="top",
         labelAngle=-60,
         labelAlign="left",
@@ -136,7 +144,7 @@ def _query_axis() -> alt.Axis:
     return alt.Axis(
         values=expr("queryTicks"),
         tickCount=expr("queries + 1"),
-        labelExpr="queryLabels[floor(datum.value)]",
+        labelExpr=thinned("queryLabels", "queryTicks", "height"),
         labelOverlap=False,
         labelLimit=LABEL_WIDTH - 4,
         minExtent=LABEL_WIDTH,

@@ -12,6 +12,9 @@ FONT = (
     '"Noto Sans CJK SC", sans-serif'
 )
 
+# Of curves. Okabe and Ito (2008), told apart by color-blind readers too.
+COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"]
+
 # Value of each parameter until the page sets it. Sizes, labels and choices are parameters, so one
 # compiled chart serves every example and every group of a report.
 PARAMETERS: Mapping[str, Any] = {
@@ -36,6 +39,10 @@ PARAMETERS: Mapping[str, Any] = {
     "rows": 1,
     "cell": -1,
     "opacity": 1,
+    # What its numbers are, and the titles of axes: see `titled`.
+    "noun": "weight",
+    "xTitle": "",
+    "yTitle": "",
     # Names of the classes that have means, and of those of the confusion with its chosen cell.
     "classes": [],
     "labels": [],
@@ -61,6 +68,8 @@ PARAMETERS: Mapping[str, Any] = {
     "up": "",
     "acrossEnd": 1,
     "upEnd": 1,
+    # What a key is called.
+    "keyNoun": "token",
     # The colors of the page's style, for charts that no page has told its own.
     "dark": False,
     "bg": "#ffffff",
@@ -74,6 +83,9 @@ PARAMETERS: Mapping[str, Any] = {
 SKIN = ("dark", "bg", "fg", "muted", "rule", "accent", "gold", "scheme")
 
 expr = alt.ExprRef
+
+# Pixels that a label of the smallest type needs.
+_LEAST_ROOM = 6.4
 
 
 def layered(*layers: alt.Chart, width: int, height: int) -> alt.LayerChart:
@@ -124,6 +136,11 @@ def themed(chart: alt.LayerChart, **axis: Any) -> alt.LayerChart:
     )
 
 
+def titled(parameter: str) -> str:
+    """A title that is the value of a parameter, as `attnreport.report.compile` understands it."""
+    return f"{{{parameter}}}"
+
+
 def one_row() -> alt.InlineData:
     """Data of a layer that draws a single mark."""
     return alt.InlineData(values=[{}])
@@ -133,6 +150,19 @@ def unit_scale(size: str, *, downwards: bool = False) -> alt.Scale:
     """A linear scale from 0 to the parameter `size`, one unit per position."""
     domain = [expr(size), 0] if downwards else [0, expr(size)]
     return alt.Scale(domain=domain, nice=False, zero=False)
+
+
+def thinned(labels: str, ticks: str, side: str) -> str:
+    """The label of a tick, or of every second or third one where there is no room for all.
+
+    Args:
+        labels: The parameter with the labels of all positions.
+        ticks: The parameter with the ticks, in equal steps.
+        side: `width` or `height`, along which they stand.
+    """
+    place = f"floor(datum.value) / (length({ticks}) > 1 ? {ticks}[1] - {ticks}[0] : 1)"
+    step = f"max(1, ceil({_LEAST_ROOM} * length({ticks}) / {side}))"
+    return f"({place}) % {step} ? '' : {labels}[floor(datum.value)]"
 
 
 def pick_head() -> alt.Parameter:

@@ -2,10 +2,7 @@
 
 import altair as alt
 
-from attnreport.charts.theme import expr, layered, one_row, themed, with_parameters
-
-# Okabe and Ito (2008), told apart by color-blind readers too.
-_COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"]
+from attnreport.charts.theme import COLORS, expr, layered, one_row, themed, with_parameters
 
 
 def training_chart() -> alt.LayerChart:
@@ -26,7 +23,7 @@ def training_chart() -> alt.LayerChart:
     color = alt.Color(
         "name:N",
         sort=None,
-        scale=alt.Scale(range=_COLORS),
+        scale=alt.Scale(range=COLORS),
         legend=alt.Legend(title=None, orient="top", symbolType="stroke", columns=2, labelLimit=220),
     )
     dashes = alt.Scale(range=[[1, 0], [6, 3], [2, 2]])

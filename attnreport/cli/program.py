@@ -30,8 +30,8 @@ class Program(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
-        except KeyboardInterrupt:
-            say_error("Interrupted.")
+        except KeyboardInterrupt as interrupt:
+            say_error(str(interrupt) or "Interrupted.")
             raise click.exceptions.Exit(INTERRUPTED) from None
         except Exception as error:
             if ctx.meta.get(_DEBUG):

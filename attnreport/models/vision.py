@@ -60,7 +60,7 @@ class VisionTransformer(nnx.Module):
             classes: How many classes there are.
             sizes: Sizes of the stack.
             registers: How many registers there are.
-            stem: Channels behind each convolution of a stem in place of the projection of
+            stem: Channels after each convolution of a stem in place of the projection of
                 patches; see `attnreport.nn.PatchEmbedding`.
             dtype: Number format to compute in.
             rngs: Random numbers for the parameters.

@@ -28,8 +28,8 @@ class ConvolutionalStem(nnx.Module):
     that features of a patch depend neither on other images nor on distant parts of their own.
 
     Attributes:
-        convolutions: The kernels, without a bias: the normalization behind each has one.
-        norms: The normalization behind each kernel.
+        convolutions: The kernels, without a bias: the normalization after each has one.
+        norms: The normalization after each kernel.
         projection: The projection $E$ with its bias.
 
     Source: Xiao et al. (2021), "Early Convolutions Help Transformers See Better", section 4.
@@ -47,7 +47,7 @@ class ConvolutionalStem(nnx.Module):
         """Makes the parameters.
 
         Args:
-            channels: Channels behind each convolution.
+            channels: Channels after each convolution.
             in_features: Channels of the images.
             features: Features of a patch.
             dtype: Number format to compute in.
@@ -126,7 +126,7 @@ class PatchEmbedding(nnx.Module):
             features: Features of a token.
             class_token: Whether there is a class token.
             registers: How many registers there are.
-            stem: Channels behind each convolution of a `ConvolutionalStem` in place of $E$; none
+            stem: Channels after each convolution of a `ConvolutionalStem` in place of $E$; none
                 is the plain projection of the paper.
             dtype: Number format to compute in.
             rngs: Random numbers for the parameters.

@@ -72,8 +72,8 @@ def _problem(path: Path, *, force: bool) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"There is no folder {folder} to write {path.name} into. Create it first."
-    if not os.access(folder, os.W_OK):
-        return f"The folder {folder} is not writable. Choose another one."
+    if reason := _refuses_files(folder):
+        return f"The folder {folder} is not writable: {reason}. Choose another one."
     if path.exists() and not path.is_file():
         # A device or a pipe would be replaced by a file, or be waited for without end.
         return f"{path} is not a file that a report can replace. Choose another name."
@@ -83,6 +83,18 @@ def _problem(path: Path, *, force: bool) -> str:
             "with --force (`force=True`)."
         )
     return ""
+
+
+def _refuses_files(folder: Path) -> str:
+    """Why no file can be created in a folder; empty if one can.
+
+    Permissions do not tell: a disk may be full, or a file system take no files at all.
+    """
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".attnreport."):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def _is_report(path: Path) -> bool:

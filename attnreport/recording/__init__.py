@@ -18,6 +18,8 @@ from attnreport.recording.checks import Check as Check
 from attnreport.recording.checks import Checks as Checks
 from attnreport.recording.checks import WorstCheck as WorstCheck
 from attnreport.recording.checks import worst_checks as worst_checks
+from attnreport.recording.deletion import Deletion as Deletion
+from attnreport.recording.deletion import DeletionCurve as DeletionCurve
 from attnreport.recording.from_arrays import recording_from_arrays as recording_from_arrays
 from attnreport.recording.layers import layer_numbers as layer_numbers
 from attnreport.recording.outcomes import Confusion as Confusion

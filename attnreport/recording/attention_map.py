@@ -19,9 +19,9 @@ from attnreport.recording.validation import (
     require_logits_fit,
 )
 
-Kind = Literal["self", "cross", "pooling", "gate", "router", "memory"]
+Kind = Literal["self", "cross", "pooling", "gate", "router", "memory", "activation"]
 UNORDERED: tuple[Kind, ...] = ("router", "memory")
-KINDS: tuple[Kind, ...] = ("self", "cross", "pooling", "gate", "router", "memory")
+KINDS: tuple[Kind, ...] = ("self", "cross", "pooling", "gate", "router", "memory", "activation")
 
 
 @runtime_checkable
@@ -53,8 +53,9 @@ class AttentionMap:
         kind: What attends to what: `self`, `cross`, `pooling`, `gate` (independent strengths
             in [0, 1] that need not sum to one), `router` (how a mixture of experts shares each
             position out: keys are experts; after a cut to the top experts the rows need not sum
-            to one), or `memory` (keys and values are learned and not computed). Experts and
-            the entries of a memory stand in no order.
+            to one), `memory` (keys and values are learned and not computed), or `activation` (how
+            strongly a model responds to each key, as shares: no attention, but something to
+            compare it with). Experts and the entries of a memory stand in no order.
         weights: Post-softmax weights; `weights[h, q]` is a distribution over keys.
         query: What the positions that look mean.
         key: What the positions that are looked at mean.
@@ -64,8 +65,8 @@ class AttentionMap:
             it is the map's place in the group.
         mask: True where a query may look at a key; None when nothing is known of a mask.
         reference: True where a correct alignment links query and key; None without one.
-        reference_name: What it links each query to, such as `the digit's box`; empty where that is
-            an alignment.
+        reference_name: What it links each query to, in words for a caption, such as `the digit's
+            box, drawn to whole cells`; empty where that is an alignment.
         logits: Pre-softmax scores, in the layout of `weights`.
         normalized: Whether rows sum to one.
         precision: Number format the model computed the weights in, such as `bfloat16`.

@@ -30,6 +30,7 @@ from attnreport.report.outcome_text import (
     class_names,
     compares,
     confusion_rows,
+    deletion_text,
     filters,
     kept_step,
     panel_names,
@@ -65,7 +66,7 @@ def build_context(
     single = recording.examples[0] if len(recording.examples) == 1 else None
     atlases = [Block(f"atlas{i}", atlas.text) for i, atlas in enumerate(data.atlases)]
     columns = fact_names(
-        [head_facts(head, opened.key, opened.maps[0].kind) for head in data.statistics[first]]
+        [head_facts(head, opened.key, opened.kind) for head in data.statistics[first]]
     )
     return ReportContext(
         title=heading,
@@ -78,6 +79,7 @@ def build_context(
         confusion=confusion_rows(recording.confusion),
         panels=panel_names(recording.training),
         kept=kept_step(recording.training),
+        deletion=deletion_text(recording.deletion),
         score_columns=tuple(dict.fromkeys(n for e in recording.examples for n in e.scores)),
         output=single.output if single else "",
         patterns=tuple(known_patterns(data.measures).items()),
@@ -129,7 +131,8 @@ def _facts(
             alike = [other for other in stacks if other.label == stack.label]
             facts.append(_group_fact(alike, named=len(of_first) > 1))
     weights = sum(stack.weights for stack in stacks)
-    noun = "weight" if weights == 1 else "weights"
+    told = all(stack.kind not in ("gate", "activation") for stack in stacks)
+    noun = counted(weights, "weight" if told else "number").partition(" ")[2]
     facts.append((f"{weights:,}", f"{noun}, {ENCODINGS[encoding].label}"))
     errors = [m.checks.row_sum_error for s in stacks for m in s.maps]
     known = [error for error in errors if error is not None]
@@ -254,7 +257,7 @@ def _head_rows(
     prefix = _link_prefix(stack, data, index)
     numbers = stack.layer_numbers
     for place, head in enumerate(data.statistics[index]):
-        facts = dict(head_facts(head, stack.key, stack.maps[0].kind))
+        facts = dict(head_facts(head, stack.key, stack.kind))
         values = tuple(facts.get(name, "–") for name in columns)
         number = numbers[head.layer]
         link = f"#{prefix}L{number}H{head.head}"

@@ -32,8 +32,9 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
     axes = (stack.query, stack.key)
     grids = [axis for axis in axes if isinstance(axis, GridAxis)]
     spatial = [axis for axis in axes if isinstance(axis, _SPATIAL)]
-    alone = bool(spatial) or stack.maps[0].kind in ("pooling", "gate")
+    alone = bool(spatial) or stack.kind in ("pooling", "gate", "activation")
     matrix = len(stack.query) > 1 or not alone
+    texts = sum(isinstance(axis, TokenAxis) for axis in axes)
     channels = isinstance(stack.key, ChannelAxis)
     return {
         "many-heads": stack.heads > 1,
@@ -47,20 +48,26 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "words": stack.maps[0].kind != "gate" and (is_merged(stack.query) or is_merged(stack.key)),
         "reference": any(attention.reference is not None for attention in stack.maps),
         "normalized": normalized,
-        "unnormalized": not normalized,
         "many-lines": stack.cells > _MOST_LINES,
-        "gate": stack.maps[0].kind == "gate",
-        "no-gate": stack.maps[0].kind != "gate",
-        "patterns": has_patterns(stack),
+        "gate": stack.kind == "gate",
+        "activation": stack.kind == "activation",
+        "attention": stack.kind not in ("gate", "activation"),
+        # What of a row one can say that it gives to a key: a share of its attention.
+        "gives": normalized and stack.kind != "activation",
+        "has-strength": not normalized or stack.kind == "activation",
+        "patterns": stack.kind != "activation" and has_patterns(stack),
         # A single row says nothing as a matrix; over a text it is drawn as bars.
         "matrix": matrix,
         "reading": matrix and not spatial,
         # A gate runs from its least to its greatest, and a single row over a text from 0 on.
-        "color-scale": stack.maps[0].kind != "gate" and (matrix or bool(grids)),
+        "color-scale": stack.kind != "gate" and (matrix or bool(grids)),
         "strip-scale": not matrix and not spatial,
         "no-matrix": not matrix,
         # There is more than one head, or one row, to compare.
         "comparing": matrix or stack.heads > 1,
+        # Hops and steps are no text.
+        "two-texts": matrix and texts == 2,
+        "one-text": matrix and texts < 2,
         "row": matrix or not spatial,
         "lines": matrix and not spatial,
         "text": any(not isinstance(axis, _SPATIAL) and len(axis) > 1 for axis in axes)

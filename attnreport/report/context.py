@@ -58,6 +58,21 @@ class ExampleCard:
 
 
 @dataclasses.dataclass(frozen=True)
+class DeletionText:
+    """What is said of the curves of taking parts of the inputs away.
+
+    Attributes:
+        what: How to read them.
+        columns: The shares that are taken away.
+        rows: For each order its name and its scores.
+    """
+
+    what: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class HeadRow:
     """One head in the table of heads.
 
@@ -156,6 +171,7 @@ class ReportContext:
             itself in percent.
         panels: For each panel of the training, the names of its curves.
         kept: Step of the checkpoint that was kept; empty where it is not known.
+        deletion: What is said of how the score falls as parts of the inputs are taken away.
         score_columns: Names of the scores that examples have.
         output: What came out of a single example; may be empty.
         patterns: Name and meaning of each pattern that occurs.
@@ -191,6 +207,7 @@ class ReportContext:
     confusion: tuple[tuple[str, tuple[str, ...], str], ...]
     panels: tuple[str, ...]
     kept: str
+    deletion: DeletionText | None
     score_columns: tuple[str, ...]
     output: str
     patterns: tuple[tuple[str, str], ...]

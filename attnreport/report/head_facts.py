@@ -13,6 +13,8 @@ def head_facts(statistics: HeadStatistics, key: Axis, kind: Kind = "self") -> li
     if kind == "gate":
         span = f"{rounded(statistics.least)} to {rounded(statistics.greatest)}"
         return [("strengths", span), ("strongest", strongest)]
+    if kind == "activation":
+        return [("strongest", f"{strongest} ({statistics.top_share:.0%})")]
     facts = [("entropy", f"{statistics.entropy:.2f} bits")]
     shares = [
         ("previous", statistics.previous),

@@ -1,7 +1,8 @@
 """What the templates say of how well the model does and how it was trained."""
 
 from attnreport.analysis import visible_text
-from attnreport.recording import Confusion, Example, Recording, Training
+from attnreport.recording import Confusion, Deletion, Example, Recording, Training
+from attnreport.report.context import DeletionText
 from attnreport.report.outcomes import training_panels
 
 
@@ -60,3 +61,23 @@ def panel_names(training: Training | None) -> tuple[str, ...]:
 def kept_step(training: Training | None) -> str:
     """The step of the checkpoint that was kept; empty where it is not known."""
     return "" if training is None or training.chosen is None else f"{training.chosen:,}"
+
+
+def deletion_text(deletion: Deletion | None) -> DeletionText | None:
+    """How to read the curves of taking away, and the curves as a table."""
+    if deletion is None:
+        return None
+    what = (
+        f"the {visible_text(deletion.score)} without a share of the {deletion.positions}, mean "
+        "over the test set: the faster it falls, the more the model needs what goes first"
+    )
+    if any(curve.spread for curve in deletion.curves):
+        what += "; a bar spans several draws of an order"
+    return DeletionText(
+        what,
+        tuple(f"{share:.0%}" for share in deletion.shares),
+        tuple(
+            (visible_text(curve.name), tuple(f"{score:.3f}" for score in curve.scores))
+            for curve in deletion.curves
+        ),
+    )

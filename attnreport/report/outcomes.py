@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from attnreport.analysis import visible_text
-from attnreport.recording import Confusion, Curve, Recording, Training
+from attnreport.recording import Confusion, Curve, Deletion, Recording, Training
 
 
 def confusion_entry(confusion: Confusion | None) -> dict[str, Any] | None:
@@ -37,6 +37,21 @@ def training_entry(training: Training | None) -> dict[str, Any] | None:
         return None
     panels = [[_curve(curve) for curve in curves] for curves in training_panels(training)]
     return {"panels": panels, "chosen": training.chosen}
+
+
+def deletion_entry(deletion: Deletion | None) -> dict[str, Any] | None:
+    """The curves of taking away, and what they are of."""
+    if deletion is None:
+        return None
+    return {
+        "score": visible_text(deletion.score),
+        "positions": visible_text(deletion.positions),
+        "shares": deletion.shares,
+        "curves": [
+            {"name": visible_text(each.name), "scores": each.scores, "spread": each.spread}
+            for each in deletion.curves
+        ],
+    }
 
 
 def training_panels(training: Training) -> list[list[Curve]]:

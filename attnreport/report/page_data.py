@@ -25,7 +25,12 @@ from attnreport.report.conditions import page_conditions
 from attnreport.report.glossary import known_patterns, known_statistics
 from attnreport.report.head_facts import head_facts
 from attnreport.report.head_measures import HeadMeasures, measure_heads
-from attnreport.report.outcomes import confusion_entry, example_outcomes, training_entry
+from attnreport.report.outcomes import (
+    confusion_entry,
+    deletion_entry,
+    example_outcomes,
+    training_entry,
+)
 from attnreport.report.packing import Encoding, heads_per_block, pack_bits, pack_heads
 from attnreport.report.palette import DARK, LIGHT
 from attnreport.report.pictures import PictureBook, picture_of
@@ -79,7 +84,7 @@ def build_page_data(
             {
                 "example": stack.example,
                 "group": stack.label,
-                "kind": stack.maps[0].kind,
+                "kind": stack.kind,
                 "conditions": sets.setdefault(_true(conditions), len(sets)),
                 "largest": largest,
                 "heads": [attention.heads for attention in stack.maps],
@@ -119,6 +124,7 @@ def build_page_data(
         "pictures": pictures.entries(),
         "confusion": confusion_entry(recording.confusion),
         "training": training_entry(recording.training),
+        "deletion": deletion_entry(recording.deletion),
         "checks": [dataclasses.astuple(statement) for statement in statements],
         "glossary": {
             "statistics": known_statistics(measures),
@@ -279,7 +285,7 @@ def _statistics(numbers: HeadStatistics, pattern: str, stack: Stack) -> dict[str
     return {
         **({} if title == pattern else {"title": title}),
         "pattern": pattern,
-        "facts": head_facts(numbers, stack.key, stack.maps[0].kind),
+        "facts": head_facts(numbers, stack.key, stack.kind),
         "peak": round(numbers.peak, 6),
         **(
             {"sinks": [(key, round(share, 4)) for key, share in numbers.sinks]}

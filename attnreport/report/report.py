@@ -66,12 +66,18 @@ def render_report(
 
 
 def _first_stack(stacks: list[Stack]) -> int:
-    """The stack to open on: of the first example, one with a reference if there is one."""
-    of_first = [index for index, stack in enumerate(stacks) if stack.example == 0]
-    for index in of_first:
-        if any(attention.reference is not None for attention in stacks[index].maps):
-            return index
-    return of_first[0]
+    """The stack to open on, of the first example.
+
+    Attention and gates come before activations, which are there to be compared with them; then
+    what has a reference comes first.
+    """
+
+    def rank(index: int) -> tuple[bool, bool]:
+        stack = stacks[index]
+        known = any(attention.reference is not None for attention in stack.maps)
+        return stack.kind == "activation", not known
+
+    return min((i for i, stack in enumerate(stacks) if stack.example == 0), key=rank)
 
 
 def _version() -> str:

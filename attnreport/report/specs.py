@@ -47,6 +47,8 @@ def _special_charts(recording: Recording, stacks: Sequence[Stack]) -> Iterator[s
         yield "confusion"
     if recording.training is not None:
         yield "training"
+    if recording.deletion is not None:
+        yield "deletion"
 
 
 def compiled(charts: Mapping[str, Signals]) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from attnreport.recording import AttentionMap, Axis, GridAxis, Recording, layer_numbers
+from attnreport.recording import AttentionMap, Axis, GridAxis, Kind, Recording, layer_numbers
 from attnreport.recording.layers import with_numbers
 
 
@@ -39,9 +39,14 @@ class Stack:
         return layer_numbers(self.maps)
 
     @property
+    def kind(self) -> Kind:
+        """What attends to what, or what it is instead."""
+        return self.maps[0].kind
+
+    @property
     def is_self(self) -> bool:
         """Whether queries and keys are the same positions."""
-        return self.maps[0].kind == "self" and self.query == self.key
+        return self.kind == "self" and self.query == self.key
 
     @property
     def is_map(self) -> bool:

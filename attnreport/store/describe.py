@@ -13,6 +13,7 @@ from attnreport.recording import (
     Axis,
     Checks,
     Confusion,
+    Deletion,
     Example,
     GridAxis,
     Picture,
@@ -78,6 +79,7 @@ class _Describer:
             ],
             "confusion": self._confusion(recording.confusion),
             "training": _training(recording.training),
+            "deletion": _deletion(recording.deletion),
             "axes": [self._axis(axis) for axis in self._axes],
             "examples": examples,
         }
@@ -246,6 +248,24 @@ def _training(training: Training | None) -> dict[str, Any] | None:
         for curve in training.curves
     ]
     return {"curves": curves, "chosen": training.chosen}
+
+
+def _deletion(deletion: Deletion | None) -> dict[str, Any] | None:
+    if deletion is None:
+        return None
+    return {
+        "score": encode_text(deletion.score),
+        "positions": encode_text(deletion.positions),
+        "shares": list(deletion.shares),
+        "curves": [
+            {
+                "name": encode_text(curve.name),
+                "scores": list(curve.scores),
+                "spread": [list(bounds) for bounds in curve.spread],
+            }
+            for curve in deletion.curves
+        ],
+    }
 
 
 def _pairs(scores: Mapping[str, float]) -> list[list[Any]]:

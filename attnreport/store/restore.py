@@ -14,6 +14,8 @@ from attnreport.recording import (
     Checks,
     Confusion,
     Curve,
+    Deletion,
+    DeletionCurve,
     Example,
     Metric,
     Picture,
@@ -61,9 +63,10 @@ def restore(attributes: Mapping[str, Any], weights: ReadWeights, whole: ReadWhol
             )
             for metric in attributes["metrics"]
         ),
-        # Recordings of before there were pictures have neither.
+        # Earlier recordings have none of these.
         confusion=restorer.confusion(attributes.get("confusion")),
         training=_training(attributes.get("training")),
+        deletion=_deletion(attributes.get("deletion")),
     )
 
 
@@ -221,3 +224,18 @@ def _training(training: Mapping[str, Any] | None) -> Training | None:
         for curve in training["curves"]
     )
     return Training(curves, training["chosen"])
+
+
+def _deletion(deletion: Mapping[str, Any] | None) -> Deletion | None:
+    if deletion is None:
+        return None
+    curves = tuple(
+        DeletionCurve(decode_text(each["name"]), each["scores"], each["spread"])
+        for each in deletion["curves"]
+    )
+    return Deletion(
+        decode_text(deletion["score"]),
+        decode_text(deletion["positions"]),
+        deletion["shares"],
+        curves,
+    )

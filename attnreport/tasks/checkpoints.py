@@ -1,5 +1,6 @@
 """States of a training run on disk: the best one, and the last one to go on from."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,8 @@ class Round(NamedTuple):
 
 
 _SCORE = "validation accuracy"
+# What Orbax puts into the names of folders that it has not written to the end.
+_UNFINISHED = ".orbax-checkpoint-tmp"
 
 
 def _score(metrics: Any) -> float:
@@ -38,11 +41,13 @@ def _score(metrics: Any) -> float:
 class Checkpoints:
     """Keeps the state after the best round and after the last one, with Orbax.
 
-    A state is written beside the others and then renamed, so a crash leaves the old ones. Use it
-    in a `with` statement.
+    A state is written beside the others and then renamed, so a crash leaves the old ones. What a
+    crash or an interrupt left half written is removed. Use it in a `with` statement.
     """
 
     def __init__(self, folder: Path) -> None:
+        for unfinished in folder.glob(f"*{_UNFINISHED}*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
         policy = preservation_policy.AnyPreservationPolicy(
             [
                 preservation_policy.LatestN(n=1),

@@ -5,8 +5,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attnreport._errors import UnknownNameError
+from attnreport._errors import AttnReportError, UnknownNameError
 from attnreport.recording import Recording
+
+# Seeds of JAX and NumPy are whole numbers of 32 bits.
+_LARGEST_SEED = 2**32 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,14 +62,18 @@ def run_demo(
         options: Options of the demo's own, as `DEMOS[name].options` lists them.
 
     Raises:
+        AttnReportError: The seed is not from 0 to 4294967295.
         UnknownNameError: There is no such demo, it has no such option or choice, or options do
             not go together.
         DataError: The folder holds something else.
+        KeyboardInterrupt: Somebody stopped it before there was anything to show.
     """
     if name not in DEMOS:
         raise UnknownNameError(f"There is no demo {name!r}. Choose one of {', '.join(DEMOS)}.")
     _require_options(name, options)
     _require_fitting(name, options)
+    if not 0 <= seed <= _LARGEST_SEED:
+        raise AttnReportError(f"The seed is {seed}. Give a whole number from 0 to {_LARGEST_SEED}.")
     own: dict[str, Any] = dict(options)
     if data is not None:
         if not DEMOS[name].data:
@@ -99,8 +106,9 @@ def _require_fitting(name: str, options: Mapping[str, str]) -> None:
         chosen = options.get(other, demo.options[other][0])
         if option in options and chosen != needed:
             raise UnknownNameError(
-                f"Of the demo {name}, {option} is a choice of {other} {needed!r}, and {chosen!r} "
-                f"has none. Leave out either {option} or {other}."
+                f"In the demo {name}, the {option} can be chosen only with the {other} "
+                f"{needed!r}; the {other} {chosen!r} has its own. Leave out the {option}, or "
+                f"choose the {other} {needed!r}."
             )
 
 

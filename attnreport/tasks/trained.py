@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol
 
+from attnreport._errors import AttnReportError
 from attnreport.recording import Curve, Training
 from attnreport.tasks.cache import cache_folder, cache_key, locked
 from attnreport.tasks.checkpoints import Checkpoints, Round
+from attnreport.tasks.interrupts import Interrupts
 from attnreport.tasks.progress import TrainingProgress, announce
 from attnreport.tasks.training import Model, Task, Trainer, load_model, parameter_count
 
@@ -132,7 +134,7 @@ def trained_model(
     folder = _folder(recipe)
     if folder is None:
         return _train(recipe, None, progress=progress)
-    with locked(folder):
+    with locked(folder), _removed_if_refused(folder):
         if fresh:
             _clear(folder)
         found = _load(recipe, folder)
@@ -152,6 +154,18 @@ def _folder(recipe: Recipe[Model]) -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
+@contextlib.contextmanager
+def _removed_if_refused(folder: Path) -> Iterator[None]:
+    """Leaves no empty folder behind where the data turn out to be no data to learn from."""
+    try:
+        yield
+    except AttnReportError:
+        states = folder / "states"
+        if not (folder / "summary.json").exists() and not any(states.glob("*")):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def _clear(folder: Path) -> None:
     (folder / "summary.json").unlink(missing_ok=True)
     shutil.rmtree(folder / "states", ignore_errors=True)
@@ -160,8 +174,8 @@ def _clear(folder: Path) -> None:
 def _train(recipe: Recipe[Model], folder: Path | None, *, progress: bool) -> TrainedModel[Model]:
     task = recipe.task(None)
     watcher = TrainingProgress(task.scored, shown=progress)
-    with watcher, _checkpoints(folder) as checkpoints:
-        done = Trainer(task).train(checkpoints, watcher)
+    with watcher, _checkpoints(folder) as checkpoints, Interrupts() as interrupts:
+        done = Trainer(task).train(checkpoints, watcher, interrupts)
     if done.interrupted:
         announce("Interrupted: going on with the best so far.", shown=progress)
     summary = {

@@ -1,8 +1,9 @@
 """Trains a model of any task, and keeps the best of it."""
 
 import dataclasses
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import jax
@@ -12,8 +13,11 @@ from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from attnreport.tasks.checkpoints import Checkpoints, Round
+from attnreport.tasks.interrupts import Interrupts
 
 Model = TypeVar("Model", bound=nnx.Module)
+
+_NOTHING_LEARNED = "Interrupted before the first training step: there is no trained model to show."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,19 +149,28 @@ class Trainer(Generic[Model]):
         self.first = State(parameters, self._optimizer.init(parameters), jnp.zeros((), jnp.int32))
         self._step = jax.jit(self._advance)
 
-    def train(self, checkpoints: Checkpoints | None, watcher: Watcher) -> Trained[Model]:
+    def train(
+        self,
+        checkpoints: Checkpoints | None,
+        watcher: Watcher,
+        interrupts: Interrupts | None = None,
+    ) -> Trained[Model]:
         """Trains from the last checkpoint, or from the start, to the end or an interrupt.
 
         Args:
             checkpoints: Where to keep states; None keeps them in memory only.
             watcher: What to tell how it goes.
+            interrupts: What remembers Ctrl-C; it is asked after each step.
+
+        Raises:
+            KeyboardInterrupt: It came before the first step, so nothing was learned.
         """
         history, state = (checkpoints and checkpoints.last(self.first)) or ((), self.first)
         kept = checkpoints.best(self.first) if checkpoints else None
         best = (len(kept[0]), kept[1]) if kept else (0, state)
         watcher.begin(self._steps_of_epoch * self.task.schedule.epochs, int(state.step))
         interrupted = False
-        self._last = state
+        self._last, self._interrupts = state, interrupts or Interrupts()
         try:
             while not self._done(history):
                 state, entry = self._round(state, len(history), watcher)
@@ -168,6 +181,8 @@ class Trainer(Generic[Model]):
                 if checkpoints:
                     checkpoints.save(history, state)
         except KeyboardInterrupt:
+            if int(self._last.step) == 0:
+                raise KeyboardInterrupt(_NOTHING_LEARNED) from None
             interrupted = True
             best = best if best[0] else (0, self._last)
         return Trained(self._model(best[1]), history, best[0], interrupted)
@@ -178,6 +193,8 @@ class Trainer(Generic[Model]):
         losses = []
         for batch in self._batches(number):
             state, found = self._step(state, batch)
+            # What came while the first step was compiled came before it.
+            self._interrupts.check()
             self._last = state
             losses.append(found)
             watcher.step(found)
@@ -227,13 +244,19 @@ class Trainer(Generic[Model]):
 
 def new_model(task: Task[Model], seed: int) -> Model:
     """The model of a task before any training."""
+    return _initializer(task)(jax.random.key(seed))
+
+
+@functools.lru_cache(maxsize=1)
+def _initializer(task: Task[Model]) -> Callable[[Key[Array, ""]], Model]:
+    """Makes models of a task; kept, because compiling it takes seconds."""
 
     # Compiling all initializers at once is quicker than one by one.
     @nnx.jit
     def make(key: Key[Array, ""]) -> Model:
         return task.new_model(nnx.Rngs(params=key, dropout=key))
 
-    return make(jax.random.key(seed))
+    return make
 
 
 def load_model(task: Task[Model], checkpoints: Checkpoints) -> Model:

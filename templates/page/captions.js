@@ -103,7 +103,7 @@ function captionAxes(stack) {
   const keys = keyAxis(stack);
   show("broadest", Math.log2(keys.labels.length).toFixed(2));
   show("most-lines", String(MOST_EDGES));
-  show("linked", stack.referenceName || "the reference");
+  show("linked", stack.referenceName || "the cells that the reference links");
   for (const place of findAll("[data-when]"))
     place.hidden = !stack.conditions.includes(place.dataset.when ?? "");
 }

@@ -39,7 +39,7 @@ export function walkOn(step) {
 /** Shows the chosen head. */
 export function showCard() {
   const state = chosenState();
-  if (!stackAt(state.stack).conditions.includes("no-gate")) return;
+  if (!stackAt(state.stack).conditions.includes("attention")) return;
   paintHead(/** @type {HTMLCanvasElement} */ (find("#portrait")), state.stack, {
     layer: state.layer,
     head: state.head,

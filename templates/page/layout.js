@@ -114,7 +114,7 @@ function linesSize(width) {
 function entropySize(width) {
   const queries = stackNow().query.labels.length;
   return {
-    width: clamp(width - TOKEN_LABELS - 16, 120, 420),
+    width: clamp(width - TOKEN_LABELS - 16, 120, 760),
     height: clamp(queries * 18, 60, 420),
   };
 }
@@ -185,6 +185,14 @@ const CHARTS = {
   "class-channels": { size: classChannelsSize, late: true },
   confusion: { size: confusionSize },
 };
+
+if (manifest.deletion) {
+  const { score, positions } = manifest.deletion;
+  CHARTS.deletion = {
+    size: (width) => ({ width: clamp(width - 70, 140, 520) }),
+    own: (signals) => ({ ...signals, xTitle: `share of ${positions} taken away`, yTitle: score }),
+  };
+}
 
 for (const panel of manifest.training?.panels.keys() ?? [])
   CHARTS[`training-${panel}`] = {

@@ -38,6 +38,12 @@ function labelled(axis) {
   return { ...axis, labels, drawn, read, special, words: labels.map((_, place) => [place]) };
 }
 
+/** What the numbers of each kind of map are; of all others they are weights. */
+const NOUNS = { gate: "strength", activation: "activation" };
+
+/** @param {import("./types").Stack} stack */
+export const nounOf = ({ kind }) => NOUNS[/** @type {keyof typeof NOUNS} */ (kind)] ?? "weight";
+
 /** Stacks between words, by the number of what they are merged from. */
 const wordStacks = /** @type {import("./types").Stack[]} */ ([]);
 

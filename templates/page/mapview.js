@@ -3,7 +3,7 @@
 import { element, find, findAll, show } from "./dom.js";
 import { weightText } from "./format.js";
 import { hidingOf } from "./head.js";
-import { isSelf, keyAxis, label, manifest, stackAt } from "./manifest.js";
+import { isSelf, keyAxis, label, manifest, nounOf, stackAt } from "./manifest.js";
 import { HEAVIEST, heaviest, mapOf } from "./maps.js";
 import { meansNow } from "./means.js";
 import { isCellChosen } from "./outcomes.js";
@@ -126,7 +126,7 @@ export function captionMaps(state) {
   }
   const map = mapOf("key", state);
   const colored = state.direction === "to" ? (mapOf("query", state) ?? map) : map;
-  if (colored) show("heaviest", heaviestText(colored));
+  if (colored) show("heaviest", heaviestText(colored, nounOf(stackAt(state.stack))));
 }
 
 /** Says over how many examples the means are, and of which class if a cell is chosen. */
@@ -166,13 +166,17 @@ function followedText({ stack }) {
   return query.labels.length > 1 ? "; mean of all queries" : "";
 }
 
-/** @param {import("./types").GridMap} map */
-function heaviestText(map) {
+/**
+ * @param {import("./types").GridMap} map
+ * @param {string} noun what its numbers are
+ */
+function heaviestText(map, noun) {
   const { count, share } = heaviest(map);
   const free = map.allowed ? map.allowed.filter(Boolean).length : map.values.length;
-  if (count === 0) return "No cell is heavier than the others.";
-  const rule = `the heaviest ${Math.round(100 * HEAVIEST)}%, but none below the mean`;
-  return `The outline holds ${count} of ${free} cells: ${rule}. They have ${Math.round(100 * share)}% of the weight of all cells.`;
+  if (count === 0) return `No cell has more ${noun} than the others.`;
+  const most = noun === "weight" ? "heaviest" : "strongest";
+  const rule = `the ${most} ${Math.round(100 * HEAVIEST)}%, but none below the mean`;
+  return `The outline holds ${count} of ${free} cells: ${rule}. They have ${Math.round(100 * share)}% of the ${noun} of all cells.`;
 }
 
 export function listenToLeading() {

@@ -73,7 +73,9 @@ const pixelNamed = (variable, which, opacity) =>
 
 /** The color of weights over a picture, which it must not be mistaken for in light or dark. */
 const HEAT = [255, 82, 0];
-vega.scheme("attnheat", [`rgba(${HEAT},0)`, `rgba(${HEAT},1)`]);
+/** Stands in legends for the picture, which shows as it is where there is no weight. */
+const PICTURE = [154, 154, 154];
+vega.scheme("attnheat", [`rgb(${PICTURE})`, `rgb(${HEAT})`]);
 
 /** @param {number} opacity from 0 to 255 */
 export const heatPixel = (opacity) => pixelOf(HEAT, opacity);

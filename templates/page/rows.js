@@ -3,6 +3,7 @@
 import { channelRows, classChannelRows } from "./channels.js";
 import { confusionRows } from "./confusion.js";
 import { flowEdges, flowNodes } from "./flow.js";
+import { deletionRows } from "./deletion.js";
 import { tip, weightText } from "./format.js";
 import { statisticNamed, usualChance, valueText } from "./heads.js";
 import {
@@ -52,6 +53,7 @@ const ANSWERS = {
     (stackAt(Number(stack)).reference[Number(layer)] ?? []).map(([q, k]) => ({ q, k })),
   outline: ([what, id]) => outlineRows(what, id),
   confusion: confusionRows,
+  deletion: deletionRows,
   curves: ([panel]) => curveRows(Number(panel)),
   channels: ([stack, layer, head, q]) => channelRows(place(stack, layer, head), Number(q)),
   "class-channels": ([stack, layer, head, q]) =>

@@ -3,7 +3,15 @@
 import { classesOf } from "./channels.js";
 import { hidingOf } from "./head.js";
 import { largest, statisticNamed, usualAxes } from "./heads.js";
-import { drawnLabel, keyAxis, manifest, mostHeads, stackAt, statisticsOf } from "./manifest.js";
+import {
+  drawnLabel,
+  keyAxis,
+  manifest,
+  mostHeads,
+  nounOf,
+  stackAt,
+  statisticsOf,
+} from "./manifest.js";
 import { colorOf, mode } from "./palette.js";
 import { wantedKey } from "./ranking.js";
 import { labelStep } from "./rows.js";
@@ -83,6 +91,8 @@ function shapeOf(stackIndex) {
     const keys = keyAxis(stack);
     shape = {
       layers: stack.heads.length,
+      noun: nounOf(stack),
+      keyNoun: keyNounOf(keys),
       classes: stack.conditions.includes("class-means") ? classesOf(stackIndex) : [],
       layerNumbers: stack.layerNumbers,
       heads: mostHeads(stack),
@@ -99,6 +109,13 @@ function shapeOf(stackIndex) {
   }
   return shape;
 }
+
+/** What the keys are called where they are no text; see words.py. */
+const KEY_NOUNS = { tokens: "token", grid: "cell", frames: "frame", items: "item" };
+
+/** @param {import("./types").Axis} axis */
+const keyNounOf = ({ kind }) =>
+  KEY_NOUNS[/** @type {keyof typeof KEY_NOUNS} */ (kind)] ?? kind.replace(/s$/, "");
 
 /** @param {import("./types").Axis} axis */
 function ticks(axis) {

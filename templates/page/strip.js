@@ -29,8 +29,6 @@ const stops = {};
  */
 const LONG = 96;
 const REST_MS = 150;
-/** From this share of the heaviest on, in percent, the tokens of a single row stand out. */
-const FULL = 75;
 /** About a line of text, in pixels. */
 const LINE = 40;
 
@@ -57,7 +55,7 @@ export function colorStrips(state, head) {
     return head.shown(q, k, hiding);
   });
   const strongest = Math.max(1e-9, ...weights);
-  // A single row stands for itself: twice as dark is twice the weight, up to its heaviest token.
+  // A single row stands for itself: twice the tint is twice the weight, up to its heaviest token.
   const scale = single ? "linear" : state.scale;
   show("strip-most", weightText(Math.max(0, ...weights)));
   const color = (/** @type {number} */ from, /** @type {number} */ to) => {
@@ -125,11 +123,9 @@ function shade(span, percent, none = false) {
   if (percent === undefined) {
     shades.delete(span);
     span.style.removeProperty("--w");
-    span.classList.remove("full");
   } else {
     shades.set(span, none ? -1 : percent);
     span.style.setProperty("--w", `${percent}%`);
-    span.classList.toggle("full", percent >= FULL);
   }
 }
 
@@ -206,7 +202,6 @@ function writeAxis(place, axis) {
   place.dir = directionOf(axis);
   place.replaceChildren(...words.flatMap((word) => [word, " "]));
   place.classList.toggle("long", tokens.length > LONG);
-  place.classList.toggle("single", stackAt(written).conditions.includes("strip-scale"));
   place.classList.remove("whole");
   fade(place);
   return tokens;

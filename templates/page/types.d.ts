@@ -7,6 +7,7 @@ export interface Manifest {
   pictures: { width: number; height: number; channels: number }[];
   confusion: { labels: string[]; counts: number[][] } | null;
   training: { panels: Curve[][]; chosen: number | null } | null;
+  deletion: Deletion | null;
   /** Everything that was checked of some map. */
   checks: Check[];
   /** Unit and meaning of each statistic, and meaning of each pattern that occurs. */
@@ -40,11 +41,20 @@ export interface Curve {
   values: (number | null)[];
 }
 
+/** How a score falls as parts of the inputs are taken away, order by order. */
+export interface Deletion {
+  score: string;
+  positions: string;
+  shares: number[];
+  /** The least and greatest score at each share, of orders that were drawn several times. */
+  curves: { name: string; scores: number[]; spread: [number, number][] }[];
+}
+
 /** The layers of one attention group of one example; all share query and key positions. */
 export interface Stack {
   example: number;
   group: string;
-  kind: "self" | "cross" | "pooling" | "gate" | "router" | "memory";
+  kind: "self" | "cross" | "pooling" | "gate" | "router" | "memory" | "activation";
   /** The parts of the page that make sense for it; see attnreport/report/conditions.py. */
   conditions: string[];
   /** Where colors and the steps of 8 and 16 bits end: 1, or a larger weight if there is one. */

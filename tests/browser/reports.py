@@ -6,6 +6,8 @@ import numpy as np
 
 from attnreport.recording import (
     AttentionMap,
+    Deletion,
+    DeletionCurve,
     Example,
     GridAxis,
     ItemAxis,
@@ -124,7 +126,11 @@ def pooling_recording() -> Recording:
             "pooling", weights.reshape(1, 1, -1), ItemAxis(("the topic",)), words, kind="pooling"
         )
         examples.append(Example(f"passage {number}", (attention,), " ".join(words.tokens), "topic"))
-    return Recording(tuple(examples))
+    curves = (
+        DeletionCurve("heaviest words first", (0.9, 0.3)),
+        DeletionCurve("random order", (0.9, 0.8), ((0.9, 0.9), (0.7, 0.9))),
+    )
+    return Recording(tuple(examples), deletion=Deletion("probability", "words", (0, 0.2), curves))
 
 
 def word_pieces_recording() -> Recording:

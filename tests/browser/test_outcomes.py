@@ -51,11 +51,14 @@ def test_a_cell_of_the_confusion_lists_its_examples(visit):
     assert report.shown("listed") == "“cross” taken for “ring”: 1 of 10 examples in this report."
     assert report.shown("right-count") == "2 examples of “cross”"
     assert report.shown("wrong-count") == "1 example of “cross”, taken for “ring”"
-    assert report.page.locator("#maps", has_text="Dashed: the cells of the shape.").is_visible()
+    assert report.page.locator("#maps", has_text="Dashed: the shape.").is_visible()
     assert report.shown("followed") == ""
     report.choose(stack=14)
     assert report.shown("followed") == "; from class"
+    assert report.page.evaluate("attnreport.view('map-right').signal('noun')") == "weight"
     report.choose(stack=13)
+    assert report.page.evaluate("attnreport.view('map-right').signal('noun')") == "strength"
+    assert "% of the strength of all cells" in report.shown("heaviest")
     click_cell(report, 1, 2)
     assert listed(report) == list(range(EXAMPLES))
     assert report.shown("right-count") == "8 examples"
@@ -139,7 +142,9 @@ def test_without_a_wrong_example_there_is_nothing_to_average(visit):
     report = visit("pictures")
     report.choose(target=2, output=2)
     assert report.shown("wrong-count") == "0 examples of “ring”"
+    # No empty frame stands there, and no room for one.
     assert not report.page.locator("#chart-map-wrong").is_visible()
+    assert report.page.evaluate("document.querySelector('#chart-map-wrong').clientHeight") == 0
     assert report.page.locator("#chart-map-right").is_visible()
 
 

@@ -135,6 +135,13 @@ def test_an_interruption_is_one_line_and_exit_code_130(arguments, failing, invok
     assert result.stderr == "Interrupted.\n"
 
 
+def test_an_interruption_may_say_what_it_means(failing, invoke):
+    failing(KeyboardInterrupt("Interrupted before there was anything."))
+    result = invoke("info", "x")
+    assert result.exit_code == 130
+    assert result.stderr == "Interrupted before there was anything.\n"
+
+
 def test_messages_do_not_steer_the_terminal(failing, invoke):
     failing(AttnReportError("token '\x1b[31m\u202e\ud800'"))
     assert invoke("info", "x").stderr == "Error: token '\\x1b[31m\\u202e\\ud800'\n"

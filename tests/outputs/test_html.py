@@ -104,12 +104,17 @@ def test_a_file_in_place_of_the_folder_is_no_folder(tmp_path):
 
 def test_a_read_only_folder_is_refused(tmp_path, monkeypatch):
     # An administrator may write anywhere, so the answer of the system is given here.
-    monkeypatch.setattr(
-        html_output.os, "access", lambda path, mode: Path(path) != tmp_path or mode != os.W_OK
-    )
-    with pytest.raises(ReportError, match="is not writable"):
+    error = PermissionError(errno.EACCES, "Permission denied")
+    monkeypatch.setattr(html_output.tempfile, "NamedTemporaryFile", failing(error))
+    with pytest.raises(ReportError, match="is not writable: Permission denied"):
         write_report(smallest_recording(), tmp_path / "report.html")
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="Linux has a folder that takes none")
+def test_a_folder_that_takes_no_files_is_refused_whatever_its_permissions_say():
+    with pytest.raises(ReportError, match="/proc is not writable"):
+        require_writable(Path("/proc/report.html"))
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):

@@ -60,6 +60,14 @@ def test_other_addresses_are_left_alone():
     assert data["url"] == "rows.json"
 
 
+@pytest.mark.parametrize(("title", "found"), [("{noun}", {"signal": "noun"}), ("a {noun}", None)])
+def test_a_title_that_is_a_parameter_becomes_its_signal(title, found):
+    points = alt.Chart(alt.UrlData("attn:row")).mark_point().encode(x=alt.X("a:Q", title=title))
+    chart = alt.layer(points).add_params(alt.param(name="noun", value="weight"))
+    titles = [axis["title"] for axis in to_vega(chart)["axes"] if "title" in axis]
+    assert titles == [found or title]
+
+
 @pytest.mark.parametrize("name", ["heatmap", "overview"])
 def test_pictures_become_canvases_that_the_page_draws(name):
     pictures = [node for node in objects(COMPILED[name]) if node.get("type") == "image"]

@@ -49,9 +49,9 @@ def test_the_page_opens_with_the_parts_of_its_first_stack(pages):
 def test_what_holds_for_a_sentence_and_for_a_translation():
     holding = {name for name, true in conditions_of(self_recording()).items() if true}
     assert holding == {
-        *("many-heads", "one-axis", "special", "normalized", "no-gate", "words"),
+        *("many-heads", "one-axis", "special", "normalized", "attention", "gives", "two-texts"),
         *("matrix", "row", "lines", "text", "direction", "reading", "color-scale"),
-        *("patterns", "comparing", "flow"),
+        *("patterns", "comparing", "flow", "words"),
     }
     cross = conditions_of(translator_recording(), 2)
     assert cross["two-axes"]

@@ -11,6 +11,8 @@ from attnreport.recording import (
     Checks,
     Confusion,
     Curve,
+    Deletion,
+    DeletionCurve,
     Example,
     FrameAxis,
     GridAxis,
@@ -147,5 +149,14 @@ def full_recording(softmax_weights, hostile_tokens) -> Recording:
                 Curve("accuracy", (7,), (1 / 3,)),
             ),
             chosen=10,
+        ),
+        deletion=Deletion(
+            "probability \udcff",
+            "\n",
+            (0, 0.1, 1),
+            (
+                DeletionCurve("attention", (1, 1 / 3, 0)),
+                DeletionCurve("random", (1, 0.5, 0), ((1, 1), (0.4, 0.6), (0, 0))),
+            ),
         ),
     )

@@ -14,6 +14,8 @@ from attnreport.recording import (
     Checks,
     Confusion,
     Curve,
+    Deletion,
+    DeletionCurve,
     Example,
     GridAxis,
     ItemAxis,
@@ -50,13 +52,14 @@ def says_something(value: object, default: object) -> bool:
     "kind",
     [
         *(Recording, Example, AttentionMap, Checks, Check, Source, Metric, *AXIS_TYPES),
-        *(Picture, Confusion, Training, Curve),
+        *(Picture, Confusion, Training, Curve, Deletion, DeletionCurve),
     ],
 )
 def test_the_full_recording_leaves_no_field_at_its_default(kind, full_recording):
     """So a field that the store forgets fails the test above."""
     found = [full_recording, full_recording.source, *full_recording.metrics]
     found += [full_recording.confusion, full_recording.training, *full_recording.training.curves]
+    found += [full_recording.deletion, *full_recording.deletion.curves]
     found.append(full_recording.examples[0].picture)
     for example in full_recording.examples:
         found.append(example)
@@ -212,7 +215,9 @@ def test_a_recording_from_before_there_were_pictures_is_read(
     written = json.loads(root.read_text())
     description = written["attributes"]["attnreport"]
     description["schema"] = 1
-    del description["confusion"], description["training"], description["examples"][0]["picture"]
+    for later in ("confusion", "training", "deletion"):
+        del description[later]
+    del description["examples"][0]["picture"]
     assert "picture" not in description["axes"][0]
     root.write_text(json.dumps(written))
     assert_same(load_recording(tmp_path / "run.attn"), recording)

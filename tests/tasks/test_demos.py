@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from attnreport._errors import UnknownNameError
+from attnreport._errors import AttnReportError, UnknownNameError
 from attnreport.models.looking import ATTENTIONS
 from attnreport.tasks import DEMOS, run_demo
 from attnreport.tasks.demos import quick_notes
@@ -54,9 +54,15 @@ def test_options_that_do_not_go_together_are_refused():
     with pytest.raises(UnknownNameError) as error:
         run_demo("translation", model="transformer", attention="dot")
     assert str(error.value) == (
-        "Of the demo translation, attention is a choice of model 'gru', and 'transformer' has "
-        "none. Leave out either attention or model."
+        "In the demo translation, the attention can be chosen only with the model 'gru'; the model "
+        "'transformer' has its own. Leave out the attention, or choose the model 'gru'."
     )
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_cannot_be_one_is_refused(seed):
+    with pytest.raises(AttnReportError, match=rf"The seed is {seed}\. Give .* to 4294967295"):
+        run_demo("translation", seed=seed)
 
 
 def test_data_for_a_demo_without_a_loader_are_refused(monkeypatch):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from attnreport._errors import DataError
 from attnreport.tasks import trained as module
 from attnreport.tasks.cache import cache_key
 from attnreport.tasks.progress import TrainingProgress
@@ -137,6 +138,15 @@ def test_without_a_place_to_keep_it_a_model_is_trained_and_not_kept(
     monkeypatch.setenv("ATTNREPORT_CACHE", str(tmp_path / "file" / "cache"))
     trained_model(RECIPE, progress=False)
     assert training == [None]
+
+
+def test_data_that_are_refused_leave_no_folder_behind(cache):
+    def refuse(facts):
+        raise DataError("These are no data.")
+
+    with pytest.raises(DataError):
+        trained_model(module.Recipe("comparing", PLAN, (), refuse), progress=False)
+    assert list(cache.iterdir()) == []
 
 
 def test_another_plan_does_not_find_it(filled):

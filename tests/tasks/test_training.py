@@ -1,11 +1,13 @@
 import dataclasses
+import signal
 
 import jax
 import numpy as np
 import pytest
 from flax import nnx
 
-from attnreport.tasks.checkpoints import Checkpoints
+from attnreport.tasks.checkpoints import Checkpoints, Round
+from attnreport.tasks.interrupts import Interrupts
 from attnreport.tasks.training import (
     Schedule,
     Trained,
@@ -135,6 +137,47 @@ def test_an_interrupt_before_the_first_round_keeps_the_last_step(trainer):
     assert (stopped.best, stopped.history) == (0, ())
     first = jax.tree.leaves(trainer.first.parameters)
     assert not all(map(np.array_equal, parameters(stopped), first))
+
+
+def test_an_interrupt_before_the_first_step_ends_it_all(trainer, monkeypatch):
+    def interrupted(state, batch):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="before the first training step"):
+        trainer.train(None, Watcher())
+
+
+@pytest.mark.parametrize("at", [1, 4])
+def test_an_interrupt_is_obeyed_after_the_step_that_it_came_in(trainer, monkeypatch, at):
+    step, steps = trainer._step, []
+
+    def interrupted(state, batch):
+        steps.append(batch)
+        if len(steps) == at:
+            signal.raise_signal(signal.SIGINT)
+        return step(state, batch)
+
+    monkeypatch.setattr(trainer, "_step", interrupted)
+    with Interrupts() as interrupts:
+        if at == 1:
+            with pytest.raises(KeyboardInterrupt, match="before the first training step"):
+                trainer.train(None, Watcher(), interrupts)
+        else:
+            stopped = trainer.train(None, Watcher(), interrupts)
+            assert (stopped.interrupted, stopped.best) == (True, 0)
+    assert len(steps) == at
+
+
+def test_what_an_interrupt_left_half_written_is_removed(tmp_path, caplog):
+    states = tmp_path / "states"
+    half = states / "2.orbax-checkpoint-tmp"
+    (half / "state").mkdir(parents=True)
+    with Checkpoints(states) as checkpoints:
+        assert not half.exists()
+        checkpoints.save([Round(5, 1.0, 0.5, 0.5, 0.1)] * 2, {"a": np.ones(3)})
+        assert checkpoints.last({"a": np.ones(3)}) is not None
+    assert "temporary directory" not in caplog.text
 
 
 def scored(monkeypatch, trainer: Trainer, scores: list[float]) -> None:

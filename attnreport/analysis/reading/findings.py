@@ -74,6 +74,8 @@ def _about_maps(
 ) -> list[Finding]:
     heads = group_statistics(maps) if statistics is None else list(statistics)
     choosing = [head for head in heads if head.pattern != "no choice"]
+    if all(attention.kind == "activation" for attention in maps):
+        return []
     gates = all(attention.kind == "gate" for attention in maps)
     if gates and any(head.greatest > 0 for head in heads):
         return [_strengths(maps, heads)]

@@ -90,10 +90,10 @@ def is_channel_gate(name: str, weights: Any) -> bool:
 
 
 class Activations(NamedTuple):
-    """How strongly a network responds to each place, before and behind each of its attentions."""
+    """How strongly a network responds to each place, before and after each of its attentions."""
 
     before: tuple[Places, ...]
-    behind: tuple[Places, ...]
+    after: tuple[Places, ...]
 
 
 def activations(model: ConvolutionalNetwork, pixels: Pixels) -> Activations:
@@ -101,21 +101,21 @@ def activations(model: ConvolutionalNetwork, pixels: Pixels) -> Activations:
 
     $$e_p = \sum_c x_{pc}^2$$
 
-    over the channels $c$ of what a stage puts out, and of what the attention behind it makes of
+    over the channels $c$ of what a stage puts out, and of what the attention after it makes of
     that. It is no attention; it is there in any network, so that networks can be compared, and it
     tells what a gate lets through.
 
     Source: Zagoruyko and Komodakis (2017), "Paying More Attention to Attention", section 3.1.
     """
     parts = [_energies(model, batch) for batch in _batches(pixels)]
-    before, behind = (
+    before, after = (
         tuple(
             np.concatenate([np.asarray(each) for each in stage])[: len(pixels)]
             for stage in zip(*side, strict=True)
         )
         for side in zip(*parts, strict=True)
     )
-    return Activations(before, behind)
+    return Activations(before, after)
 
 
 def has_attention(model: Network) -> bool:
@@ -140,13 +140,13 @@ def _choose(model: Network, pixels: Pixels | Array) -> Array:
 def _energies(
     model: ConvolutionalNetwork, pixels: Pixels | Array
 ) -> tuple[list[Array], list[Array]]:
-    features, before, behind = as_inputs(pixels), [], []
+    features, before, after = as_inputs(pixels), [], []
     for stage, attention in zip(model.stages, model.attentions, strict=True):
         features = stage(features)
         before.append((features**2).sum(axis=-1))
         features = attention(features)
-        behind.append((features**2).sum(axis=-1))
-    return before, behind
+        after.append((features**2).sum(axis=-1))
+    return before, after
 
 
 def _batches(pixels: Pixels) -> Iterator[Pixels]:

@@ -40,11 +40,11 @@ MEAN_ROW = "mean of all rows"
 PATCHES = "self-attention of patches"
 FROM_CLASS = "rollout from the class token"
 ACTIVATIONS = "activations before attention"
-BEHIND = "activations behind attention"
+AFTER = "activations after attention"
 WITHOUT = "activations (no attention)"
 CLASS = "[class]"
 # What boxes bound; a folder of pictures has none.
-_REFERENCE = "the digit’s box"
+_REFERENCE = "the digit’s box, drawn to whole cells; shares in the box are of the true box"
 
 _SQUARES = "Computed from the activations of the network; no attention."
 # What is computed says of what.
@@ -52,7 +52,7 @@ _ORIGINS = {
     MEAN_ROW: "Computed from the captured rows of the non-local block.",
     FROM_CLASS: "Computed from the captured attention of all layers, as shares over the patches.",
     ACTIVATIONS: _SQUARES,
-    BEHIND: _SQUARES,
+    AFTER: _SQUARES,
     WITHOUT: _SQUARES,
 }
 
@@ -67,8 +67,9 @@ def picture_maps(model: Network, pictures: Pictures) -> list[tuple[AttentionMap,
 
     What the network looks at comes from capture. Beside it stands what is computed from it: the
     rollout of a Vision Transformer, and the mean of all rows of a non-local block. Last come the
-    activations of a convolutional network, as shares of their sum. The reference of each map with
-    a single row over places are the cells in the box of what a picture shows.
+    activations of a convolutional network, as shares of their sum; they are no attention. The
+    reference of each map with a single row over places are the cells in the box of what a picture
+    shows.
     """
     parts = [_captured(model, pictures)] if has_attention(model) else []
     if isinstance(model, ConvolutionalNetwork):
@@ -146,15 +147,15 @@ def _placed(attention: AttentionMap, query: Axis, key: Axis, group: str) -> Atte
 
 def _responses(model: ConvolutionalNetwork, pictures: Pictures) -> list[tuple[AttentionMap, ...]]:
     """What each stage responds to, as shares of the sum over the picture."""
-    before, behind = activations(model, pictures.pixels)
+    before, after = activations(model, pictures.pixels)
     if not has_attention(model):
         # The last stage first, because it is the one that is measured.
         found = _shares(WITHOUT, "stages.{}", before, pictures, first=0)
         return [maps[::-1] for maps in found]
-    # There is no attention behind the first stage.
+    # There is no attention after the first stage.
     parts = (
         _shares(ACTIVATIONS, "stages.{}", before[1:], pictures, first=1),
-        _shares(BEHIND, "attentions.{}, output", behind[1:], pictures, first=1),
+        _shares(AFTER, "attentions.{}, output", after[1:], pictures, first=1),
     )
     return [sum(each, start=()) for each in zip(*parts, strict=True)]
 
@@ -172,7 +173,8 @@ def _shares(
             shares = energy / max(energy.sum(), np.finfo(np.float64).tiny)
             grid = GridAxis(*shares.shape, picture=picture)
             own = of_layer(group, number)
-            maps.append(_one_row(name.format(number), own, shares, _WHOLE, grid, number))
+            each = _one_row(name.format(number), own, shares, _WHOLE, grid, number)
+            maps.append(dataclasses.replace(each, kind="activation"))
         found.append(tuple(maps))
     return found
 

@@ -10,6 +10,7 @@ from attnreport.tasks.images.looking import (
     ROLLOUT,
     Network,
     activations,
+    has_attention,
     layer_name,
     places_looked_at,
 )
@@ -30,7 +31,7 @@ def measures(plan: ImagePlan, found: Findings) -> tuple[Metric, ...]:
     accuracy = Metric(
         "pictures right",
         found.accuracy,
-        f"Share of {pictures} whose class it chose; guessing has {1 / len(found.counts):.0%}.",
+        f"Share of {pictures} whose class it chose; guessing gets {1 / len(found.counts):.0%}.",
         percent=True,
     )
     if found.shares is None:
@@ -43,12 +44,12 @@ def _box_measures(shares: BoxShares, pictures: str) -> Iterator[Metric]:
         return Metric(name, value, detail, percent=True)
 
     for name, share in shares.attention.items():
-        before = shares.untrained[name]
         yield metric(
             f"{_called(name)} in the digit’s box",
             share,
-            f"Mean share of it over {pictures} that lies in the box around the digit; before "
-            f"training {before:.1%}.",
+            f"Mean share of it over {pictures} that lies in the box around the digit. Looking "
+            f"everywhere alike gives {shares.area:.1%}, looking at whatever is bright "
+            f"{shares.ink:.1%}, and the network before training {shares.untrained[name]:.1%}.",
         )
     yield from _activation_measures(shares, pictures)
     yield metric(
@@ -66,23 +67,24 @@ def _box_measures(shares: BoxShares, pictures: str) -> Iterator[Metric]:
 def _activation_measures(shares: BoxShares, pictures: str) -> Iterator[Metric]:
     if not shares.before:
         return
-    if shares.before == shares.behind:
+    evenly = f"Activations that are the same everywhere give {shares.area:.1%}."
+    if shares.before == shares.after:
         yield Metric(
-            "activations in the digit’s box",
+            f"activations of {layer_name(len(shares.before) - 1)} in the digit’s box",
             shares.before[-1],
             f"Mean share over {pictures} of the squared activations of the last stage: what a "
-            "network responds to without any attention.",
+            f"network responds to without any attention. {evenly}",
             percent=True,
         )
         return
-    for number, (before, behind) in enumerate(zip(shares.before, shares.behind, strict=True)):
-        # There is no attention behind the first stage.
+    for number, (before, after) in enumerate(zip(shares.before, shares.after, strict=True)):
+        # There is no attention after the first stage.
         if number:
             yield Metric(
-                f"activations behind {layer_name(number)} in the digit’s box",
-                behind,
+                f"activations after {layer_name(number)} in the digit’s box",
+                after,
                 f"Mean share over {pictures} of the squared activations that the attention puts "
-                f"out; of those that go into it {before:.1%}.",
+                f"out; of those that go into it {before:.1%}. {evenly}",
                 percent=True,
             )
 
@@ -93,13 +95,14 @@ def shares_of_examples(model: Network, pictures: Pictures) -> list[dict[str, flo
     if boxes is None:
         return [{} for _ in pictures.classes]
     places = {
-        # Cards of examples have little room.
-        f"{_called(name).removeprefix('attention of ')} in box": each
+        f"{_called(name)} in box": each
         for name, each in places_looked_at(model, pictures.pixels).items()
         if name != HEADS
     }
     if isinstance(model, ConvolutionalNetwork):
-        places["activations in box"] = activations(model, pictures.pixels).behind[-1]
+        last = layer_name(len(model.stages) - 1)
+        where = f"after {last}" if has_attention(model) else f"of {last}"
+        places[f"activations {where} in box"] = activations(model, pictures.pixels).after[-1]
     shares = {name: share_in_box(each, boxes, pictures.size) for name, each in places.items()}
     return [
         {name: float(each[row]) for name, each in shares.items()}
@@ -126,8 +129,9 @@ def explanations(plan: ImagePlan) -> Iterator[str]:
         )
     if not isinstance(plan.data, CifarFolder):
         yield (
-            "What is marked in a map is the box around the digit in whole cells: the rows and "
-            "columns that lie at least half in it. Shares are of the true box, in parts of cells."
+            "What is dashed in a map is the box around the digit, drawn to whole cells: the rows "
+            "and columns that lie at least half in it. Shares are of the true box, in parts of "
+            "cells."
         )
 
 
@@ -142,7 +146,7 @@ def _stem(patch: int) -> str:
 
 _GATE = (
     "A gate scales what it lies on. Over plain paper, where there is nothing to scale, it can be "
-    "open without letting anything through: compare the activations before and behind it."
+    "open without letting anything through: compare the activations before and after it."
 )
 _CHANNELS = (
     "This attention weighs channels and not places, so it does not tell where the network looks; "

@@ -31,7 +31,7 @@ class PatchSizes:
     Attributes:
         layers: Sizes of its stack of layers.
         patch: Height and width of a patch in pixels.
-        stem: Channels behind each convolution that makes features of patches, one convolution for
+        stem: Channels after each convolution that makes features of patches, one convolution for
             each time that it halves the patch; without any there is a plain projection.
     """
 
@@ -85,9 +85,9 @@ def usual_plan(
 def quick_plan(plan: ImagePlan) -> ImagePlan:
     """A plan with the same network that is over in seconds: few pictures, seen a few times."""
     if isinstance(plan.data, CanvasSizes):
-        data = CanvasSizes(train=1_000, validation=200, test=400)
+        data = CanvasSizes(train=640, validation=200, test=200)
     else:
-        data = dataclasses.replace(plan.data, train=2_000, test=400)
+        data = dataclasses.replace(plan.data, train=640, test=200)
     return dataclasses.replace(
         plan, data=data, schedule=dataclasses.replace(plan.schedule, epochs=2)
     )

@@ -17,6 +17,7 @@ from attnreport.tasks.images.measures import explanations, measures, shares_of_e
 from attnreport.tasks.images.pictures import Pictures
 from attnreport.tasks.images.plan import ConvolutionalSizes, ImagePlan, quick_plan, usual_plan
 from attnreport.tasks.images.task import Findings, ImageTask, image_recipe
+from attnreport.tasks.shown import shown_note
 from attnreport.tasks.trained import TrainedModel, trained_model
 
 _NAMES = {
@@ -133,8 +134,5 @@ def _notes(trained: TrainedModel[Network], plan: ImagePlan, found: Findings) -> 
     )
     yield from trained.notes()
     wrong = int(found.counts.sum() - np.trace(found.counts))
-    yield (
-        f"Of {found.counts.sum():,} test pictures {len(found.shown)} are shown: the first wrong "
-        f"ones, of {wrong:,} in all, and the first right ones."
-    )
+    yield shown_note("test pictures", int(found.counts.sum()), wrong, len(found.shown))
     yield from explanations(plan)

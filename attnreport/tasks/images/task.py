@@ -22,6 +22,7 @@ from attnreport.tasks.images.looking import (
 from attnreport.tasks.images.pictures import Pictures
 from attnreport.tasks.images.plan import ConvolutionalSizes, ImagePlan
 from attnreport.tasks.images.truth import area_share, share_in_box
+from attnreport.tasks.shown import shown_examples
 from attnreport.tasks.trained import Recipe
 from attnreport.tasks.training import Losses, Schedule, new_model
 
@@ -39,9 +40,8 @@ SOURCES = (
     "tasks/images/plan.py",
     "tasks/images/task.py",
     "tasks/images/truth.py",
+    "tasks/shown.py",
 )
-# How many test pictures a report shows, and how many of them at most are wrong.
-SHOWN, SHOWN_WRONG = 64, 24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +54,7 @@ class BoxShares:
         attention: Of each attention over places.
         untrained: The same of the network before training, whose heads look at random.
         before: Of the activations that each stage of the convolutional network puts out.
-        behind: Of the same behind the attention after each stage, or equal where there is none.
+        after: Of the same after the attention after each stage, or equal where there is none.
     """
 
     area: float
@@ -62,7 +62,7 @@ class BoxShares:
     attention: Mapping[str, float]
     untrained: Mapping[str, float]
     before: tuple[float, ...] = ()
-    behind: tuple[float, ...] = ()
+    after: tuple[float, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Findings:
         """The findings that `ImageTask.facts` put down."""
         shares = facts["shares"]
         if shares is not None:
-            sides = {side: tuple(shares[side]) for side in ("before", "behind")}
+            sides = {side: tuple(shares[side]) for side in ("before", "after")}
             shares = BoxShares(**{**shares, **sides})
         counts = np.array(facts["counts"], dtype=np.int64)
         return cls(facts["accuracy"], counts, tuple(facts["shown"]), shares)
@@ -160,7 +160,7 @@ class ImageTask:
         return {
             "accuracy": float((chosen == pictures.classes).mean()),
             "counts": counts.tolist(),
-            "shown": shown_pictures(pictures.classes, chosen),
+            "shown": shown_examples(pictures.classes, chosen),
             "shares": shares,
         }
 
@@ -200,15 +200,3 @@ def box_shares(
         untrained=looked(untrained),
         **responded,
     )
-
-
-def shown_pictures(
-    targets: Int[np.ndarray, " picture"], chosen: Int[np.ndarray, " picture"]
-) -> list[int]:
-    """Numbers of the pictures to show, rising: the first wrong ones, and the first right ones.
-
-    Errors get more room than they have among all pictures, because there is more to see in them.
-    """
-    wrong = np.flatnonzero(targets != chosen)[:SHOWN_WRONG]
-    right = np.flatnonzero(targets == chosen)[: SHOWN - len(wrong)]
-    return sorted(int(number) for number in (*wrong, *right))

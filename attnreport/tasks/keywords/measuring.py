@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence, Set
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +12,14 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from attnreport.analysis.trust.faithfulness import (
+    DRAWS,
     Rescore,
     comprehensiveness,
+    curves_of,
     deletion_curve,
     heaviest_first,
-    random_deletion_curve,
+    kept_without,
+    random_orders,
 )
 from attnreport.models.text_classifier import PADDING, TextClassifier
 from attnreport.recording import Confusion
@@ -62,12 +65,41 @@ class Faithfulness:
     Attributes:
         attention: The heaviest words first.
         tf_idf: Those of highest tf-idf first.
-        random: In random order.
+        draws: In random order, for each of several draws of the orders of all passages.
     """
 
     attention: tuple[float, ...]
     tf_idf: tuple[float, ...]
-    random: tuple[float, ...]
+    draws: tuple[tuple[float, ...], ...]
+
+    @property
+    def random(self) -> tuple[float, ...]:
+        """The mean over all random orders."""
+        return tuple(np.mean(self.draws, axis=0).tolist())
+
+    @property
+    def spread(self) -> tuple[tuple[float, float], ...]:
+        """The least and the greatest of the draws, for each share."""
+        return tuple((min(each), max(each)) for each in zip(*self.draws, strict=True))
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Self:
+        """The curves that `dataclasses.asdict` and JSON made this of."""
+        draws = tuple(tuple(draw) for draw in kept["draws"])
+        return cls(tuple(kept["attention"]), tuple(kept["tf_idf"]), draws)
+
+    @classmethod
+    def mean(cls, each: Sequence["Faithfulness"]) -> Self:
+        """The mean over passages."""
+
+        def mean(curves: Sequence[Any]) -> Any:
+            return np.mean(curves, axis=0).tolist()
+
+        return cls(
+            tuple(mean([one.attention for one in each])),
+            tuple(mean([one.tf_idf for one in each])),
+            tuple(tuple(draw) for draw in mean([one.draws for one in each])),
+        )
 
     def fall(self, order: str) -> float:
         """The mean fall of the curve of an order."""
@@ -96,14 +128,20 @@ class Quality:
     @classmethod
     def of(cls, kept: dict[str, Any]) -> Self:
         """The quality that `dataclasses.asdict` and JSON made this of."""
-        curves = {order: tuple(curve) for order, curve in kept["faithfulness"].items()}
         return cls(
             kept["accuracy"],
             Precision(**kept["title"]),
             kept["titled"],
             Precision(**kept["tf_idf"]),
-            Faithfulness(**curves),
+            Faithfulness.of(kept["faithfulness"]),
         )
+
+
+class Outcomes(NamedTuple):
+    """Numbers of the labels of passages, and of those that a model gave them."""
+
+    targets: Int[np.ndarray, " passage"]
+    outputs: Int[np.ndarray, " passage"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,8 +183,8 @@ class Measurer:
         """What the model makes of passages."""
         return self._read(self._encoding.texts(passages, self._width).words)
 
-    def quality(self, passages: Sequence[Passage]) -> tuple[Quality, Confusion]:
-        """The quality of the model, and how often it took each label for each."""
+    def quality(self, passages: Sequence[Passage]) -> tuple[Quality, Outcomes]:
+        """The quality of the model, and which label it gave each passage."""
         reading = self.read(passages)
         target = self._encoding.texts(passages, self._width).labels
         measured = np.unique(np.linspace(0, len(passages) - 1, MOST_MEASURED).astype(int))
@@ -159,9 +197,9 @@ class Measurer:
             _mean_precision(titled),
             len(titled),
             _mean_precision([each.tf_idf for each in found if each.tf_idf is not None]),
-            _mean_faithfulness([each.faithfulness for each in found]),
+            Faithfulness.mean([each.faithfulness for each in found]),
         )
-        return quality, confusion(self._encoding.labels, target, reading.labels)
+        return quality, Outcomes(target, reading.labels)
 
     def passage(
         self, passage: Passage, weights: Float[np.ndarray, " place"], label: int
@@ -174,7 +212,7 @@ class Measurer:
         faithfulness = Faithfulness(
             tuple(deletion_curve(rescore, heaviest_first(weights), SHARES).tolist()),
             tuple(deletion_curve(rescore, heaviest_first(tf_idf), SHARES).tolist()),
-            tuple(random_deletion_curve(rescore, length, SHARES).tolist()),
+            tuple(tuple(draw) for draw in _random_curves(rescore, length).tolist()),
         )
         return PassageQuality(
             word_precision(words, weights, words.named(self._titles[passage.label])),
@@ -204,14 +242,10 @@ class Measurer:
         return Reading(probabilities, weights)
 
 
-def confusion(
-    labels: tuple[str, ...],
-    target: Int[np.ndarray, " passage"],
-    output: Int[np.ndarray, " passage"],
-) -> Confusion:
+def confusion(labels: tuple[str, ...], outcomes: Outcomes) -> Confusion:
     """How often each label was taken for each: of many labels, of those that are confused most."""
     counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
-    np.add.at(counts, (target, output), 1)
+    np.add.at(counts, outcomes, 1)
     wrong = counts - np.diag(np.diag(counts))
     confused = wrong.sum(axis=0) + wrong.sum(axis=1)
     kept = np.sort(np.argsort(-confused, kind="stable")[:MOST_CONFUSED])
@@ -227,14 +261,15 @@ def _read(
     return jax.nn.softmax(logits), weights.mean(axis=(1, 2))
 
 
+def _random_curves(rescore: Rescore, positions: int) -> Float[np.ndarray, "draw share"]:
+    """The deletion curves of several random orders."""
+    orders = random_orders(positions, DRAWS)
+    return curves_of(rescore, [kept_without(order, SHARES) for order in orders])
+
+
 def _mean_precision(each: Sequence[Precision]) -> Precision:
     """The mean over passages; all 0 if none has a word that is right."""
     if not each:
         return Precision(0.0, 0.0, 0.0)
     found = np.mean([dataclasses.astuple(one) for one in each], axis=0)
     return Precision(*found.tolist())
-
-
-def _mean_faithfulness(each: Sequence[Faithfulness]) -> Faithfulness:
-    curves = np.mean([dataclasses.astuple(one) for one in each], axis=0)
-    return Faithfulness(*(tuple(curve) for curve in curves.tolist()))

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from os import PathLike
 
 import jax.numpy as jnp
-import numpy as np
 
 from attnreport.capture.capture import capture_attention
 from attnreport.models.text_classifier import MEAN, TextClassifier
 from attnreport.recording import (
     AttentionMap,
+    Deletion,
+    DeletionCurve,
     Example,
     ItemAxis,
     Metric,
@@ -32,10 +33,9 @@ from attnreport.tasks.keywords.measuring import (
 from attnreport.tasks.keywords.plan import KeywordsPlan, load_collection
 from attnreport.tasks.keywords.task import Findings, KeywordsTask, keywords_recipe
 from attnreport.tasks.keywords.truth import HEAVIEST, Precision
+from attnreport.tasks.shown import shown_note
 from attnreport.tasks.trained import TrainedModel, trained_model
 
-# How many test passages a recording has.
-SHOWN = 64
 GROUP = "attention pooling over words"
 _NAMES = {
     "additive": "attention pooling (Yang et al., 2016)",
@@ -77,18 +77,13 @@ def record_keywords(
     task = KeywordsTask(plan, collection)
     found, baseline = Findings.of(trained.facts), Findings.of(mean.facts)
     return Recording(
-        _examples(trained.model, task, shown(collection.test)),
-        _source(trained, task, found, quick_notes(quick=quick)),
+        _examples(trained.model, task, [collection.test[place] for place in found.shown]),
+        _source(trained, task, found, (*quick_notes(quick=quick), *_baseline_notes(mean))),
         tuple(_metrics(task, found, baseline.quality)),
         found.confusion,
         trained.training(),
+        _deletion(found.quality.faithfulness),
     )
-
-
-def shown(passages: Sequence[Passage]) -> list[Passage]:
-    """At most `SHOWN` passages, evenly spread."""
-    places = np.unique(np.linspace(0, len(passages) - 1, SHOWN).astype(int))
-    return [passages[place] for place in places]
 
 
 def _examples(
@@ -134,12 +129,12 @@ def _example(
     hops = attention.weights.shape[1]
     query = ItemAxis(tuple(f"hop {hop}" for hop in range(hops)) if hops > 1 else ("the topic",))
     scores = {
-        "probability": probability,
+        "probability of the answer": probability,
         _WITHOUT: quality.faithfulness.attention[_PLACE],
     }
-    for name, precision in (("title words", quality.title), ("tf-idf words", quality.tf_idf)):
+    for name, precision in (("title", quality.title), ("tf-idf", quality.tf_idf)):
         if precision is not None:
-            scores[f"{name} in heaviest {HEAVIEST}"] = precision.found
+            scores[f"share of {name} words in heaviest {HEAVIEST}"] = precision.found
     return Example(
         passage.name,
         (dataclasses.replace(attention, query=query),),
@@ -177,6 +172,8 @@ def _notes(
         f"times through {len(collection.train):,} passages, {trained.parameters:,} parameters, "
         f"seed {plan.schedule.seed}. {len(collection.validation):,} passages chose the checkpoint."
     )
+    tests = len(collection.test)
+    yield shown_note("test passages", tests, tests - found.right, len(found.shown))
     yield (
         "The model pools the words themselves, in no order: none knows its neighbours before it "
         "is weighed. So the same word has the same weight wherever it stands in a passage."
@@ -195,6 +192,28 @@ def _notes(
             f"The confusion matrix has the {len(found.confusion.labels)} labels of "
             f"{len(collection.labels)} that are confused most."
         )
+
+
+def _baseline_notes(mean: TrainedModel[TextClassifier]) -> Iterator[str]:
+    """What a report says of a baseline that was not trained to its end."""
+    if mean.interrupted:
+        yield (
+            "The training of the model without attention was interrupted, so what is said of it "
+            "is of a model that may not have learned all it could."
+        )
+
+
+def _deletion(curves: Faithfulness) -> Deletion:
+    return Deletion(
+        "probability of the predicted label",
+        "words",
+        SHARES,
+        (
+            DeletionCurve("heaviest words first", curves.attention),
+            DeletionCurve("highest tf-idf first", curves.tf_idf),
+            DeletionCurve(f"random order, {len(curves.draws)} draws", curves.random, curves.spread),
+        ),
+    )
 
 
 def _metrics(task: KeywordsTask, found: Findings, mean: Quality) -> Iterator[Metric]:
@@ -226,7 +245,7 @@ def _metrics(task: KeywordsTask, found: Findings, mean: Quality) -> Iterator[Met
     yield Metric(
         "passages right without attention",
         mean.accuracy,
-        "Of a model that was trained alike and takes the mean of all words.",
+        "Of a model that was trained the same way and takes the mean of all words.",
         percent=True,
     )
 
@@ -236,28 +255,19 @@ def _left_metric(curves: Faithfulness, measured: str) -> Metric:
         f"probability left without the heaviest {_TAKEN:.0%} of words",
         curves.attention[_PLACE],
         f"Of the label that is predicted for the whole passage, {measured}: the less, the more the "
-        f"model goes by them. With all words: {curves.attention[0]:.2f}; without random ones: "
-        f"{curves.random[_PLACE]:.2f}; without those of highest tf-idf: "
-        f"{curves.tf_idf[_PLACE]:.2f}.",
+        f"model goes by them. With all words: {curves.attention[0]:.3g}; without random ones: "
+        f"{curves.random[_PLACE]:.3g}; without those of highest tf-idf: "
+        f"{curves.tf_idf[_PLACE]:.3g}.",
     )
 
 
 def _fall_metric(curves: Faithfulness, measured: str) -> Metric:
-    orders = (("by attention", "attention"), ("by tf-idf", "tf_idf"), ("at random", "random"))
-    told = [
-        f"{name} {curves.fall(order):.2f} ("
-        + ", ".join(
-            f"{left:.2f} at {share:.0%}"
-            for share, left in zip(SHARES[1:], getattr(curves, order)[1:], strict=True)
-        )
-        + ")"
-        for name, order in orders
-    ]
     return Metric(
         "mean fall as the heaviest words are taken out",
         curves.fall("attention"),
-        f"Of the probability of the predicted label, {measured}, over the shares of words taken "
-        f"out, with the probability left at each: {'; '.join(told)}.",
+        f"Of the probability of the predicted label, {measured} and over the shares of words taken "
+        f"out from {SHARES[1]:.0%} to {SHARES[-1]:.0%}, as drawn above. In order of tf-idf: "
+        f"{curves.fall('tf_idf'):.3g}; in random order: {curves.fall('random'):.3g}.",
     )
 
 
@@ -265,15 +275,15 @@ def _precision_metric(
     name: str, right: str, found: Precision, untrained: Precision | None
 ) -> Metric:
     before = (
-        "" if untrained is None else f"; random weights, before training: {untrained.found:.2f}"
+        "" if untrained is None else f"; random weights, before training: {untrained.found:.3g}"
     )
     return Metric(
         name,
         found.found,
         f"Share of the {HEAVIEST} heaviest words (precision at {HEAVIEST}) that are {right}. Best "
-        f"possible: {found.best:.2f}. Equal weights: {found.chance:.2f}{before}.",
+        f"possible: {found.best:.3g}. Equal weights: {found.chance:.3g}{before}.",
     )
 
 
 _PLACE = SHARES.index(_TAKEN)
-_WITHOUT = f"left without heaviest {_TAKEN:.0%}"
+_WITHOUT = f"without its heaviest {_TAKEN:.0%} of words"

@@ -16,8 +16,9 @@ from attnreport.models.text_classifier import MEAN, PADDING, TextClassifier, Tex
 from attnreport.recording import Confusion
 from attnreport.tasks.keywords.collection import Collection
 from attnreport.tasks.keywords.encoding import Encoding, Texts
-from attnreport.tasks.keywords.measuring import Measurer, Quality
+from attnreport.tasks.keywords.measuring import Measurer, Quality, confusion
 from attnreport.tasks.keywords.plan import KeywordsPlan
+from attnreport.tasks.shown import shown_examples
 from attnreport.tasks.trained import Recipe
 from attnreport.tasks.training import Losses, Schedule, new_model
 
@@ -35,6 +36,7 @@ SOURCES = (
     "tasks/keywords/task.py",
     "tasks/keywords/truth.py",
     "tasks/keywords/words.py",
+    "tasks/shown.py",
 )
 
 
@@ -47,11 +49,15 @@ class Findings:
         untrained: The same before training, when its weights are random; None where there is no
             attention that is trained.
         confusion: How often it took each label for each.
+        right: How many test passages it gave their label.
+        shown: Numbers of the test passages that a report shows.
     """
 
     quality: Quality
     untrained: Quality | None
     confusion: Confusion
+    right: int
+    shown: tuple[int, ...]
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> "Findings":
@@ -62,6 +68,8 @@ class Findings:
             Quality.of(facts["quality"]),
             None if untrained is None else Quality.of(untrained),
             Confusion(tuple(facts["labels"]), counts),
+            facts["right"],
+            tuple(facts["shown"]),
         )
 
 
@@ -138,13 +146,16 @@ class KeywordsTask:
 
     def facts(self, model: TextClassifier) -> dict[str, Any]:
         """Quality on the test passages, trained and not, and confusion; see `Findings`."""
-        quality, confused = self.measurer(model).quality(self.collection.test)
+        quality, outcomes = self.measurer(model).quality(self.collection.test)
+        confused = confusion(self.encoding.labels, outcomes)
         untrained = None if self.plan.attention == MEAN else self._untrained()
         return {
             "quality": dataclasses.asdict(quality),
             "untrained": None if untrained is None else dataclasses.asdict(untrained),
             "labels": confused.labels,
             "counts": confused.counts.tolist(),
+            "right": int((outcomes.targets == outcomes.outputs).sum()),
+            "shown": shown_examples(*outcomes),
         }
 
     def _untrained(self) -> Quality:

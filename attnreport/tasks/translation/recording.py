@@ -169,8 +169,10 @@ def _alignment_metrics(alignment: Alignment, on_test: str) -> Iterator[Metric]:
         "alignment error rate",
         alignment.error,
         f"Of the strongest attention in each row against the known links {on_test}. 0: every word "
-        "looks most at a word it translates; 1: none does; looking at random: "
-        f"{alignment.random_error:.2f}." + of_head * several,
+        "looks most at a word it translates; 1: none does. Looking along the diagonal gives "
+        f"{alignment.diagonal_error:.3g}, looking at random {alignment.random_error:.3g}."
+        + of_head
+        * several,
     )
     if several:
         yield Metric(

@@ -75,7 +75,7 @@ def test_activations_are_squares_summed_over_channels_on_both_sides_of_attention
     gated = model.attentions[1](second)
     found = looking.activations(model, PIXELS)
     for shown, features in zip(
-        (*found.before, *found.behind), (first, second, first, gated), strict=True
+        (*found.before, *found.after), (first, second, first, gated), strict=True
     ):
         np.testing.assert_allclose(shown, (features**2).sum(axis=-1), rtol=1e-4, atol=1e-5)
 

@@ -44,7 +44,7 @@ def test_gates_over_places_lie_on_the_picture_and_gates_over_channels_do_not(cba
     assert places.query == channels.query == ItemAxis(("the picture",))
     assert places.checks.output_difference == 0
     assert [each.group for each in rest] == [
-        maps.of_layer(g, 1) for g in (maps.ACTIVATIONS, maps.BEHIND)
+        maps.of_layer(g, 1) for g in (maps.ACTIVATIONS, maps.AFTER)
     ]
 
 
@@ -73,7 +73,10 @@ def test_the_cells_of_the_box_are_the_reference(cbam):
     for row, found in enumerate(cbam):
         inside = slow_cells(BOXES[row], 8)
         np.testing.assert_array_equal(found[0].reference, inside.reshape(1, 64))
-        assert (found[0].reference_name, found[1].reference_name) == ("the digit’s box", "")
+        assert found[0].reference_name == (
+            "the digit’s box, drawn to whole cells; shares in the box are of the true box"
+        )
+        assert found[1].reference_name == ""
         assert found[1].reference is None
     blind = of_network("cbam", PICTURES._replace(boxes=None))
     assert all(each.reference is None for found in blind for each in found)
@@ -82,7 +85,7 @@ def test_the_cells_of_the_box_are_the_reference(cbam):
 def test_activations_are_shares(cbam):
     for found in cbam:
         for each in found[2:]:
-            assert each.kind == "pooling"
+            assert each.kind == "activation"
             assert each.checks.others[0].detail.endswith("no attention.")
             np.testing.assert_allclose(each.array().sum(), 1, rtol=1e-5)
 
@@ -104,7 +107,7 @@ def test_gates_over_channels_have_the_path_of_their_module(attention):
     channels, *rest = of_network(attention)[0]
     assert (channels.name, channels.kind) == ("attentions.1", "gate")
     assert [each.group for each in rest] == [
-        maps.of_layer(g, 1) for g in (maps.ACTIVATIONS, maps.BEHIND)
+        maps.of_layer(g, 1) for g in (maps.ACTIVATIONS, maps.AFTER)
     ]
 
 

@@ -46,7 +46,7 @@ def test_the_score_of_an_example_is_the_share_of_its_own_map_in_its_own_box(reco
         row = int(example.name.removeprefix("test "))
         gate = example.maps[0].array().reshape(1, 8, 8)
         share = share_in_box(gate, test.boxes[row : row + 1], (32, 32))
-        assert example.scores["layer 1 in box"] == pytest.approx(share[0], abs=1e-4)
+        assert example.scores["attention of layer 1 in box"] == pytest.approx(share[0], abs=1e-4)
 
 
 def test_confusion_and_accuracy_are_of_all_test_pictures(recordings):
@@ -70,16 +70,27 @@ def test_attention_stands_beside_what_one_gets_without_it(recordings):
     floor = ["brightness in the digit’s box", "area of the digit’s box"]
     assert names["cbam"][1:] == [
         "attention of layer 1 in the digit’s box",
-        "activations behind layer 1 in the digit’s box",
+        "activations after layer 1 in the digit’s box",
         *floor,
     ]
-    assert names["none"][1:] == ["activations in the digit’s box", *floor]
+    assert names["none"][1:] == ["activations of layer 1 in the digit’s box", *floor]
     assert names["vit"][1:] == [
         "rollout in the digit’s box",
         "attention of single heads in the digit’s box",
         *floor,
     ]
-    assert "before training" in recordings["vit"].metrics[1].detail
+    detail = recordings["vit"].metrics[1].detail
+    area, ink = (recordings["vit"].metrics[place].value for place in (-1, -2))
+    assert f"Looking everywhere alike gives {area:.1%}" in detail
+    assert f"looking at whatever is bright {ink:.1%}" in detail
+    assert "and the network before training" in detail
+    for metric in recordings["none"].metrics[1:2] + recordings["cbam"].metrics[2:3]:
+        assert f"the same everywhere give {area:.1%}." in metric.detail
+
+
+def test_activations_say_which_layer_they_are_of(recordings):
+    assert "activations after layer 1 in box" in recordings["cbam"].examples[0].scores
+    assert "activations of layer 1 in box" in recordings["none"].examples[0].scores
 
 
 def test_it_says_what_the_data_are_and_that_activations_are_no_attention(recordings):
@@ -123,5 +134,7 @@ def test_a_folder_without_cifar_is_refused(tmp_path, cache):
 
 
 def test_an_attention_for_the_transformer_is_refused():
-    with pytest.raises(UnknownNameError, match=r"attention is a choice of model 'cnn'"):
+    with pytest.raises(
+        UnknownNameError, match=r"with the model 'cnn'; the model 'vit' has its own"
+    ):
         run_demo("images", model="vit", attention="se")

@@ -9,7 +9,7 @@ from attnreport.models import IMAGE_ATTENTIONS
 from attnreport.tasks import DEMOS
 from attnreport.tasks.images.data import CanvasData, CanvasSizes
 from attnreport.tasks.images.plan import MODELS, PatchSizes, quick_plan, usual_plan
-from attnreport.tasks.images.task import ImageTask, shown_pictures
+from attnreport.tasks.images.task import ImageTask
 
 
 @pytest.fixture
@@ -51,16 +51,6 @@ def test_learning_begins_with_little_clutter_and_ends_with_all():
     np.testing.assert_allclose(ink[4], data.validation.pixels.mean(), rtol=0.05)
 
 
-def test_wrong_pictures_get_room_and_right_ones_the_rest():
-    targets = np.zeros(200, np.int32)
-    chosen = np.zeros(200, np.int32)
-    chosen[100:150] = 1
-    shown = shown_pictures(targets, chosen)
-    assert shown == [*range(40), *range(100, 124)]
-    assert shown_pictures(targets, targets) == [*range(64)]
-    assert shown_pictures(targets[:3], chosen[:3]) == [0, 1, 2]
-
-
 def test_a_quick_plan_has_the_same_network():
     for model in MODELS:
         plan = usual_plan(model, "eca", 3)
@@ -82,8 +72,8 @@ def test_facts_are_numbers_that_json_keeps(task):
     shares = facts["shares"]
     assert shares["area"] < shares["ink"] < 0.6
     assert set(shares["attention"]) == set(shares["untrained"]) == {"layer 1"}
-    assert shares["before"][0] == shares["behind"][0]
-    assert shares["before"][1] != shares["behind"][1]
+    assert shares["before"][0] == shares["after"][0]
+    assert shares["before"][1] != shares["after"][1]
 
 
 def test_without_boxes_there_are_no_shares(task):

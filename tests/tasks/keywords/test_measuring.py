@@ -12,6 +12,7 @@ from attnreport.tasks.keywords.measuring import (
     MOST_CONFUSED,
     SHARES,
     Measurer,
+    Outcomes,
     Quality,
     confusion,
 )
@@ -84,12 +85,14 @@ def test_precision_of_a_passage_is_that_of_its_words(measurer):
 
 
 def test_quality_is_the_mean_over_passages(measurer):
-    quality, confused = measurer.quality([BREAD, BOATS, TAKEN_FOR_BREAD])
+    quality, outcomes = measurer.quality([BREAD, BOATS, TAKEN_FOR_BREAD])
     assert quality.accuracy == pytest.approx(2 / 3)
     assert quality.titled == 2
     assert quality.title.found == pytest.approx(1 / 3)
     assert quality.faithfulness.fall("attention") == pytest.approx(0.4975, abs=2e-3)
     assert quality.faithfulness.fall("attention") > quality.faithfulness.fall("random")
+    assert (outcomes.targets.tolist(), outcomes.outputs.tolist()) == ([1, 0, 0], [1, 0, 1])
+    confused = confusion(("boats", "bread"), outcomes)
     assert confused.labels == ("boats", "bread")
     assert confused.counts.tolist() == [[1, 1], [0, 1]]
 
@@ -108,7 +111,7 @@ def test_of_many_labels_the_most_confused_are_kept_in_their_order():
     # The last labels are taken for each other, all others are right.
     output = everything.copy()
     output[-6:] = np.roll(output[-6:], 1)
-    found = confusion(labels, everything, output)
+    found = confusion(labels, Outcomes(everything, output))
     assert len(found.labels) == MOST_CONFUSED
     assert found.labels[-6:] == labels[-6:]
     assert found.labels[: MOST_CONFUSED - 6] == labels[: MOST_CONFUSED - 6]

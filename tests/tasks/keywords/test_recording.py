@@ -13,7 +13,7 @@ from attnreport.tasks import DEMOS, run_demo
 from attnreport.tasks.keywords import recording as module
 from attnreport.tasks.keywords.measuring import SHARES
 from attnreport.tasks.keywords.plan import KeywordsPlan, load_collection
-from attnreport.tasks.keywords.recording import SHOWN, record_keywords, shown
+from attnreport.tasks.keywords.recording import record_keywords
 from attnreport.tasks.keywords.task import KeywordsTask
 from attnreport.tasks.keywords.words import word_key
 from tests.tasks.keywords.conftest import SUBJECTS
@@ -57,11 +57,11 @@ def test_examples_are_passages_of_the_test(recording, collection):
 
 def test_scores_are_those_of_the_passage(recording):
     for example in recording.examples:
-        assert 0.5 < example.scores["probability"] <= 1
-        without = example.scores["left without heaviest 20%"]
-        assert without < example.scores["probability"]
-        assert 0 < example.scores["tf-idf words in heaviest 5"] <= 1
-    named = "title words in heaviest 5"
+        assert 0.5 < example.scores["probability of the answer"] <= 1
+        without = example.scores["without its heaviest 20% of words"]
+        assert without < example.scores["probability of the answer"]
+        assert 0 < example.scores["share of tf-idf words in heaviest 5"] <= 1
+    named = "share of title words in heaviest 5"
     # Only some sentences have a word of their title.
     assert {named in example.scores for example in recording.examples} == {True, False}
 
@@ -87,10 +87,24 @@ def test_metrics_stand_beside_their_baselines(recording):
         for baseline in ("Best possible:", "Equal weights:", "random weights, before training:"):
             assert baseline in found.detail
     fall = metric(recording, "mean fall as the heaviest words are taken out")
-    assert f"by attention {fall.value:.2f} (" in fall.detail
-    assert fall.detail.count(" at 50%") == 3
-    for share in SHARES[1:]:
-        assert f" at {share:.0%}" in fall.detail
+    assert "from 5% to 50%, as drawn above. In order of tf-idf: " in fall.detail
+
+
+def test_deletion_curves_are_those_of_the_metrics(recording):
+    found = recording.deletion
+    assert found.shares == SHARES
+    attention, tf_idf, random = found.curves
+    left = metric(recording, "probability left without the heaviest 20% of words")
+    assert attention.scores[SHARES.index(0.2)] == left.value
+    assert (attention.spread, tf_idf.spread) == ((), ())
+    assert random.name == "random order, 5 draws"
+    assert all(
+        least <= score <= greatest
+        for score, (least, greatest) in zip(random.scores, random.spread, strict=True)
+    )
+    # Without any word gone all are the whole; draws differ where some are gone.
+    assert random.spread[0][0] == random.spread[0][1] == pytest.approx(attention.scores[0])
+    assert random.spread[3][0] < random.spread[3][1]
 
 
 def test_confusion_and_training_are_recorded(recording, collection):
@@ -118,7 +132,8 @@ def test_the_source_says_where_the_texts_are_from_and_how_it_was_trained(recordi
 def test_a_note_says_that_a_confusion_matrix_is_not_whole(collection):
     task = KeywordsTask(KeywordsPlan.of(collection), collection)
     trained = SimpleNamespace(seconds=1.0, epochs=2, parameters=3)
-    found = SimpleNamespace(confusion=Confusion(("rec.boats",), np.array([[5]])))
+    confused = Confusion(("rec.boats",), np.array([[5]]))
+    found = SimpleNamespace(confusion=confused, right=8, shown=range(10))
     *_, note = module._notes(trained, task, found)
     assert note == "The confusion matrix has the 1 labels of 2 that are confused most."
 
@@ -139,12 +154,6 @@ def test_hops_look_each_for_itself(cache, newsgroups):
 
 def test_the_choices_are_those_of_the_model():
     assert DEMOS["keywords"].options["attention"] == TEXT_ATTENTIONS
-
-
-def test_passages_are_shown_evenly_spread(collection):
-    many = [collection.test[number % 10] for number in range(1000)]
-    assert len(shown(many)) == SHOWN
-    assert shown(collection.test) == list(collection.test)
 
 
 def test_a_plan_depends_on_the_texts_and_goes_less_often_through_more(collection, newsgroups):

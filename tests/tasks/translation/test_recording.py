@@ -155,6 +155,8 @@ def test_metrics_and_source_tell_what_a_reader_needs(recording, trained):
     assert metrics["alignment error rate"].value == 0.07
     assert metrics["alignment error rate of the diagonal"].value == 0.4
     assert metrics["alignment error rate of chance"].value == 0.9
+    detail = metrics["alignment error rate"].detail
+    assert "along the diagonal gives 0.4, looking at random 0.9." in detail
     assert metrics["training sentence pairs"].value == trained.task.plan.corpus.train
     source = recording.source
     assert source.framework == "Flax NNX"
@@ -235,6 +237,20 @@ def test_a_transformer_is_scored_by_its_best_head(of_transformer):
     assert "Transformer" in of_transformer.source.model
     assert any("layer 1, head 1" in note for note in of_transformer.source.notes)
     assert of_transformer.source.step == of_transformer.training.chosen == 12
+
+
+def test_languages_of_equal_width_are_told_apart(transformer_plan):
+    """As in a corpus whose longest sentences happen to have as many words in both languages."""
+    task = TranslationTask(transformer_plan)
+    model = new_model(task, 0)
+    model.eval()
+    rows = np.array([[5, 6, 7, 2], [8, 9, 2, 0]])
+    words = [("a", "b", "c", END_MARKER), ("d", "e", END_MARKER)]
+    found = examples._captured(model, examples._Sentences(rows, rows, words, words))
+    for example in found.examples:
+        assert [each.kind for each in example.maps] == ["cross", "cross", *["self"] * 4]
+        assert {each.group for each in example.maps[:2]} == {GROUP}
+        assert all(each.checks.output_difference < 1e-5 for each in example.maps)
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
