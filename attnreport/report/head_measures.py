@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -95,8 +96,9 @@ def measure_heads(stack: Stack, *, stacks: int = 1) -> HeadMeasures:
     if stack.maps[0].kind == "gate":
         nothing: list[list] = [[] for _ in range(stack.heads)]
         return HeadMeasures({}, nothing, nothing, 0)
-    # NumPy lets go of the interpreter in long arrays, so layers are measured side by side.
-    with ThreadPoolExecutor() as workers:
+    # NumPy lets go of the interpreter in long arrays, so layers are measured side by side, but no
+    # more of them than there are cores: they would only take memory from one another.
+    with ThreadPoolExecutor(os.cpu_count()) as workers:
         shown = workers.map(head_patterns, stack.maps)
         measured = list(workers.map(row_statistics, stack.maps))
         patterns = [head for heads in shown for head in heads]
