@@ -1,5 +1,6 @@
 """Fixtures that all tests share. JAX is imported only by the fixture that needs it."""
 
+import gc
 import os
 import sys
 import tempfile
@@ -43,10 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Each worker has a folder of its own, because JAX reads files that another process has only
     begun to write.
     """
-    has_workers = getattr(config.option, "numprocesses", None) and not hasattr(
-        config, "workerinput"
-    )
-    if has_workers or "JAX_COMPILATION_CACHE_DIR" in os.environ:
+    if not _runs_tests(config) or "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
     folder = tempfile.TemporaryDirectory(prefix="attnreport-compiled-", ignore_cleanup_errors=True)
     config.stash[_COMPILED] = folder
@@ -55,6 +53,30 @@ def pytest_configure(config: pytest.Config) -> None:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
+
+
+def _runs_tests(config: pytest.Config) -> bool:
+    """Whether tests run in this process, which may instead hand them out to workers."""
+    return hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Looks for no garbage while everything is imported, for none of that ever is."""
+    if _runs_tests(session.config):
+        gc.disable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Starts with what takes long, so that no worker is left alone with it at the end."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
+def pytest_collection_finish() -> None:
+    """Looks for garbage from now on, among what the tests make."""
+    gc.enable()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

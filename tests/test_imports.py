@@ -145,7 +145,11 @@ def test_capture_goes_one_way(path):
 
 
 def test_every_folder_of_capture_has_its_place():
-    folders = {path.parent.name for path in CAPTURE_FILES} - {"capture", "reproduction"}
+    folders = {path.parent.name for path in CAPTURE_FILES} - {
+        "capture",
+        "interventions",
+        "reproduction",
+    }
     assert folders == set(PARTS_OF_CAPTURE)
 
 

@@ -4,13 +4,14 @@ import re
 import unicodedata
 
 from attnreport.recording import Axis, ChannelAxis, GridAxis, TokenAxis, special_positions
+from attnreport.recording.byte_tokens import read_tokens
 
 # How tokenizers write the space before a word: byte-level BPE (GPT-2), SentencePiece, or as it is.
-_SPACES = ("Ġ", "▁", " ")
+SPACES = ("Ġ", "▁", " ")
 # How byte-level BPE writes a line feed and a tab.
 _BYTE_NEWLINE, _BYTE_TAB = "Ċ", "ĉ"
 # How WordPiece (BERT) marks a piece that continues a word.
-_CONTINUATION = "##"
+CONTINUATION = "##"
 
 _PICTURES = {chr(code): chr(0x2400 + code) for code in range(0x20)} | {"\x7f": "␡"}
 _PICTURES |= {"\n": "⏎", "\r": "⏎", "\t": "⇥", "\u2028": "⏎", "\u2029": "⏎"}
@@ -37,8 +38,8 @@ def display_text(token: str) -> str:
     code points.
     """
     text = reveal(token).replace(_BYTE_NEWLINE, "\n").replace(_BYTE_TAB, "\t")
-    for mark in (_CONTINUATION, *_SPACES):
-        if text.startswith(mark) and text.strip() not in ("", _CONTINUATION):
+    for mark in (CONTINUATION, *SPACES):
+        if text.startswith(mark) and text.strip() not in ("", CONTINUATION):
             text = text.removeprefix(mark) or " "
             break
     return visible_text(text)
@@ -76,14 +77,24 @@ def _visible(character: str, blank: bool) -> str:
 def display_label(axis: Axis, position: int) -> str:
     """A visible text for one position of `axis`, as `display_text` shows tokens.
 
-    Cells are called `cell 2,3` by row and column, channels `channel 5`.
+    Tokens that spell bytes are read; see `read_tokens`. Cells are called `cell 2,3` by row and
+    column, channels `channel 5`.
     """
-    return _display(axis, position, axis.labels[position])
+    return _display(axis, position, _texts(axis)[position])
 
 
 def display_labels(axis: Axis) -> tuple[str, ...]:
     """A visible text for every position of `axis`; see `display_label`."""
-    return tuple(_display(axis, place, label) for place, label in enumerate(axis.labels))
+    return tuple(_display(axis, place, label) for place, label in enumerate(_texts(axis)))
+
+
+def visible_labels(axis: Axis) -> tuple[str, ...]:
+    """Every label of `axis` with all characters visible, and the marks of tokenizers left on."""
+    return tuple(visible_text(text) for text in _texts(axis))
+
+
+def _texts(axis: Axis) -> tuple[str, ...]:
+    return read_tokens(axis).texts if isinstance(axis, TokenAxis) else axis.labels
 
 
 def _display(axis: Axis, position: int, label: str) -> str:
@@ -104,7 +115,7 @@ def quoted_label(axis: Axis, position: int) -> str:
     label = axis.labels[position]
     if not isinstance(axis, TokenAxis):
         return display_label(axis, position)
-    text = display_text(label)
+    text = display_label(axis, position)
     if len(text) > _LONGEST_QUOTE:
         text = text[: _LONGEST_QUOTE - 1] + "…"
     quoted = text if position in axis.special else f"“{text}”"
@@ -134,7 +145,7 @@ def word_spans(axis: Axis) -> list[list[int]]:
     """
     if not isinstance(axis, TokenAxis):
         return [[position] for position in range(len(axis))]
-    spaced = any(token.startswith(_SPACES) for token in axis.tokens)
+    spaced = any(token.startswith(SPACES) for token in axis.tokens)
     alone = set(special_positions(axis))
     alone |= {i for i, token in enumerate(axis.tokens) if token.strip("\r\n" + _BYTE_NEWLINE) == ""}
     spans: list[list[int]] = []
@@ -150,12 +161,14 @@ def word_spans(axis: Axis) -> list[list[int]]:
 def _touches(axis: TokenAxis, position: int, spaced: bool) -> bool:
     """Whether no space was written between `position` and the token before it."""
     before, token = axis.tokens[position - 1], axis.tokens[position]
+    if position in read_tokens(axis).continuing:
+        return True
     word = axis.words[position] if axis.words else None
     if word is not None and word == axis.words[position - 1]:
         return True
     if spaced:
-        return not token.startswith(_SPACES)
-    if token.startswith(_CONTINUATION) and token != _CONTINUATION:
+        return not token.startswith(SPACES)
+    if token.startswith(CONTINUATION) and token != CONTINUATION:
         return True
     if token in _CLOSING or before in _OPENING or (_is_wide(before) and _is_wide(token)):
         return True
@@ -171,7 +184,12 @@ def _joins(tokens: tuple[str, ...], position: int) -> bool:
 
 
 def _is_wide(token: str) -> bool:
-    """Whether `token` is of a script that is written without spaces, such as Chinese."""
-    return all(unicodedata.east_asian_width(character) in "WF" for character in token) and any(
-        character.isalpha() for character in token
-    )
+    """Whether `token` is of a wide script that is written without spaces; Korean has them."""
+    return all(
+        unicodedata.east_asian_width(character) in "WF" and not _is_hangul(character)
+        for character in token
+    ) and any(character.isalpha() for character in token)
+
+
+def _is_hangul(character: str) -> bool:
+    return unicodedata.name(character, "").startswith("HANGUL")

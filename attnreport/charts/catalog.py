@@ -6,6 +6,7 @@ from attnreport.charts.channels import channels_chart, class_channels_chart
 from attnreport.charts.confusion import confusion_chart
 from attnreport.charts.deletion import deletion_chart
 from attnreport.charts.entropy import entropy_chart
+from attnreport.charts.flow import flow_chart
 from attnreport.charts.heatmap import heatmap_chart, row_chart
 from attnreport.charts.lines import lines_chart
 from attnreport.charts.map import map_chart
@@ -23,13 +24,13 @@ def every_chart() -> dict[str, alt.LayerChart]:
         "confusion": confusion_chart(),
         "deletion": deletion_chart(),
         "entropy": entropy_chart(),
+        "flow": flow_chart(),
         "heatmap": heatmap_chart(),
         "lines": lines_chart(),
         "map": map_chart(),
         "overview": overview_chart(),
         "pair": pair_chart(),
         "row": row_chart(),
-        "scatter-confidence": scatter_chart(x_title="share of the key most looked at"),
-        "scatter-distance": scatter_chart(x_title="mean distance looked at (positions, or cells)"),
+        "scatter": scatter_chart(),
         "training": training_chart(),
     }

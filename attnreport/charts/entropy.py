@@ -24,7 +24,7 @@ def entropy_chart() -> alt.LayerChart:
     x = alt.Scale(domain=[0, expr(f"1.02 * max(0.1, {_EVEN})")], nice=False, zero=True)
     y = unit_scale("queries", downwards=True)
     bars = (
-        alt.Chart(alt.UrlData("attn:entropy/{stack}/{layer}/{head}/{hidden}"))
+        alt.Chart(alt.UrlData("attn:entropy/{stack}/{layer}/{head}/{hiding}"))
         .transform_calculate(top="datum.q + 0.14", bottom="datum.q + 0.86", zero="0")
         .mark_rect(aria=False, cornerRadiusTopRight=1.5, cornerRadiusBottomRight=1.5)
         .encode(
@@ -75,6 +75,6 @@ def entropy_chart() -> alt.LayerChart:
         with_parameters(
             layered(bars, even, width=300, height=300),
             *("stack", "layer", "head", "q", "queries", "keys", "queryLabels", "queryTicks"),
-            "hidden",
+            "hiding",
         )
     )

@@ -17,6 +17,9 @@ from attnreport.charts.theme import (
 # Room for token labels left of the heatmap and of the bars below it, so that their columns meet.
 LABEL_WIDTH = 84
 
+# The parameters that `weight_legend` follows.
+LEGEND = ("legendTicks", "legendLabels", "legendTitle")
+
 
 def heatmap_chart() -> alt.LayerChart:
     """One head: queries downwards, keys across, crosshair on the chosen pair, color legend.
@@ -27,8 +30,8 @@ def heatmap_chart() -> alt.LayerChart:
     picture = (
         alt.Chart(one_row())
         .transform_calculate(
-            url="'attn:head/' + stack + '/' + layer + '/' + head + '/' + exponent + '/' + ceiling"
-            " + '/' + (hidden ? 1 : 0) + '/' + (dark ? 'dark' : 'light')",
+            url="'attn:head/' + stack + '/' + layer + '/' + head + '/' + scale + '/' + ceiling"
+            " + '/' + hiding + '/' + (dark ? 'dark' : 'light')",
             x0="0",
             x1="keys",
             y0="0",
@@ -50,15 +53,13 @@ def heatmap_chart() -> alt.LayerChart:
     # The wide stroke below sets the marks off from cells of any color.
     under = _reference_marks(x, y, stroke=expr("bg"), strokeWidth=4, strokeOpacity=0.75)
     marks = _reference_marks(x, y, stroke=expr("gold"), strokeWidth=2)
-    chart = layered(
-        picture, under, marks, row, column, weight_legend("0", "ceiling"), width=520, height=520
-    )
+    chart = layered(picture, under, marks, row, column, weight_legend(), width=520, height=520)
     return themed(
         with_parameters(
             chart,
             *("stack", "layer", "head", "q", "k", "queries", "keys"),
             *("queryLabels", "keyLabels", "queryTicks", "keyTicks"),
-            *("exponent", "ceiling", "hidden"),
+            *("scale", "ceiling", "hiding", *LEGEND),
         )
     )
 
@@ -66,7 +67,7 @@ def heatmap_chart() -> alt.LayerChart:
 def row_chart() -> alt.LayerChart:
     """The chosen query's weights as bars, on the same horizontal axis as the heatmap."""
     bars = (
-        alt.Chart(alt.UrlData("attn:row/{stack}/{layer}/{head}/{q}/{hidden}"))
+        alt.Chart(alt.UrlData("attn:row/{stack}/{layer}/{head}/{q}/{hiding}"))
         .transform_calculate(left="datum.k + 0.12", right="datum.k + 0.88", zero="0")
         .mark_rect(aria=False, cornerRadiusTopLeft=1.5, cornerRadiusTopRight=1.5)
         .encode(
@@ -93,7 +94,7 @@ def row_chart() -> alt.LayerChart:
     chart = themed(
         with_parameters(
             layered(bars, width=520, height=84),
-            *("stack", "layer", "head", "q", "k", "keys", "keyLabels", "single", "hidden"),
+            *("stack", "layer", "head", "q", "k", "keys", "keyLabels", "single", "hiding"),
         )
     )
     # The axis may come to end anywhere, and half of its last label reaches beyond the plot.
@@ -188,40 +189,32 @@ def _reference_marks(x: alt.Scale, y: alt.Scale, **stroke: Any) -> alt.Chart:
     )
 
 
-def weight_legend(
-    low: str, high: str, title: str = "attention weight", ticks: int | alt.ExprRef = 5
-) -> alt.Chart:
+def weight_legend() -> alt.Chart:
     """An invisible point whose color scale makes the legend that a picture cannot have.
 
-    Args:
-        low: Where the scale begins, an expression.
-        high: Where it ends.
-        title: What the colors mean.
-        ticks: About how many numbers it has.
+    The scale runs over shades, from 0 for the palest to 1 for the darkest, and the page says which
+    weights have which: no scale of Vega is at once a square root, a logarithm and a share of a
+    row's largest weight.
     """
     return (
         alt.Chart(one_row())
-        .transform_calculate(w=low)
+        .transform_calculate(shade="0")
         .mark_point(opacity=0, aria=False)
         .encode(
             color=alt.Color(
-                "w:Q",
-                scale=alt.Scale(
-                    type="pow",
-                    exponent=expr("exponent"),
-                    domain=[0 if low == "0" else expr(low), expr(high)],
-                    scheme=expr("scheme"),
-                ),
+                "shade:Q",
+                scale=alt.Scale(domain=[0, 1], scheme=expr("scheme")),
                 legend=alt.Legend(
-                    title=title,
+                    title="{legendTitle}",
                     orient="bottom",
                     direction="horizontal",
                     titleOrient="left",
                     # A legend wider than a narrow plot would make the page shrink the picture.
                     gradientLength=expr("clamp(width - 110, 60, 220)"),
                     gradientThickness=8,
-                    tickCount=ticks,
-                    format="~r",
+                    values=expr("legendTicks"),
+                    labelExpr="legendLabels[indexof(legendTicks, datum.value)]",
+                    labelOverlap="greedy",
                     offset=10,
                 ),
             )

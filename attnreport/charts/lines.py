@@ -18,13 +18,13 @@ def lines_chart() -> alt.LayerChart:
     # The quiet lines do not depend on the chosen token, so moving the pointer redraws only the
     # few loud ones.
     quiet = _rules(
-        "attn:edges/{stack}/{layer}/{head}/{hidden}",
+        "attn:edges/{stack}/{layer}/{head}/{hiding}",
         stroke=expr("fg"),
         strokeWidth=1.1,
         opacity=0.22,
     )
     loud = _rules(
-        "attn:edges-from/{stack}/{layer}/{head}/{q}/{hidden}",
+        "attn:edges-from/{stack}/{layer}/{head}/{q}/{hiding}",
         stroke=expr("accent"),
         strokeWidth=2.4,
     )
@@ -35,7 +35,7 @@ def lines_chart() -> alt.LayerChart:
         with_parameters(
             chart,
             *("stack", "layer", "head", "q", "k", "queries", "keys"),
-            *("queryTicks", "keyTicks", "hidden"),
+            *("queryTicks", "keyTicks", "hiding"),
         )
     )
 

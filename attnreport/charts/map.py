@@ -4,16 +4,8 @@ from typing import Any
 
 import altair as alt
 
-from attnreport.charts.heatmap import weight_legend
-from attnreport.charts.theme import (
-    expr,
-    layered,
-    one_row,
-    themed,
-    titled,
-    unit_scale,
-    with_parameters,
-)
+from attnreport.charts.heatmap import LEGEND, weight_legend
+from attnreport.charts.theme import expr, layered, one_row, themed, unit_scale, with_parameters
 
 
 def map_chart() -> alt.LayerChart:
@@ -25,7 +17,7 @@ def map_chart() -> alt.LayerChart:
     x, y = unit_scale("columns"), unit_scale("rows", downwards=True)
     picture = _picture("'attn:picture/' + picture", x, y)
     weights = _picture(
-        "'attn:map/' + map + '/' + exponent + '/' + (dark ? 'dark' : 'light')",
+        "'attn:map/' + map + '/' + scale + '/' + (dark ? 'dark' : 'light')",
         x,
         y,
         opacity=expr("opacity"),
@@ -58,15 +50,14 @@ def map_chart() -> alt.LayerChart:
         _outline("heaviest", x, y, stroke=expr("bg"), strokeWidth=4, strokeOpacity=0.8),
         _outline("heaviest", x, y, stroke=expr("fg"), strokeWidth=1.6),
         chosen,
-        weight_legend("low", "high", titled("noun"), expr("width < 240 ? 2 : 5")),
+        weight_legend(),
         width=320,
         height=320,
     )
     return themed(
         with_parameters(
             chart,
-            *("map", "picture", "columns", "rows", "cell", "low", "high", "opacity", "exponent"),
-            "noun",
+            *("map", "picture", "columns", "rows", "cell", "opacity", "scale", *LEGEND),
         )
     )
 

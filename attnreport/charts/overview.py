@@ -43,7 +43,7 @@ def overview_chart() -> alt.LayerChart:
             url="url:N",
         )
     )
-    heads = alt.Chart(alt.UrlData("attn:heads/{stack}")).transform_calculate(
+    heads = alt.Chart(alt.UrlData("attn:heads/{stack}/{wanted}")).transform_calculate(
         x1="datum.head + 1", y1="datum.layer + 1"
     )
     box: dict[str, Any] = {
@@ -53,10 +53,14 @@ def overview_chart() -> alt.LayerChart:
         "y2": "y1:Q",
     }
     cells = (
-        heads.mark_rect(
-            fillOpacity=0, fill="#fff", stroke=expr("bg"), strokeWidth=4, cursor="pointer"
+        heads.mark_rect(fill=expr("bg"), stroke=expr("bg"), strokeWidth=4, cursor="pointer")
+        .encode(
+            # A veil over the heads that are not wanted leaves them where a reader has seen them.
+            fillOpacity=alt.condition("datum.wanted", alt.value(0), alt.value(0.84)),
+            tooltip="tip:N",
+            description="name:N",
+            **box,
         )
-        .encode(tooltip="tip:N", description="name:N", **box)
         .add_params(pick_head())
     )
     # An outline inside the gap keeps a head visible whose weights are nearly all zero.
@@ -72,7 +76,9 @@ def overview_chart() -> alt.LayerChart:
     )
     chart = layered(picture, cells, outlines, chosen, width=620, height=310)
     return themed(
-        with_parameters(chart, "stack", "layer", "head", "layers", "heads", "layerNumbers")
+        with_parameters(
+            chart, *("stack", "layer", "head", "layers", "heads", "layerNumbers", "wanted")
+        )
     )
 
 

@@ -10,10 +10,9 @@ from attnreport.charts.theme import expr, layered, pick_head, themed, with_param
 def pair_chart() -> alt.LayerChart:
     """A grid of layers by heads, each cell the weight from the chosen query to the chosen key.
 
-    Cells are colored by their share of the largest weight there is, which is 1 unless rows are not
-    meant to sum to one.
+    Cells are colored as those of the heatmap are.
     """
-    cells = alt.Chart(alt.UrlData("attn:pair/{stack}/{q}/{k}/{hidden}"))
+    cells = alt.Chart(alt.UrlData("attn:pair/{stack}/{q}/{k}/{hiding}/{scale}"))
     place: dict[str, Any] = {
         "x": alt.X("head:O", axis=alt.Axis(orient="top", labelAngle=0, title="head")),
         "y": alt.Y(
@@ -25,10 +24,8 @@ def pair_chart() -> alt.LayerChart:
         cells.mark_rect(cornerRadius=2, stroke=expr("rule"), strokeWidth=1, cursor="pointer")
         .encode(
             color=alt.Color(
-                "share:Q",
-                scale=alt.Scale(
-                    type="pow", exponent=expr("exponent"), domain=[0, 1], scheme=expr("scheme")
-                ),
+                "shade:Q",
+                scale=alt.Scale(domain=[0, 1], scheme=expr("scheme")),
                 legend=None,
             ),
             description="name:N",
@@ -46,7 +43,7 @@ def pair_chart() -> alt.LayerChart:
             text=alt.Text("w:Q", format=".2f"),
             # Dark ink on pale cells and the other way round, in both modes.
             color=alt.condition(
-                "(pow(datum.share, exponent) >= 0.52) != dark",
+                "(datum.shade >= 0.52) != dark",
                 alt.value("#ffffff"),
                 alt.value("#14181f"),
             ),
@@ -63,6 +60,6 @@ def pair_chart() -> alt.LayerChart:
         with_parameters(
             chart,
             *("stack", "layer", "head", "q", "k", "layers", "heads", "layerNumbers"),
-            *("exponent", "hidden"),
+            *("scale", "hiding"),
         )
     )

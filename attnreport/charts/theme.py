@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from attnreport.analysis import PATTERNS
+from attnreport.analysis import HEAD_PATTERNS, NO_PATTERN
 
 FONT = (
     'ui-sans-serif, system-ui, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", '
@@ -32,18 +32,14 @@ PARAMETERS: Mapping[str, Any] = {
     "keyLabels": [],
     "queryTicks": [0.5],
     "keyTicks": [0.5],
-    # A map: its name, the number of its picture or -1, its size in cells, its chosen cell or -1,
-    # and where its colors begin and end.
+    # A map: its name, the number of its picture or -1, its size in cells, its chosen cell or -1.
     "map": "",
     "picture": -1,
     "columns": 1,
     "rows": 1,
     "cell": -1,
-    "low": 0,
-    "high": 1,
     "opacity": 1,
-    # What its numbers are, and the titles of axes: see `titled`.
-    "noun": "weight",
+    # Titles of axes: see `titled`.
     "xTitle": "",
     "yTitle": "",
     # Names of the classes that have means, and of those of the confusion with its chosen cell.
@@ -56,12 +52,21 @@ PARAMETERS: Mapping[str, Any] = {
     # Which curves, and the step that was kept or -1.
     "panel": 0,
     "chosen": -1,
-    "exponent": 0.5,
+    # How weights become colors, where the colors end, and what the legend says of both.
+    "scale": "sqrt",
     "ceiling": 1,
-    "hidden": False,
-    "patterns": list(PATTERNS),
-    # What a key is called.
-    "keyNoun": "token",
+    "legendTicks": [0, 1],
+    "legendLabels": ["0", "1"],
+    "legendTitle": "attention weight",
+    # Which keys are left out: 0 none, 1 special ones, 2 sinks, 3 both.
+    "hiding": 0,
+    "patterns": [*HEAD_PATTERNS, NO_PATTERN],
+    # Which heads are wanted, and which statistics the scatter compares them by.
+    "wanted": "",
+    "across": "",
+    "up": "",
+    "acrossEnd": 1,
+    "upEnd": 1,
     # The colors of the page's style, for charts that no page has told its own.
     "dark": False,
     "bg": "#ffffff",

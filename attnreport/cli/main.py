@@ -3,6 +3,7 @@
 import click
 
 from attnreport.cli.check import check
+from attnreport.cli.compare import compare
 from attnreport.cli.demo import demo
 from attnreport.cli.info import info
 from attnreport.cli.plan import plan
@@ -24,7 +25,7 @@ def program() -> None:
     """
 
 
-for command in (demo, run, render, info, stats, check, plan, reproduce):
+for command in (demo, run, render, info, stats, compare, check, plan, reproduce):
     program.add_command(command)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from attnreport._errors import InvalidAttentionError
 from attnreport.recording.axes import Axis, TokenAxis
+from attnreport.recording.byte_tokens import read_tokens
 
 Labels = Axis | Sequence[str]
 
@@ -87,7 +88,10 @@ def plain_text(axis: Axis) -> str:
     marks_starts = any(_WORD_START.match(token) for token in axis.tokens)
     words: list[str] = []
     before: int | None = None
-    for position, token in enumerate(axis.tokens):
+    read = read_tokens(axis)
+    for position, token in enumerate(read.wholes):
+        if position in read.continuing:
+            continue
         if position in axis.special:
             before = None
             continue

@@ -17,6 +17,7 @@ STYLES = (
     "page",
     "examples",
     "charts",
+    "heads",
     "bar",
     "tokens",
     "maps",

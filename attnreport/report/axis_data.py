@@ -4,7 +4,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from attnreport.analysis import display_labels, visible_text, word_spans
+from attnreport.analysis import (
+    display_labels,
+    merged_labels,
+    merged_spans,
+    visible_labels,
+    word_spans,
+)
 from attnreport.recording import Axis, ChannelAxis, GridAxis, special_positions
 
 
@@ -44,14 +50,32 @@ def axis_entry(axis: Axis) -> dict[str, Any]:
         **_texts(axis, len(axis)),
         "special": special_positions(axis),
         "words": word_spans(axis),
+        **_merged(axis),
     }
+
+
+def _merged(axis: Axis) -> dict[str, Any]:
+    """How many positions each word has, and the text of those that have several."""
+    spans = merged_spans(axis)
+    if len(spans) == len(axis):
+        return {}
+    texts = enumerate(merged_labels(axis, spans))
+    return {
+        "pieces": [len(span) for span in spans],
+        "merged": {word: text for word, text in texts if len(spans[word]) > 1},
+    }
+
+
+def is_merged(axis: Axis) -> bool:
+    """Whether some of the words of an axis have several pieces."""
+    return len(merged_spans(axis)) < len(axis)
 
 
 def _texts(axis: Axis, count: int) -> dict[str, dict[int, str]]:
     """What the first positions are called in charts and in sentences, where that differs."""
     labels = axis.labels[:count]
     return {
-        "drawn": _differing(labels, [visible_text(label) for label in labels]),
+        "drawn": _differing(labels, visible_labels(axis)[:count]),
         "read": _differing(labels, display_labels(axis)[:count]),
     }
 

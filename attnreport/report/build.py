@@ -4,9 +4,7 @@ import math
 from collections.abc import Sequence
 
 from attnreport.analysis import (
-    PATTERNS,
     Finding,
-    HeadStatistics,
     findings,
     noun_of,
     pattern_title,
@@ -26,6 +24,7 @@ from attnreport.report.context import (
     ReportContext,
 )
 from attnreport.report.environment import json_script
+from attnreport.report.glossary import known_patterns, known_statistics
 from attnreport.report.head_facts import fact_names, head_facts
 from attnreport.report.outcome_text import (
     class_names,
@@ -42,7 +41,6 @@ from attnreport.report.page_data import PageData
 from attnreport.report.phrases import clipped, counted, magnitude, ranged, rounded, unbroken
 from attnreport.report.pictures import picture_of
 from attnreport.report.provenance import failure_fact, guess_fact, made_rows
-from attnreport.report.specs import occurring_patterns
 from attnreport.report.stacks import Stack
 
 _LONGEST_TITLE = 160
@@ -84,12 +82,13 @@ def build_context(
         deletion=deletion_text(recording.deletion),
         score_columns=tuple(dict.fromkeys(n for e in recording.examples for n in e.scores)),
         output=single.output if single else "",
-        patterns=_patterns(stacks, data),
+        patterns=tuple(known_patterns(data.measures).items()),
+        statistics=tuple(
+            (name, meaning) for name, (_, meaning) in known_statistics(data.measures).items()
+        ),
         metrics=tuple(_metric(metric) for metric in recording.metrics),
         head_columns=columns,
-        head_rows=_head_rows(
-            data.statistics[first], opened, columns, _link_prefix(opened, data, first)
-        ),
+        head_rows=_head_rows(data, first, opened, columns),
         charts=charts,
         conditions=page_conditions(opened, stacks, recording),
         broadest=f"{math.log2(len(opened.key)):.2f}",
@@ -106,17 +105,6 @@ def build_context(
         atlases=tuple(block for index, block in enumerate(atlases) if index != first),
         blocks=data.blocks,
     )
-
-
-def _patterns(stacks: Sequence[Stack], data: PageData) -> tuple[tuple[str, str], ...]:
-    """Name and meaning of each pattern that occurs, in the words of what stands on the key axes."""
-    found: dict[str, str] = {}
-    for name in occurring_patterns(data.statistics):
-        for stack, heads in zip(stacks, data.statistics, strict=True):
-            if any(head.pattern == name for head in heads):
-                meaning = PATTERNS[name].replace("token", noun_of(stack.key, 1))
-                found.setdefault(pattern_title(name, stack.key), meaning)
-    return tuple(found.items())
 
 
 def _default_title(recording: Recording) -> str:
@@ -263,16 +251,17 @@ def _card(
 
 
 def _head_rows(
-    statistics: Sequence[HeadStatistics], stack: Stack, columns: Sequence[str], prefix: str
+    data: PageData, index: int, stack: Stack, columns: Sequence[str]
 ) -> tuple[HeadRow, ...]:
     rows = []
+    prefix = _link_prefix(stack, data, index)
     numbers = stack.layer_numbers
-    for head in statistics:
+    for place, head in enumerate(data.statistics[index]):
         facts = dict(head_facts(head, stack.key, stack.kind))
         values = tuple(facts.get(name, "–") for name in columns)
         number = numbers[head.layer]
         link = f"#{prefix}L{number}H{head.head}"
-        pattern = pattern_title(head.pattern, stack.key)
+        pattern = pattern_title(data.measures[index].name(place), stack.key)
         rows.append(HeadRow(head.layer, number, head.head, link, pattern, values))
     return tuple(rows)
 

@@ -2,12 +2,24 @@
 
 from collections.abc import Sequence
 
-from attnreport.recording import ChannelAxis, GridAxis, Recording, TokenAxis, special_positions
+from attnreport.recording import (
+    ChannelAxis,
+    GridAxis,
+    Recording,
+    TokenAxis,
+    special_positions,
+)
+from attnreport.report.axis_data import is_merged
+from attnreport.report.head_measures import has_patterns
 from attnreport.report.outcome_text import compares
 from attnreport.report.stacks import Stack
 
 # Of one head; `MOST_EDGES` in templates/page/rows.js.
 _MOST_LINES = 500
+# More tokens cannot be told apart in the flow through all layers, and more weights, all of which it
+# needs, take too long to read.
+_MOST_FLOWING = 96
+_MOST_FLOWING_WEIGHTS = 4_000_000
 # What a reader sees as a picture or as bars, and not as text.
 _SPATIAL = (GridAxis, ChannelAxis)
 
@@ -32,6 +44,8 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "one-axis": stack.is_self,
         "two-axes": not stack.is_self,
         "special": bool(special_positions(stack.key)),
+        # Strengths of a gate say nothing when they are added up.
+        "words": stack.maps[0].kind != "gate" and (is_merged(stack.query) or is_merged(stack.key)),
         "reference": any(attention.reference is not None for attention in stack.maps),
         "normalized": normalized,
         "many-lines": stack.cells > _MOST_LINES,
@@ -41,6 +55,7 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         # What of a row one can say that it gives to a key: a share of its attention.
         "gives": normalized and stack.kind != "activation",
         "has-strength": not normalized or stack.kind == "activation",
+        "patterns": has_patterns(stack),
         # A single row says nothing as a matrix; over a text it is drawn as bars.
         "matrix": matrix,
         "reading": matrix and not spatial,
@@ -51,6 +66,8 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         # Hops and steps are no text.
         "two-texts": matrix and texts == 2,
         "one-text": matrix and texts < 2,
+        # There is more than one head, or one row, to compare.
+        "comparing": matrix or stack.heads > 1,
         "row": matrix or not spatial,
         "lines": matrix and not spatial,
         "text": any(not isinstance(axis, _SPATIAL) and len(axis) > 1 for axis in axes)
@@ -61,8 +78,23 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "channels": channels,
         "class-means": channels and _classes_of_channels(recording, len(stack.key)) > 1,
         "means": isinstance(stack.key, GridAxis) and compares(recording),
+        "flow": has_flow(stack),
         "mask": any(not mask.all() for mask in masks),
     }
+
+
+def has_flow(stack: Stack) -> bool:
+    """Whether a token of the stack can be followed back through all of its layers, and drawn."""
+    numbers = stack.layer_numbers
+    return (
+        stack.is_self
+        and isinstance(stack.key, TokenAxis)
+        and len(numbers) > 1
+        and numbers == tuple(range(len(numbers)))
+        and 1 < len(stack.query) <= _MOST_FLOWING
+        and stack.weights <= _MOST_FLOWING_WEIGHTS
+        and all(attention.normalized for attention in stack.maps)
+    )
 
 
 def _classes_of_channels(recording: Recording, count: int) -> int:

@@ -175,6 +175,7 @@ class ReportContext:
         score_columns: Names of the scores that examples have.
         output: What came out of a single example; may be empty.
         patterns: Name and meaning of each pattern that occurs.
+        statistics: Name and meaning of each statistic that heads have.
         metrics: Numbers over a whole data set.
         head_columns: Headings of the statistics in the table of heads.
         head_rows: The heads of the stack that the page opens on.
@@ -210,6 +211,7 @@ class ReportContext:
     score_columns: tuple[str, ...]
     output: str
     patterns: tuple[tuple[str, str], ...]
+    statistics: tuple[tuple[str, str], ...]
     metrics: tuple[MetricText, ...]
     head_columns: tuple[str, ...]
     head_rows: tuple[HeadRow, ...]

@@ -22,7 +22,9 @@ from attnreport.report.atlas import Atlas, build_atlas, thumbnail
 from attnreport.report.axis_data import AxisBook
 from attnreport.report.blocks import Block
 from attnreport.report.conditions import page_conditions
+from attnreport.report.glossary import known_patterns, known_statistics
 from attnreport.report.head_facts import head_facts
+from attnreport.report.head_measures import HeadMeasures, measure_heads
 from attnreport.report.outcomes import (
     confusion_entry,
     deletion_entry,
@@ -45,6 +47,7 @@ class PageData:
         atlases: The thumbnails of each stack.
         blocks: Weights, masks and pictures; what is looked at first comes first.
         statistics: Statistics of every head, stack by stack.
+        measures: Statistics beside chance, patterns and similar heads, stack by stack.
         largest: Largest weight of each stack; 1 where no weight exceeds it.
     """
 
@@ -52,6 +55,7 @@ class PageData:
     atlases: tuple[Atlas, ...]
     blocks: tuple[Block, ...]
     statistics: tuple[tuple[HeadStatistics, ...], ...]
+    measures: tuple[HeadMeasures, ...]
     largest: tuple[float, ...]
 
 
@@ -60,7 +64,7 @@ def build_page_data(
 ) -> PageData:
     """Packs the recording for the page, which opens on stack number `first`."""
     blocks: list[Block] = []
-    entries, atlases, statistics = [], [], []
+    entries, atlases, statistics, measures = [], [], [], []
     statements: dict[Statement, int] = {}
     axes, pictures = AxisBook(), PictureBook()
     sets: dict[tuple[str, ...], int] = {}
@@ -73,6 +77,8 @@ def build_page_data(
         thumbnails, packed = _pack_weights(stack, encoding, per_block, largest)
         atlas = build_atlas(thumbnails)
         numbers = group_statistics(stack.maps)
+        found = measure_heads(stack, stacks=len(stacks))
+        heads, size = found.packed()
         layer, head, query, key = starting_point(stack.maps, numbers)
         entries.append(
             {
@@ -95,14 +101,20 @@ def build_page_data(
                 "referenceName": _reference_name(stack),
                 "checks": [_numbered(statements_of(each), statements) for each in stack.maps],
                 "start": {"layer": layer, "head": head, "q": query, "k": key},
-                "statistics": [_statistics(number, stack) for number in numbers],
+                "measures": {"id": f"heads{index}", "size": size},
+                "statistics": [
+                    _statistics(number, found.name(head), stack)
+                    for head, number in enumerate(numbers)
+                ],
             }
         )
         blocks.extend(Block(f"b{weight_blocks + i}", text) for i, text in enumerate(packed))
         weight_blocks += len(packed)
         blocks.extend(mask_blocks)
+        blocks.append(Block(f"heads{index}", heads))
         atlases.append(atlas)
         statistics.append(tuple(numbers))
+        measures.append(found)
     manifest = {
         "encoding": encoding,
         "examples": _examples(recording, stacks, pictures),
@@ -114,6 +126,10 @@ def build_page_data(
         "training": training_entry(recording.training),
         "deletion": deletion_entry(recording.deletion),
         "checks": [dataclasses.astuple(statement) for statement in statements],
+        "glossary": {
+            "statistics": known_statistics(measures),
+            "patterns": known_patterns(measures),
+        },
         "ramps": {"light": LIGHT, "dark": DARK},
         "start": {"stack": first, **entries[first]["start"]},
     }
@@ -124,6 +140,7 @@ def build_page_data(
         tuple(atlases),
         tuple(ordered),
         tuple(statistics),
+        tuple(measures),
         tuple(entry["largest"] for entry in entries),
     )
 
@@ -235,6 +252,7 @@ def _first_block_first(blocks: list[Block], stack: Stack, entry: dict[str, Any])
     layer, head = entry["start"]["layer"], entry["start"]["head"]
     flat = sum(attention.heads for attention in stack.maps[:layer]) + head
     wanted = {f"b{entry['firstBlock'] + flat // entry['headsPerBlock']}"}
+    wanted.add(entry["measures"]["id"])
     if entry["masks"][layer]:
         wanted.add(entry["masks"][layer]["id"])
     wanted |= {f"picture{number}" for number in entry["pictures"] if number is not None}
@@ -262,14 +280,16 @@ def _true(conditions: Mapping[str, bool]) -> tuple[str, ...]:
     return tuple(name for name, true in conditions.items() if true)
 
 
-def _statistics(numbers: HeadStatistics, stack: Stack) -> dict[str, Any]:
-    x = numbers.distance if stack.is_self else numbers.top_share
-    title = pattern_title(numbers.pattern, stack.key)
+def _statistics(numbers: HeadStatistics, pattern: str, stack: Stack) -> dict[str, Any]:
+    title = pattern_title(pattern, stack.key)
     return {
-        **({} if title == numbers.pattern else {"title": title}),
-        "entropy": round(numbers.entropy, 4),
-        "pattern": numbers.pattern,
-        "x": round(x or 0.0, 4),
+        **({} if title == pattern else {"title": title}),
+        "pattern": pattern,
         "facts": head_facts(numbers, stack.key, stack.kind),
         "peak": round(numbers.peak, 6),
+        **(
+            {"sinks": [(key, round(share, 4)) for key, share in numbers.sinks]}
+            if numbers.sinks
+            else {}
+        ),
     }

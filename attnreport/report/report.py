@@ -49,7 +49,7 @@ def render_report(
     )
     first = _first_stack(stacks)
     data = build_page_data(recording, stacks, encoding, first=first)
-    charts = charts_for(recording, stacks, data.statistics)
+    charts = charts_for(recording, stacks, data.measures)
     context = build_context(
         recording,
         stacks,

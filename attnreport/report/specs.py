@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attnreport._resources import read_text
-from attnreport.analysis import PATTERNS, HeadStatistics
+from attnreport.analysis import HEAD_PATTERNS, NO_PATTERN
 from attnreport.recording import ChannelAxis, GridAxis, Recording
+from attnreport.report.conditions import has_flow
+from attnreport.report.head_measures import HeadMeasures
 from attnreport.report.stacks import Stack
 
 Signals = dict[str, list[str]]
@@ -15,7 +17,7 @@ Signals = dict[str, list[str]]
 def charts_for(
     recording: Recording,
     stacks: Sequence[Stack],
-    statistics: Sequence[Sequence[HeadStatistics]],
+    measures: Sequence[HeadMeasures],
 ) -> dict[str, Signals]:
     """The charts by name, each with the signals in which it follows this recording.
 
@@ -26,12 +28,11 @@ def charts_for(
     many = [index for index, stack in enumerate(stacks) if stack.heads > 1]
     if many:
         charts |= {"overview": {}, "pair": {}}
-    for name, is_self in (("scatter-distance", True), ("scatter-confidence", False)):
-        patterns = occurring_patterns(
-            statistics[index] for index in many if stacks[index].is_self == is_self
-        )
-        if patterns:
-            charts[name] = {"patterns": patterns}
+    compared = [index for index in many if measures[index].statistics]
+    if compared:
+        charts["scatter"] = {"patterns": naming_patterns(measures[index] for index in compared)}
+    if any(has_flow(stack) for stack in stacks):
+        charts["flow"] = {}
     return charts | {name: {} for name in _special_charts(recording, stacks)}
 
 
@@ -60,7 +61,7 @@ def compiled(charts: Mapping[str, Signals]) -> dict[str, dict[str, Any]]:
     return {name: known[name] for name in charts}
 
 
-def occurring_patterns(statistics: Iterable[Sequence[HeadStatistics]]) -> list[str]:
-    """The patterns of the given heads, in the order of `PATTERNS`."""
-    found = {number.pattern for group in statistics for number in group}
-    return [pattern for pattern in PATTERNS if pattern in found]
+def naming_patterns(measures: Iterable[HeadMeasures]) -> list[str]:
+    """What heads are called, in the order of `HEAD_PATTERNS`; heads without a pattern last."""
+    found = {each.name(head) for each in measures for head in range(len(each.patterns))}
+    return [name for name in (*HEAD_PATTERNS, NO_PATTERN) if name in found]

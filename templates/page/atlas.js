@@ -1,20 +1,20 @@
 /** The thumbnails of all heads of a stack, read from the PNG that also shows without scripts. */
 
 import { blockText, bytesOf, inflate } from "./blocks.js";
-import { stackAt } from "./manifest.js";
+import { baseOf, stackAt } from "./manifest.js";
 
 /** @type {Map<number, Uint8Array>} */
 const decoded = new Map();
 
 /** @param {number} stackIndex */
-export const atlasNow = (stackIndex) => decoded.get(stackIndex) ?? null;
+export const atlasNow = (stackIndex) => decoded.get(baseOf(stackIndex)) ?? null;
 
 /**
  * One square-root step (0 to 255) per pixel, row by row.
  * @param {number} stackIndex
  */
 export async function loadAtlas(stackIndex) {
-  const known = decoded.get(stackIndex);
+  const known = atlasNow(stackIndex);
   if (known) return known;
   const { id, width, height } = stackAt(stackIndex).atlas;
   const rows = await pixelRows(id, (width + 1) * height);
@@ -24,7 +24,7 @@ export async function loadAtlas(stackIndex) {
     const start = y * (width + 1) + 1;
     pixels.set(rows.subarray(start, start + width), y * width);
   }
-  decoded.set(stackIndex, pixels);
+  decoded.set(baseOf(stackIndex), pixels);
   return pixels;
 }
 

@@ -2,6 +2,7 @@
 
 import { find, findAll, show } from "./dom.js";
 import { weightText } from "./format.js";
+import { hidingOf } from "./head.js";
 import { captionMaps } from "./mapview.js";
 import {
   headName,
@@ -14,6 +15,7 @@ import {
 } from "./manifest.js";
 import { checksOf, doubt, listChecks } from "./proof.js";
 import { MOST_EDGES } from "./rows.js";
+import { captionSinks } from "./sinks.js";
 import { colorStrips } from "./strip.js";
 import { headNow } from "./weights.js";
 
@@ -27,7 +29,7 @@ export function caption(state, aloud) {
   if (!head) return;
   const query = label(stack.query, state.q);
   const key = label(keyAxis(stack), state.k);
-  const weight = weightText(head.shown(state.q, state.k, state.hidden));
+  const weight = weightText(head.shown(state.q, state.k, hidingOf(state)));
   show("query", query);
   show("key", key);
   show("weight", weight);
@@ -37,6 +39,7 @@ export function caption(state, aloud) {
   captionReference(stack, state);
   captionHead(stack, state);
   captionAxes(stack);
+  captionSinks(state, head);
   listChecks(stack, state.layer);
   colorStrips(state, head);
   captionMaps(state);
@@ -62,7 +65,8 @@ function captionHead(stack, state) {
     ...facts.flatMap(([name, value], index) => {
       const bold = document.createElement("b");
       bold.textContent = value;
-      return [index ? ` · ${name} ` : `${name} `, bold];
+      const start = stack.spans ? "by token: " : "";
+      return [index ? ` · ${name} ` : `${start}${name} `, bold];
     }),
   );
 }

@@ -1,8 +1,9 @@
 /** Choosing an example, an attention group, or what a finding is about. */
 
 import { element, find, findAll, show } from "./dom.js";
-import { manifest, stackAt } from "./manifest.js";
+import { baseOf, manifest, stackAt } from "./manifest.js";
 import { loadAtlas } from "./atlas.js";
+import { listenToExamples, showExamples } from "./examples.js";
 import { placeIn } from "./link.js";
 import { ask, isCellChosen, isListed, stackIn } from "./outcomes.js";
 import { mode } from "./palette.js";
@@ -16,6 +17,7 @@ const MOST_SEGMENTS = 3;
 const EAGER = 2e7;
 
 export function listenToChoosers() {
+  listenToExamples();
   for (const card of findAll("[data-example]")) {
     card.addEventListener("click", (event) => {
       event.preventDefault();
@@ -49,6 +51,7 @@ let listed = -1;
 export function showChoice() {
   const { stack: index } = chosenState();
   showListed();
+  showExamples();
   const { example } = stackAt(index);
   for (const card of findAll("[data-example]")) {
     if (Number(card.dataset.example) === example) card.setAttribute("aria-current", "true");
@@ -65,26 +68,20 @@ export function showChoice() {
     );
     find("#groups").classList.toggle("many", stacks.length > MOST_SEGMENTS);
   }
-  select.value = String(index);
+  select.value = String(baseOf(index));
   for (const input of place.querySelectorAll("input"))
-    input.checked = Number(input.value) === index;
+    input.checked = Number(input.value) === baseOf(index);
 }
 
 let filtered = "";
 
-/** Lists the examples that were asked for, and says which they are. */
+/** Says which examples were asked for. */
 function showListed() {
   const state = chosenState();
   const { filter, target, output } = state;
   const asked = [filter, target, output].join();
   if (filtered === asked) return;
   filtered = asked;
-  let count = 0;
-  for (const card of findAll("[data-example]")) {
-    const listed = isListed(Number(card.dataset.example), state);
-    /** @type {HTMLElement} */ (card.closest("li")).hidden = !listed;
-    if (listed) count++;
-  }
   for (const input of /** @type {HTMLInputElement[]} */ (findAll("[name=filter]")))
     input.checked = input.value === filter;
   const { labels } = manifest.confusion ?? { labels: [] };
@@ -94,6 +91,7 @@ function showListed() {
       : `“${labels[target]}” taken for “${labels[output]}”`
     : "";
   const all = manifest.examples.length;
+  const count = manifest.examples.filter((_, index) => isListed(index, state)).length;
   show("listed", cell && `${cell}: ${count} of ${all} examples in this report.`);
   for (const place of findAll(".chosencell")) place.hidden = cell === "";
 }

@@ -30,7 +30,8 @@ function save(blob, extension) {
   const { stack: index, layer, head } = chosenState();
   const { example, group, layerNumbers } = stackAt(index);
   const place = `L${layerNumbers[layer]}-H${head}`;
-  const stem = `attention-example${example}-${group.replace(/\W+/g, "-")}-${place}`;
+  const words = stackAt(index).spans ? "-words" : "";
+  const stem = `attention-example${example}-${group.replace(/\W+/g, "-")}-${place}${words}`;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = `${stem}.${extension}`;

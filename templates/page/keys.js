@@ -1,5 +1,6 @@
 /** Keyboard over the whole page. */
 
+import { walkOn } from "./card.js";
 import { find } from "./dom.js";
 import { keyAxis, stackAt } from "./manifest.js";
 import { choose, chosenState } from "./state.js";
@@ -35,7 +36,11 @@ const ACTIONS = {
   ArrowDown: () => stepTo("layer", 1),
   j: () => stepQuery(1),
   k: () => stepQuery(-1),
+  n: () => walkOn(1),
+  p: () => walkOn(-1),
   m: toggleHidden,
+  s: () => choose({ sinks: !chosenState().sinks }),
+  w: () => choose({ words: !chosenState().words }),
   "?": openHelp,
 };
 
@@ -52,7 +57,13 @@ export function listenToKeys() {
   document.addEventListener("keydown", (event) => {
     const target = event.target instanceof Element ? event.target : document.body;
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    if (target.closest("input, select, textarea, dialog, summary, [contenteditable]")) return;
+    // A checkbox takes no letters, so that a click on one does not take the keys away.
+    if (
+      target.closest(
+        "input:not([type=checkbox]), select, textarea, dialog, summary, [contenteditable]",
+      )
+    )
+      return;
     const action = ACTIONS[event.key];
     // Arrows scroll the page, unless a view of heads has the focus or nothing to walk has it.
     const arrow = event.key.startsWith("Arrow");

@@ -8,8 +8,9 @@ import { mapOf } from "./maps.js";
 import { listenToMap } from "./mapview.js";
 import { meansNow } from "./means.js";
 import { listenToHeatmap } from "./pointer.js";
+import { listenToScatter } from "./scatterbox.js";
 import { signalsOf, withMap } from "./signals.js";
-import { choose, shownState } from "./state.js";
+import { choose, chosenState, shownState } from "./state.js";
 import { chartNamed, mount } from "./views.js";
 
 /** @typedef {import("./signals.js").Signals} Signals */
@@ -118,6 +119,15 @@ function entropySize(width) {
   };
 }
 
+/** @param {number} width */
+function flowSize(width) {
+  const queries = stackNow().query.labels.length;
+  return {
+    width: clamp(width - 2 * TOKEN_LABELS, 80, 900),
+    height: clamp(queries * 17, 120, 1000),
+  };
+}
+
 /**
  * Square pixels, or square cells where there is no picture.
  * @param {"query" | "key"} side
@@ -162,10 +172,11 @@ const CHARTS = {
   heatmap: { size: heatmapSize },
   row: { size: rowSize },
   lines: { size: linesSize },
-  "scatter-distance": { size: scatterSize, renderer: "svg" },
-  "scatter-confidence": { size: scatterSize, renderer: "svg" },
+  scatter: { size: scatterSize, renderer: "svg" },
   pair: { size: (width) => gridSize(width, 560, 90), renderer: "svg", late: true },
   entropy: { size: entropySize, late: true },
+  // All of it changes with the query, too much for a pointer on its way.
+  flow: { size: flowSize, own: (signals) => ({ ...signals, q: chosenState().q }) },
   "map-key": { ...mapPlacing("key", 400), own: withMap(() => mapOf("key", shownState())) },
   "map-query": { ...mapPlacing("query", 400), own: withMap(() => mapOf("query", shownState())) },
   "map-right": { ...mapPlacing("key", 220), own: withMap(() => meansNow()?.right.map ?? null) },
@@ -277,9 +288,16 @@ function listen(chart) {
     });
   }
   if (chart.name === "heatmap") listenToHeatmap(chart);
+  if (chart.name === "scatter") listenToScatter(chart);
   if (chart.name === "map-key") listenToMap(chart, "key");
   if (chart.name === "map-query") listenToMap(chart, "query");
   if (chart.name === "confusion") listenToConfusion(chart);
+  if (chart.name === "flow") {
+    chart.view.addEventListener("click", (_event, item) => {
+      const q = Number(item?.datum?.position);
+      if (Number.isInteger(q)) choose({ q });
+    });
+  }
   if (chart.name === "channels") {
     chart.view.addEventListener("click", (_event, item) => {
       const k = Number(item?.datum?.k);

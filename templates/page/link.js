@@ -3,11 +3,12 @@
  * It calls a layer by its number in the model.
  */
 
-import { layerNumbered, manifest, stackAt } from "./manifest.js";
+import { askOf, askedIn } from "./asked.js";
+import { baseOf, layerNumbered, manifest, stackAt } from "./manifest.js";
 import { choose, chosenState, isHovering, onChange } from "./state.js";
 
 const PATTERN =
-  /^#(?:e(\d+))?(?:g(\d+))?L(\d+)H(\d+)(?:q(\d+)k(\d+))?(m)?(lin)?(to)?(right|wrong)?(?:t(\d+)o(\d+))?(?:p(\d+))?$/;
+  /^#(?:e(\d+))?(?:g(\d+))?L(\d+)H(\d+)(?:q(\d+)k(\d+))?(m)?(s)?(lin|log|row)?(w)?(to)?(right|wrong)?(?:t(\d+)o(\d+))?(?:p(\d+))?$/;
 const OPACITY = 0.75;
 const SETTLE_MS = 120;
 
@@ -19,21 +20,26 @@ const SETTLE_MS = 120;
  * @returns {Change | null}
  */
 export function parseLink(hash) {
-  const place = placeIn(hash);
-  const match = PATTERN.exec(hash);
+  const [address, asked = ""] = hash.split("?");
+  const place = placeIn(address);
+  const match = PATTERN.exec(address);
   if (!place || !match) return place;
-  const [hidden, linear, to, filter = "all", target, output, percent] = match.slice(7);
+  const [hidden, sinks, scale = "sqrt", words, to, filter = "all", target, output, percent] =
+    match.slice(7);
   const classes = manifest.confusion?.labels.length ?? 0;
   const known = Number(target) < classes && Number(output) < classes;
   return {
     ...place,
     hidden: hidden !== undefined,
-    exponent: linear ? 1 : 0.5,
+    sinks: sinks !== undefined,
+    scale: /** @type {any} */ (scale === "lin" ? "linear" : scale),
+    words: words !== undefined,
     direction: to ? "to" : "from",
     filter: /** @type {any} */ (filter),
     target: known ? Number(target) : -1,
     output: known ? Number(output) : -1,
     opacity: percent ? Math.min(1, Number(percent) / 100) : OPACITY,
+    ...askedIn(asked),
   };
 }
 
@@ -54,18 +60,25 @@ export function placeIn(hash) {
   return q === undefined ? place : { ...place, q: Number(q), k: Number(k) };
 }
 
-/** @param {Readonly<import("./types").State>} state */
+/**
+ * The link to a state. Its positions are those of pieces, so it leads to the same place in words.
+ * @param {Readonly<import("./types").State>} state
+ */
 export function linkTo(state) {
-  const { hidden, exponent, direction, filter, target, output, opacity } = state;
+  const { hidden, sinks, scale, words, direction, filter, target, output, opacity } = state;
   const view = [
     hidden ? "m" : "",
-    exponent === 1 ? "lin" : "",
+    sinks ? "s" : "",
+    scale === "sqrt" ? "" : scale.slice(0, 3),
+    words ? "w" : "",
     direction === "to" ? "to" : "",
     filter === "all" ? "" : filter,
     target < 0 ? "" : `t${target}o${output}`,
     opacity === OPACITY ? "" : `p${Math.round(100 * opacity)}`,
   ].join("");
-  return `${linkToHead(state.stack, state.layer, state.head)}q${state.q}k${state.k}${view}`;
+  const { spans } = stackAt(state.stack);
+  const [q, k] = spans ? [spans.query[state.q][0], spans.key[state.k][0]] : [state.q, state.k];
+  return `${linkToHead(state.stack, state.layer, state.head)}q${q}k${k}${view}${askOf(state)}`;
 }
 
 /**
@@ -75,7 +88,7 @@ export function linkTo(state) {
  */
 export function linkToHead(stackIndex, layer, head) {
   const stack = stackAt(stackIndex);
-  const group = manifest.examples[stack.example].stacks.indexOf(stackIndex);
+  const group = manifest.examples[stack.example].stacks.indexOf(baseOf(stackIndex));
   const example = stack.example ? `e${stack.example}` : "";
   return `#${example}${group ? `g${group}` : ""}L${stack.layerNumbers[layer]}H${head}`;
 }

@@ -2,9 +2,13 @@
 
 import { loadAtlas } from "./atlas.js";
 import { caption } from "./captions.js";
+import { listenToCard, showCard } from "./card.js";
 import { listenToChoosers, paintCards, showChoice } from "./chooser.js";
-import { find, findAll, note } from "./dom.js";
+import { findAll, note } from "./dom.js";
 import { listenToDownloads } from "./downloads.js";
+import { isListed, listenToHeadList, showHeadList } from "./headlist.js";
+import { loadMeasures } from "./heads.js";
+import { captionFlow } from "./flow.js";
 import { listenToKeys } from "./keys.js";
 import { mountFirst, mountFitting, placeHeatmap } from "./layout.js";
 import { followLinks } from "./link.js";
@@ -12,10 +16,12 @@ import { headName, manifest, stackAt } from "./manifest.js";
 import { captionMeans, listenToLeading } from "./mapview.js";
 import { loadMask } from "./masks.js";
 import { loadMeans } from "./means.js";
+import { listenToOrdering, showOrdering } from "./ordering.js";
 import { onModeChange } from "./palette.js";
 import { loadPhoto } from "./photos.js";
 import { rowsAt } from "./rows.js";
 import { signalsOf } from "./signals.js";
+import { listenToSettings, showSettings } from "./settings.js";
 import { choose, chosenState, isHovering, onChange, shownState } from "./state.js";
 import { listenToStrips } from "./strip.js";
 import { listenToTables, listHeads } from "./tables.js";
@@ -31,6 +37,8 @@ let behind = false;
 let opened = false;
 let busy = false;
 let shownStack = -1;
+/** Whether heads were last shown as a list, and not in their grid. */
+let listed = false;
 
 /** Brings the page up to date; changes that come meanwhile are caught up with in one go. */
 function follow() {
@@ -64,19 +72,22 @@ async function update(state) {
   // Opening the page is no news; only what is chosen afterwards is said aloud.
   caption(state, !isHovering() && opened);
   const elsewhere = state.stack !== shownStack;
+  const regrouped = isListed(state) !== listed;
   shownStack = state.stack;
+  listed = isListed(state);
   if (elsewhere) placeHeatmap();
   await tellVisible(signalsOf(state));
   if (!isHovering()) {
     showChoice();
     listHeads();
     showSettings();
+    showHeads();
   }
   marks.update = performance.now() - started;
   // A pointer on its way must not wait for charts that nobody sees.
   if (!isHovering()) await tellHidden();
-  if (elsewhere) await mountFitting(signalsOf(state));
-  if (!isHovering()) await average(state);
+  if (elsewhere || regrouped) await mountFitting(signalsOf(state));
+  if (!isHovering()) await Promise.all([average(state), captionFlow(state)]);
   return damage;
 }
 
@@ -93,45 +104,39 @@ async function average(state) {
 }
 
 /**
- * Decodes what the views of a state need at once. Only the overview needs the picture of all
- * heads, so damage to it is told and the rest goes on.
+ * Decodes what the views of a state need at once. Only views of all heads need their picture and
+ * what is measured of them, so damage to these is told and the rest goes on.
  * @param {Readonly<import("./types").State>} state
  * @returns {Promise<string>} what is damaged, in a sentence; empty if nothing is
  */
 async function prepare(state) {
   const { stack, layer, head } = state;
-  const [, , damage] = await Promise.all([
+  const [, , ...damage] = await Promise.all([
     loadHead(stack, layer, head),
     loadMask(stack, layer),
-    loadAtlas(stack).then(
-      () => "",
-      (error) => `The overview could not be drawn: ${messageOf(error)}.`,
-    ),
-    ...stackAt(stack).pictures.map((number) => loadPhoto(number)),
+    damageIn(loadAtlas(stack), "The overview could not be drawn"),
+    damageIn(loadMeasures(stack), "Heads cannot be compared"),
+    ...stackAt(stack).pictures.map((number) => loadPhoto(number).then(() => "")),
   ]);
-  return damage;
+  return damage.filter(Boolean).join(" ");
 }
 
-function showSettings() {
-  const { hidden, exponent, direction, opacity } = chosenState();
-  /** @type {HTMLInputElement} */ (find("#hidden")).checked = hidden;
-  /** @type {HTMLSelectElement} */ (find("#exponent")).value = String(exponent);
-  /** @type {HTMLInputElement} */ (find(`[name=direction][value=${direction}]`)).checked = true;
-  for (const input of findAll("#opacity"))
-    /** @type {HTMLInputElement} */ (input).value = String(opacity);
-}
+/**
+ * @param {Promise<unknown>} loading
+ * @param {string} consequence
+ * @returns {Promise<string>} what is damaged, in a sentence; empty if nothing is
+ */
+const damageIn = (loading, consequence) =>
+  loading.then(
+    () => "",
+    (error) => `${consequence}: ${messageOf(error)}.`,
+  );
 
-function listenToSettings() {
-  find("#hidden").addEventListener("change", (event) =>
-    choose({ hidden: /** @type {HTMLInputElement} */ (event.target).checked }),
-  );
-  find("#exponent").addEventListener("change", (event) =>
-    choose({ exponent: Number(/** @type {HTMLSelectElement} */ (event.target).value) }),
-  );
-  for (const input of findAll("#opacity"))
-    input.addEventListener("input", () =>
-      choose({ opacity: Number(/** @type {HTMLInputElement} */ (input).value) }),
-    );
+/** What is said of heads beside the charts. */
+function showHeads() {
+  showOrdering();
+  showHeadList();
+  showCard();
 }
 
 /** @param {unknown} error */
@@ -170,13 +175,17 @@ async function drawFirst(state) {
     await mountFirst("overview", signalsOf(state), marks);
   }
   caption(state, false);
+  showHeads();
   await mountFitting(signalsOf(state), marks);
   shownStack = state.stack;
   marks.all = performance.now();
 }
 
 function listen() {
+  listenToCard();
   listenToChoosers();
+  listenToHeadList();
+  listenToOrdering();
   listenToDownloads();
   listenToKeys();
   listenToSettings();

@@ -1,6 +1,7 @@
 /** What this report is about: read once, shared by all modules. */
 
 import { find } from "./dom.js";
+import { hasWords, wordStack } from "./words.js";
 
 /** @type {import("./types").Manifest} */
 export const manifest = opened(JSON.parse(find("#manifest").textContent ?? ""));
@@ -43,8 +44,32 @@ const NOUNS = { gate: "strength", activation: "activation" };
 /** @param {import("./types").Stack} stack */
 export const nounOf = ({ kind }) => NOUNS[/** @type {keyof typeof NOUNS} */ (kind)] ?? "weight";
 
-/** @param {number} index */
-export const stackAt = (index) => manifest.stacks[index];
+/** Stacks between words, by the number of what they are merged from. */
+const wordStacks = /** @type {import("./types").Stack[]} */ ([]);
+
+/**
+ * The stacks of the manifest are followed by as many in which pieces are merged into words.
+ * @param {number} index
+ * @returns {import("./types").Stack}
+ */
+export function stackAt(index) {
+  const base = baseOf(index);
+  return base === index ? manifest.stacks[index] : (wordStacks[base] ??= wordStack(stackAt(base)));
+}
+
+/**
+ * The stack of the manifest that a stack shows.
+ * @param {number} index
+ */
+export const baseOf = (index) => index % manifest.stacks.length;
+
+/**
+ * The stack that shows the same as another, in words or in pieces. Not every text has words.
+ * @param {number} index
+ * @param {boolean} words
+ */
+export const viewOf = (index, words) =>
+  baseOf(index) + (words && hasWords(stackAt(baseOf(index))) ? manifest.stacks.length : 0);
 
 /** @param {import("./types").Stack} stack */
 export const keyAxis = (stack) => stack.key ?? stack.query;
@@ -72,7 +97,7 @@ export const drawnLabel = (axis, position) => axis.drawn[position] ?? axis.label
  * @param {number} index
  */
 export function alikeTo(index) {
-  const { group, query, key, heads } = stackAt(index);
+  const { group, query, key, heads } = stackAt(baseOf(index));
   return manifest.stacks.flatMap((other, place) => {
     const same = other.group === group && other.query === query && other.key === key;
     return same && String(other.heads) === String(heads) ? [place] : [];

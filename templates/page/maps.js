@@ -1,5 +1,6 @@
 /** Weights over the cells of a grid, and which of them are the heaviest. */
 
+import { hidingOf } from "./head.js";
 import { isSelf, keyAxis, stackAt } from "./manifest.js";
 import { maskNow } from "./masks.js";
 import { headNow } from "./weights.js";
@@ -39,10 +40,11 @@ export function mapOf(side, state) {
   const self = isSelf(stack);
   const axis = side === "key" ? keyAxis(stack) : stack.query;
   if (axis.kind !== "grid" || (side === "query" && self)) return null;
-  const { stack: index, layer, head, direction, hidden, q } = state;
+  const { stack: index, layer, head, direction, q } = state;
+  const hiding = hidingOf(state);
   // In self-attention the one chosen position is the query; see choosePosition in state.js.
   const k = self ? q : state.k;
-  const id = [side, index, layer, head, direction, q, k, hidden ? 1 : 0].join("-");
+  const id = [side, index, layer, head, direction, q, k, hiding].join("-");
   const known = made.get(id);
   if (known) return keepMap(known);
   const weights = headNow(index, layer, head);
@@ -57,7 +59,7 @@ export function mapOf(side, state) {
   const allowed = colored ? maskNow(index, layer, head) : null;
   const links = colored ? stack.reference[layer] : null;
   const linked = new Set(links?.map(([query, key]) => `${query} ${key}`));
-  const values = colored ? cells((query, key) => weights.shown(query, key, hidden)) : [];
+  const values = colored ? cells((query, key) => weights.shown(query, key, hiding)) : [];
   return keepMap({
     id,
     columns: axis.width ?? 1,

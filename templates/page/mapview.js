@@ -1,37 +1,24 @@
 /** Pointer and keys over maps, what stands beside them, and the words under them. */
 
 import { element, find, findAll, show } from "./dom.js";
-import { tip, weightText } from "./format.js";
+import { weightText } from "./format.js";
+import { hidingOf } from "./head.js";
 import { isSelf, keyAxis, label, manifest, nounOf, stackAt } from "./manifest.js";
 import { HEAVIEST, heaviest, mapOf } from "./maps.js";
-import { maskNow } from "./masks.js";
 import { meansNow } from "./means.js";
 import { isCellChosen } from "./outcomes.js";
-import { choosePosition, chosenState, hover, shownState } from "./state.js";
-import { hideTip, showTip } from "./tooltip.js";
+import { leave, pairAt, pointAt } from "./pointing.js";
+import { shadeOf } from "./scales.js";
+import { choosePosition, chosenState, shownState } from "./state.js";
 import { placeUnder } from "./views.js";
 import { headNow } from "./weights.js";
 
-/** @typedef {"query" | "key"} Side */
-/** @typedef {Readonly<import("./types").State>} State */
+/** @typedef {import("./pointing.js").Side} Side */
+/** @typedef {import("./pointing.js").State} State */
 
 /** @param {Side} side @param {State} state */
 const axisOf = (side, { stack }) =>
   side === "key" ? keyAxis(stackAt(stack)) : stackAt(stack).query;
-
-/**
- * The pair that a position of one side stands for, in the direction that is looked in.
- * @param {Side} side
- * @param {number} position
- * @param {State} state
- */
-function pairAt(side, position, state) {
-  const { q, direction } = state;
-  const k = isSelf(stackAt(state.stack)) ? q : state.k;
-  const colored = isSelf(stackAt(state.stack)) || (side === "key") === (direction === "from");
-  if (!colored) return side === "key" ? { q, k: position } : { q: position, k };
-  return direction === "from" ? { q, k: position } : { q: position, k };
-}
 
 /**
  * @param {import("./views.js").Chart} chart
@@ -68,39 +55,6 @@ export function listenToMap(chart, side) {
     event.stopPropagation();
     choosePosition(side, next);
   });
-}
-
-function leave() {
-  hover(null);
-  hideTip();
-}
-
-/**
- * @param {Side} side
- * @param {number} position
- * @param {MouseEvent} event
- */
-function pointAt(side, position, event) {
-  const state = chosenState();
-  const pair = pairAt(side, position, state);
-  showTip(describe(pair, state), event.clientX, event.clientY);
-  // A hovered query would change what the map shows while the pointer walks over it.
-  if (pair.q === state.q) hover(pair);
-}
-
-/**
- * @param {{ q: number, k: number }} pair
- * @param {State} state
- */
-function describe({ q, k }, state) {
-  const stack = stackAt(state.stack);
-  const head = headNow(state.stack, state.layer, state.head);
-  if (!head) return "";
-  const names = [label(keyAxis(stack), k)];
-  if (stack.query.labels.length > 1) names.unshift(label(stack.query, q));
-  const allowed = maskNow(state.stack, state.layer, state.head);
-  const weight = weightText(head.shown(q, k, state.hidden));
-  return tip([[names.join(" → "), allowed && !allowed(q, k) ? "masked" : weight]]);
 }
 
 /**
@@ -141,7 +95,7 @@ function showLeading(side, state) {
   const focused = place.contains(document.activeElement);
   const tokens = leading.map((_, position) => {
     const { q, k } = pairAt(side, position, state);
-    const weight = head.shown(q, k, state.hidden);
+    const weight = head.shown(q, k, hidingOf(state));
     const share = map ? Math.min(1, Math.max(0, (weight - map.low) / (map.high - map.low))) : 0;
     const token = element(
       "button",
@@ -149,7 +103,10 @@ function showLeading(side, state) {
       `${label(axis, position)} `,
       element("b", {}, weightText(weight)),
     );
-    token.style.setProperty("--w", `${Math.round(100 * Math.sqrt(share))}%`);
+    token.style.setProperty(
+      "--w",
+      `${Math.round(100 * shadeOf(map?.linear ? "linear" : state.scale, share))}%`,
+    );
     return token;
   });
   place.replaceChildren(...tokens);

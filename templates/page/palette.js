@@ -49,14 +49,26 @@ function ramp(stops) {
 export const pixelsOf = (which) => colors[which];
 
 /**
- * The color of a cell that a mask forbids, so that it does not look like a weight of zero.
+ * The colors of a hatch, between its lines and on them: a cell without a weight must not look like
+ * one whose weight is zero.
  * @param {Mode} which
  * @param {number} [opacity]
+ * @returns {[number, number]}
  */
-export const maskedPixel = (which, opacity = 1) =>
+export const hatchPixels = (which, opacity = 1) => [
+  pixelNamed("--masked", which, 255 * opacity),
+  pixelNamed("--hatch", which, 255 * opacity),
+];
+
+/**
+ * @param {string} variable a color of the style sheet in six digits
+ * @param {Mode} which
+ * @param {number} opacity from 0 to 255
+ */
+const pixelNamed = (variable, which, opacity) =>
   pixelOf(
-    (colorOf("--masked", which).match(/[\da-f]{2}/gi) ?? []).map((hex) => parseInt(hex, 16)),
-    255 * opacity,
+    (colorOf(variable, which).match(/[\da-f]{2}/gi) ?? []).map((hex) => parseInt(hex, 16)),
+    opacity,
   );
 
 /** The color of weights over a picture, which it must not be mistaken for in light or dark. */

@@ -4,11 +4,13 @@ import { atlasNow } from "./atlas.js";
 import { stackAt } from "./manifest.js";
 import { mapNamed } from "./maps.js";
 import { maskNow } from "./masks.js";
-import { heatPixel, maskedPixel, pixelsOf } from "./palette.js";
+import { heatPixel, hatchPixels, pixelsOf } from "./palette.js";
 import { photoNow } from "./photos.js";
+import { shadeOf } from "./scales.js";
 import { headNow } from "./weights.js";
 
 /** @typedef {import("./palette.js").Mode} Mode */
+/** @typedef {import("./types").Scale} Scale */
 
 const KEPT = 24;
 
@@ -50,21 +52,22 @@ function atlasPicture([stackIndex, mode]) {
 }
 
 /** @param {string[]} address */
-function headPicture([stackIndex, layer, headIndex, exponent, ceiling, hidden, modeName]) {
+function headPicture([stackIndex, layer, headIndex, scaleName, ceiling, hidingText, modeName]) {
   const head = headNow(Number(stackIndex), Number(layer), Number(headIndex));
   if (!head) return null;
   const mode = /** @type {Mode} */ (modeName);
-  const colorOf = colorScale(pixelsOf(mode), Number(exponent), Number(ceiling));
+  const scale = /** @type {Scale} */ (scaleName);
+  const hiding = Number(hidingText);
+  const colorOf = colorScale(pixelsOf(mode), scale);
+  const cells = paintCells(head.keys, head.queries, (query) => {
+    const most = scale === "row" ? head.maximum(query, hiding) || 1 : Number(ceiling);
+    return (key) => colorOf(head.shown(query, key, hiding) / most);
+  });
   const allowed = maskNow(Number(stackIndex), Number(layer), Number(headIndex));
-  const forbidden = maskedPixel(mode);
-  return paint(head.keys, head.queries, (pixels) => {
-    for (let query = 0; query < head.queries; query++) {
-      for (let key = 0; key < head.keys; key++) {
-        const cell = query * head.keys + key;
-        const masked = allowed !== null && !allowed(query, key);
-        pixels[cell] = masked ? forbidden : colorOf(head.shown(query, key, hidden === "1"));
-      }
-    }
+  if (!allowed && !hiding) return cells;
+  return hatched(cells, hatchPixels(mode), (query) => {
+    const empty = head.isEmpty(query, hiding);
+    return (key) => empty || head.hides(key, hiding) || (allowed !== null && !allowed(query, key));
   });
 }
 
@@ -72,20 +75,22 @@ function headPicture([stackIndex, layer, headIndex, exponent, ceiling, hidden, m
  * A map in the colors of weights, or over a picture in one color that is clear where there is none.
  * @param {string[]} address
  */
-function mapPicture([id, exponent, modeName]) {
+function mapPicture([id, scale, modeName]) {
   const map = mapNamed(id);
   if (!map) return null;
   const mode = /** @type {Mode} */ (modeName);
   const over = map.picture !== null;
   const colors = over ? Uint32Array.from({ length: 256 }, (_, i) => heatPixel(i)) : pixelsOf(mode);
-  const colorOf = colorScale(colors, Number(exponent), map.high - map.low);
-  const forbidden = maskedPixel(mode, over ? 0.7 : 1);
-  return paint(map.columns, map.rows, (pixels) => {
-    for (let cell = 0; cell < pixels.length; cell++) {
-      const masked = map.allowed !== null && !map.allowed[cell];
-      pixels[cell] = masked ? forbidden : colorOf(Math.max(0, map.values[cell] - map.low));
-    }
-  });
+  const colorOf = colorScale(colors, /** @type {Scale} */ (scale));
+  const { columns, rows, values, low, high, allowed } = map;
+  const cells = paintCells(
+    columns,
+    rows,
+    (row) => (column) => colorOf((values[row * columns + column] - low) / (high - low)),
+  );
+  if (!allowed) return cells;
+  const hatch = hatchPixels(mode, over ? 0.7 : 1);
+  return hatched(cells, hatch, (row) => (column) => !allowed[row * columns + column]);
 }
 
 /** Steps of the table that turns weights into colors; finer than the 256 colors at the pale end. */
@@ -93,17 +98,65 @@ const TABLE = 4096;
 
 /**
  * @param {Uint32Array} colors
- * @param {number} exponent
- * @param {number} ceiling
- * @returns {(weight: number) => number}
+ * @param {Scale} scale
+ * @returns {(share: number) => number}
  */
-function colorScale(colors, exponent, ceiling) {
-  // The table runs over the square root of the weight, where both scales are smooth.
+function colorScale(colors, scale) {
+  // The table runs over the square root of the weight, where all scales are smooth.
   const table = Uint32Array.from(
     { length: TABLE + 1 },
-    (_, step) => colors[Math.round(255 * (step / TABLE) ** (2 * exponent))],
+    (_, step) => colors[Math.round(255 * shadeOf(scale, (step / TABLE) ** 2))],
   );
-  return (weight) => table[Math.round(TABLE * Math.sqrt(Math.min(1, weight / ceiling)))];
+  return (share) => table[Math.round(TABLE * Math.sqrt(Math.max(0, Math.min(1, share))))];
+}
+
+/** Sides of a cell with a hatch and of a picture with hatches, at most, in pixels. */
+const HATCHED_CELL = 16;
+const HATCHED_PICTURE = 1024;
+
+/**
+ * Cells in their colors.
+ * @param {number} columns
+ * @param {number} rows
+ * @param {(row: number) => (column: number) => number} colorsOf
+ */
+function paintCells(columns, rows, colorsOf) {
+  return paint(columns, rows, (pixels) => {
+    for (let row = 0; row < rows; row++) {
+      const colorOf = colorsOf(row);
+      for (let column = 0; column < columns; column++)
+        pixels[row * columns + column] = colorOf(column);
+    }
+  });
+}
+
+/**
+ * A picture of cells, larger, with a hatch where there is no weight.
+ * @param {HTMLCanvasElement} cells
+ * @param {[number, number]} hatch colors between its lines and on them
+ * @param {(row: number) => (column: number) => boolean} areNone
+ */
+function hatched(cells, hatch, areNone) {
+  const { width: columns, height: rows } = cells;
+  const room = Math.floor(HATCHED_PICTURE / Math.max(columns, rows));
+  const side = Math.max(1, Math.min(HATCHED_CELL, room));
+  const width = columns * side;
+  const lines = paint(width, rows * side, (pixels) => {
+    for (let row = 0; row < rows; row++) {
+      const isNone = areNone(row);
+      for (let column = 0; column < columns; column++) {
+        if (!isNone(column)) continue;
+        for (let y = row * side; y < (row + 1) * side; y++)
+          for (let x = column * side; x < (column + 1) * side; x++)
+            pixels[y * width + x] = hatch[(x + y) % HATCHED_CELL < HATCHED_CELL / 4 ? 1 : 0];
+      }
+    }
+  });
+  const context = /** @type {CanvasRenderingContext2D} */ (lines.getContext("2d"));
+  context.globalCompositeOperation = "destination-over";
+  context.imageSmoothingEnabled = false;
+  context.drawImage(cells, 0, 0, width, rows * side);
+  return lines;
 }
 
 /**

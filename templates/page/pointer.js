@@ -1,10 +1,11 @@
 /** Pointer and arrow keys over the heatmap. */
 
 import { tip, weightText } from "./format.js";
+import { hidingOf } from "./head.js";
 import { keyAxis, label, manifest, stackAt } from "./manifest.js";
-import { maskNow } from "./masks.js";
+import { leave, whyNone } from "./pointing.js";
 import { choose, chosenState, hover, shownState } from "./state.js";
-import { hideTip, showTip } from "./tooltip.js";
+import { showTip } from "./tooltip.js";
 import { placeUnder } from "./views.js";
 import { headNow } from "./weights.js";
 
@@ -54,11 +55,6 @@ export function listenToHeatmap(chart) {
   });
 }
 
-function leave() {
-  hover(null);
-  hideTip();
-}
-
 /**
  * @param {import("./views.js").Chart} chart
  * @param {MouseEvent} event
@@ -80,16 +76,16 @@ function describe({ q, k }) {
   const stack = stackAt(state.stack);
   const head = headNow(state.stack, state.layer, state.head);
   if (!head) return "";
-  const weight = head.shown(q, k, state.hidden);
-  const allowed = maskNow(state.stack, state.layer, state.head);
+  const hiding = hidingOf(state);
+  const weight = head.shown(q, k, hiding);
   const exact =
     manifest.encoding === "float32"
       ? String(Number(weight.toPrecision(8)))
-      : `± ${weightText(head.errorBound(q, k, state.hidden))}`;
+      : `± ${weightText(head.errorBound(q, k, hiding))}`;
   /** @type {import("./types").Fact[]} */
   const facts = [
     [`${label(stack.query, q)} → ${label(keyAxis(stack), k)}`, weightText(weight)],
-    [`query ${q}, key ${k}`, allowed && !allowed(q, k) ? "masked" : exact],
+    [`query ${q}, key ${k}`, whyNone({ q, k }, state, head) || exact],
   ];
   const links = stack.reference[state.layer];
   if (links?.some(([query, key]) => query === q && key === k)) facts.push(["reference", "linked"]);

@@ -3,7 +3,9 @@
 import { channelRows, classChannelRows } from "./channels.js";
 import { confusionRows } from "./confusion.js";
 import { deletionRows } from "./deletion.js";
+import { flowEdges, flowNodes } from "./flow.js";
 import { tip, weightText } from "./format.js";
+import { statisticNamed, usualChance, valueText } from "./heads.js";
 import {
   drawnLabel,
   headName,
@@ -15,6 +17,8 @@ import {
   statisticsOf,
 } from "./manifest.js";
 import { outlineRows } from "./maps.js";
+import { wantedHeads } from "./ranking.js";
+import { shadeOf } from "./scales.js";
 import { curveRows } from "./training.js";
 import { loadHead } from "./weights.js";
 
@@ -32,15 +36,19 @@ const FAINTEST_EDGE = 0.004;
 
 /** @type {Record<string, (parts: string[]) => object[] | Promise<object[]>>} */
 const ANSWERS = {
-  heads: ([stack]) => headRows(Number(stack)),
-  row: ([stack, layer, head, q, hidden]) =>
-    weightRows(place(stack, layer, head), Number(q), hidden === "true"),
-  edges: ([stack, layer, head, hidden]) => edgeRows(place(stack, layer, head), hidden === "true"),
-  "edges-from": ([stack, layer, head, q, hidden]) =>
-    edgeRowsFrom(place(stack, layer, head), Number(q), hidden === "true"),
-  pair: ([stack, q, k, hidden]) => pairRows(Number(stack), Number(q), Number(k), hidden === "true"),
-  entropy: ([stack, layer, head, hidden]) =>
-    entropyRows(place(stack, layer, head), hidden === "true"),
+  heads: ([stack, wanted = ""]) => headRows(Number(stack), wanted),
+  points: ([stack, across, up, wanted]) => pointRows(Number(stack), across, up, wanted),
+  even: ([stack, across, up]) => evenRows(Number(stack), across, up),
+  row: ([stack, layer, head, q, hiding]) =>
+    weightRows(place(stack, layer, head), Number(q), Number(hiding)),
+  edges: ([stack, layer, head, hiding]) => edgeRows(place(stack, layer, head), Number(hiding)),
+  "edges-from": ([stack, layer, head, q, hiding]) =>
+    edgeRowsFrom(place(stack, layer, head), Number(q), Number(hiding)),
+  pair: ([stack, q, k, hiding, scale]) =>
+    pairRows(Number(stack), Number(q), Number(k), Number(hiding), /** @type {any} */ (scale)),
+  entropy: ([stack, layer, head, hiding]) => entropyRows(place(stack, layer, head), Number(hiding)),
+  "flow-edges": ([stack, q]) => flowEdges(Number(stack), Number(q)),
+  "flow-nodes": ([stack, q]) => flowNodes(Number(stack), Number(q)),
   reference: ([stack, layer]) =>
     (stackAt(Number(stack)).reference[Number(layer)] ?? []).map(([q, k]) => ({ q, k })),
   outline: ([what, id]) => outlineRows(what, id),
@@ -83,30 +91,69 @@ const place = (stack, layer, head) => ({
  */
 const tipTitle = ({ layerNumbers }, layer, head) => `layer ${layerNumbers[layer]} · head ${head}`;
 
-/** @param {number} stackIndex */
-function headRows(stackIndex) {
+/**
+ * @param {number} stackIndex
+ * @param {string} key which heads are wanted
+ */
+function headRows(stackIndex, key) {
   const stack = stackAt(stackIndex);
-  return headsOf(stack).map(({ layer, head }) => {
+  const wanted = wantedHeads(stackIndex, key);
+  return headsOf(stack).map(({ layer, head }, flat) => {
     const statistics = statisticsOf(stack, layer, head);
-    const { entropy, pattern, x, facts } = statistics;
+    const { pattern, facts } = statistics;
     const title = patternTitle(statistics);
     const name = `${headName(stack, layer, head)}: ${title}`;
     const lines = tip([[tipTitle(stack, layer, head), title], ...facts]);
-    return { layer, head, entropy, x, pattern, name, tip: lines };
+    return { layer, head, pattern, name, tip: lines, wanted: wanted[flat] };
   });
+}
+
+/**
+ * Heads as points of the scatter; one without both statistics has no place there.
+ * @param {number} stackIndex
+ * @param {string} across
+ * @param {string} up
+ * @param {string} key
+ */
+function pointRows(stackIndex, across, up, key) {
+  const [right, upward] = [statisticNamed(stackIndex, across), statisticNamed(stackIndex, up)];
+  if (!right || !upward) return [];
+  return headRows(stackIndex, key).flatMap((row, flat) => {
+    const [x, y] = [right.values[flat], upward.values[flat]];
+    if (x === null || y === null) return [];
+    /** @type {import("./types").Fact[]} */
+    const facts = [right, upward].map((each) => [each.name, valueText(each, each.values[flat])]);
+    const title = row.tip.split("\n")[0];
+    return [{ ...row, x, y, tip: `${title}\n${tip(facts)}` }];
+  });
+}
+
+/**
+ * Where even attention would be.
+ * @param {number} stackIndex
+ * @param {string} across
+ * @param {string} up
+ */
+function evenRows(stackIndex, across, up) {
+  const [right, upward] = [statisticNamed(stackIndex, across), statisticNamed(stackIndex, up)];
+  const [x, y] = [right && usualChance(right), upward && usualChance(upward)];
+  if (!right || !upward || x === null || y === null) return [];
+  /** @type {import("./types").Fact[]} */
+  const facts = [right, upward].map((each) => [each.name, valueText(each, usualChance(each))]);
+  return [{ x, y, tip: tip([["even attention", ""], ...facts]) }];
 }
 
 /**
  * @param {Place} where
  * @param {number} q
- * @param {boolean} hidden
+ * @param {number} hiding
  */
-async function weightRows({ stack, layer, head }, q, hidden) {
+async function weightRows({ stack, layer, head }, q, hiding) {
   const weights = await loadHead(stack, layer, head);
   const from = label(stackAt(stack).query, q);
   const keys = keyAxis(stackAt(stack));
   return Array.from({ length: weights.keys }, (_, k) => {
-    const w = weights.shown(q, k, hidden);
+    const w = weights.shown(q, k, hiding);
     return { k, w, tip: tip([[`${from} → ${label(keys, k)}`, weightText(w)]]) };
   });
 }
@@ -114,16 +161,16 @@ async function weightRows({ stack, layer, head }, q, hidden) {
 /**
  * The strongest lines of a head.
  * @param {Place} where
- * @param {boolean} hidden
+ * @param {number} hiding
  */
-async function edgeRows({ stack, layer, head }, hidden) {
+async function edgeRows({ stack, layer, head }, hiding) {
   const weights = await loadHead(stack, layer, head);
   const { largest } = stackAt(stack);
   const faintest = weights.queries * weights.keys > 6000 ? 0.02 : FAINTEST_EDGE;
   const rows = [];
   for (let k = 0; k < weights.keys; k++) {
     for (let q = 0; q < weights.queries; q++) {
-      const w = weights.shown(q, k, hidden) / largest;
+      const w = weights.shown(q, k, hiding) / largest;
       if (w >= faintest) rows.push({ q, k, w });
     }
   }
@@ -138,14 +185,14 @@ async function edgeRows({ stack, layer, head }, hidden) {
  * The lines of one query.
  * @param {Place} where
  * @param {number} q
- * @param {boolean} hidden
+ * @param {number} hiding
  */
-async function edgeRowsFrom({ stack, layer, head }, q, hidden) {
+async function edgeRowsFrom({ stack, layer, head }, q, hiding) {
   const weights = await loadHead(stack, layer, head);
   const { largest } = stackAt(stack);
   const rows = [];
   for (let k = 0; k < weights.keys; k++) {
-    const w = weights.shown(q, k, hidden) / largest;
+    const w = weights.shown(q, k, hiding) / largest;
     if (w >= FAINTEST_EDGE) rows.push({ q, k, w });
   }
   return rows;
@@ -155,15 +202,26 @@ async function edgeRowsFrom({ stack, layer, head }, q, hidden) {
  * @param {number} stackIndex
  * @param {number} q
  * @param {number} k
- * @param {boolean} hidden
+ * @param {number} hiding
+ * @param {import("./types").Scale} scale
  */
-async function pairRows(stackIndex, q, k, hidden) {
+async function pairRows(stackIndex, q, k, hiding, scale) {
   const stack = stackAt(stackIndex);
   const rows = headsOf(stack).map(async ({ layer, head }) => {
-    const w = (await loadHead(stackIndex, layer, head)).shown(q, k, hidden);
+    const weights = await loadHead(stackIndex, layer, head);
+    const w = weights.shown(q, k, hiding);
+    const most = scale === "row" ? weights.maximum(q, hiding) : stack.largest;
     const name = `${headName(stack, layer, head)}: ${weightText(w)}`;
     const lines = tip([[tipTitle(stack, layer, head), weightText(w)]]);
-    return { layer, head, w, share: w / stack.largest, name, tip: lines };
+    return {
+      layer,
+      head,
+      w,
+      share: w / stack.largest,
+      shade: shadeOf(scale, w / most),
+      name,
+      tip: lines,
+    };
   });
   // A damaged head is announced when it is chosen; here it leaves a gap and the others their cell.
   const settled = await Promise.allSettled(rows);
@@ -172,16 +230,16 @@ async function pairRows(stackIndex, q, k, hidden) {
 
 /**
  * @param {Place} where
- * @param {boolean} hidden
+ * @param {number} hiding
  */
-async function entropyRows({ stack, layer, head }, hidden) {
+async function entropyRows({ stack, layer, head }, hiding) {
   const weights = await loadHead(stack, layer, head);
   const queries = stackAt(stack).query;
   const sums = new Float64Array(weights.queries);
   const logs = new Float64Array(weights.queries);
   for (let k = 0; k < weights.keys; k++) {
     for (let q = 0; q < weights.queries; q++) {
-      const w = weights.shown(q, k, hidden);
+      const w = weights.shown(q, k, hiding);
       if (w <= 0) continue;
       sums[q] += w;
       logs[q] += w * Math.log2(w);

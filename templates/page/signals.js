@@ -1,6 +1,8 @@
 /** What charts are told: the shown state and everything that follows from it. */
 
 import { classesOf } from "./channels.js";
+import { hidingOf } from "./head.js";
+import { largest, statisticNamed, usualAxes } from "./heads.js";
 import {
   drawnLabel,
   keyAxis,
@@ -11,12 +13,17 @@ import {
   statisticsOf,
 } from "./manifest.js";
 import { colorOf, mode } from "./palette.js";
+import { wantedKey } from "./ranking.js";
 import { labelStep } from "./rows.js";
+import { legendOf } from "./scales.js";
 
 /** Up to here the color scale ends at the largest weight; a longer text would be nearly blank. */
 const SHORT_TEXT = 72;
 
 /** @typedef {Record<string, unknown>} Signals */
+
+/** @param {import("./types").Stack} stack */
+const titleOf = (stack) => (nounOf(stack) === "weight" ? "attention weight" : nounOf(stack));
 
 /**
  * @param {Readonly<import("./types").State>} state
@@ -24,7 +31,34 @@ const SHORT_TEXT = 72;
  */
 export function signalsOf(state) {
   const stack = stackAt(state.stack);
-  return { ...state, ...shapeOf(state.stack), ...skin(), ceiling: ceilingOf(stack, state) };
+  const ceiling = ceilingOf(stack, state);
+  const legend = legendOf(state.scale, 0, ceiling, titleOf(stack));
+  return {
+    ...state,
+    ...shapeOf(state.stack),
+    ...skin(),
+    ...legend,
+    ceiling,
+    hiding: hidingOf(state),
+    wanted: wantedKey(state),
+    ...scatterAxes(state),
+  };
+}
+
+/**
+ * What the scatter compares; a stack that lacks what was chosen has the usual statistics.
+ * @param {Readonly<import("./types").State>} state
+ */
+function scatterAxes({ stack, across, up }) {
+  const usual = usualAxes(stack);
+  const right = statisticNamed(stack, across) ?? statisticNamed(stack, usual.across);
+  const upward = statisticNamed(stack, up) ?? statisticNamed(stack, usual.up);
+  return {
+    across: right?.name ?? "",
+    up: upward?.name ?? "",
+    acrossEnd: right ? largest(right) : 1,
+    upEnd: upward ? largest(upward) : 1,
+  };
 }
 
 /**
@@ -36,11 +70,12 @@ export const withMap = (mapNow) => (signals) => {
   const map = mapNow();
   if (!map) return { ...signals, map: "", picture: -1, cell: -1 };
   const { id, columns, rows, low, high, cell, picture, linear } = map;
+  const scale = linear ? "linear" : /** @type {import("./types").Scale} */ (signals.scale);
   return {
     ...signals,
-    ...{ map: id, columns, rows, low, high, cell, picture: picture ?? -1 },
+    ...{ map: id, columns, rows, cell, picture: picture ?? -1, scale },
+    ...legendOf(scale, low, high, String(signals.noun)),
     opacity: picture === null ? 1 : signals.opacity,
-    exponent: linear ? 1 : signals.exponent,
     scheme: picture === null ? signals.scheme : "attnheat",
   };
 };
@@ -60,7 +95,6 @@ function shapeOf(stackIndex) {
     shape = {
       layers: stack.heads.length,
       noun: nounOf(stack),
-      keyNoun: keyNounOf(keys),
       classes: stack.conditions.includes("class-means") ? classesOf(stackIndex) : [],
       layerNumbers: stack.layerNumbers,
       heads: mostHeads(stack),
@@ -77,13 +111,6 @@ function shapeOf(stackIndex) {
   }
   return shape;
 }
-
-/** What the keys are called where they are no text; see words.py. */
-const KEY_NOUNS = { tokens: "token", grid: "cell", frames: "frame", items: "item" };
-
-/** @param {import("./types").Axis} axis */
-const keyNounOf = ({ kind }) =>
-  KEY_NOUNS[/** @type {keyof typeof KEY_NOUNS} */ (kind)] ?? kind.replace(/s$/, "");
 
 /** @param {import("./types").Axis} axis */
 function ticks(axis) {

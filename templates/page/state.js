@@ -1,19 +1,30 @@
 /** What is being looked at: one small state that every view, caption and link follows. */
 
-import { isSelf, keyAxis, manifest, stackAt } from "./manifest.js";
+import { baseOf, isSelf, keyAxis, manifest, stackAt, viewOf } from "./manifest.js";
+import { wordAt } from "./words.js";
 
 /** @typedef {import("./types").State} State */
 
 /** @type {State} */
 const chosen = {
   ...manifest.start,
-  exponent: 0.5,
+  scale: "sqrt",
   hidden: false,
+  sinks: false,
+  words: false,
   direction: "from",
   opacity: 0.75,
   filter: "all",
+  find: "",
+  sort: "",
   target: -1,
   output: -1,
+  pattern: "",
+  order: "",
+  ascending: false,
+  limits: {},
+  across: "",
+  up: "",
 };
 
 /** The pair under the pointer, shown while it stays there. @type {{ q: number, k: number } | null} */
@@ -37,14 +48,18 @@ export function onChange(listener) {
 
 /**
  * Changes what is looked at. A change of stack without a place in it goes to where that stack is
- * worth looking at first.
+ * worth looking at first. A place is one of the stack that is named with it.
  * @param {Partial<State>} change
  */
 export function choose(change) {
-  const elsewhere = change.stack !== undefined && change.stack !== chosen.stack;
-  const start = elsewhere ? startOf(/** @type {number} */ (change.stack)) : {};
-  Object.assign(chosen, start, change);
+  const { stack: asked = chosen.stack, ...others } = change;
+  const stack = within(asked, 2 * manifest.stacks.length);
+  const elsewhere = baseOf(stack) !== baseOf(chosen.stack);
+  const start = elsewhere ? startOf(baseOf(stack)) : {};
+  const unplaced = elsewhere ? baseOf(stack) : chosen.stack;
+  Object.assign(chosen, start, { stack: change.q === undefined ? unplaced : stack }, others);
   clamp();
+  showIn(viewOf(chosen.stack, chosen.words));
   hovered = null;
   for (const listener of listeners) listener("chosen");
 }
@@ -79,8 +94,36 @@ function startOf(stack) {
   return { layer, head, q, k };
 }
 
+/** The pieces that were chosen before their words. */
+const pieces = { q: 0, k: 0 };
+
+/**
+ * Goes from pieces to their words, or from words to the pieces that were chosen before, and to
+ * their first ones if those were others.
+ * @param {number} stack
+ */
+function showIn(stack) {
+  if (stack === chosen.stack) return;
+  const { query, key } = /** @type {import("./types").Spans} */ (
+    stackAt(Math.max(stack, chosen.stack)).spans
+  );
+  for (const [place, spans] of /** @type {const} */ ([
+    ["q", query],
+    ["k", key],
+  ])) {
+    if (stack > chosen.stack) {
+      pieces[place] = chosen[place];
+      chosen[place] = wordAt(spans, chosen[place]);
+    } else {
+      const span = spans[chosen[place]];
+      chosen[place] = span.includes(pieces[place]) ? pieces[place] : span[0];
+    }
+  }
+  chosen.stack = stack;
+}
+
 function clamp() {
-  chosen.stack = within(chosen.stack, manifest.stacks.length);
+  chosen.stack = within(chosen.stack, 2 * manifest.stacks.length);
   const stack = stackAt(chosen.stack);
   chosen.layer = within(chosen.layer, stack.heads.length);
   chosen.head = within(chosen.head, stack.heads[chosen.layer]);

@@ -2,7 +2,10 @@
 
 import { element, find, findAll, show } from "./dom.js";
 import { weightText } from "./format.js";
+import { hidingOf } from "./head.js";
 import { isSelf, keyAxis, label, stackAt } from "./manifest.js";
+import { leave, pointAt, whyNone } from "./pointing.js";
+import { shadeOf } from "./scales.js";
 import { chosenState, choose, choosePosition, shownState } from "./state.js";
 
 /** The stack whose text stands there. */
@@ -11,7 +14,7 @@ let written = -1;
 /** @type {{ query: HTMLElement[], key: HTMLElement[] }} */
 let spans = { query: [], key: [] };
 
-/** How dark each colored token is, in percent. @type {WeakMap<HTMLElement, number>} */
+/** How dark each colored token is, in percent; -1 without a weight. @type {WeakMap<HTMLElement, number>} */
 const shades = new WeakMap();
 
 /** @type {HTMLElement | undefined} */
@@ -34,7 +37,7 @@ let waiting = 0;
 /**
  * Colors the tokens by the weights of the chosen query, or by those the chosen key gets.
  * @param {Readonly<import("./types").State>} state
- * @param {import("./weights.js").Head} head
+ * @param {import("./head.js").Head | import("./head.js").WordHead} head
  */
 export function colorStrips(state, head) {
   if (written !== state.stack) write(state.stack);
@@ -44,18 +47,22 @@ export function colorStrips(state, head) {
   const colored = direction === "from" ? spans.key : isSelf(stack) ? spans.key : spans.query;
   // In self-attention the chosen query is the token that "to" asks about: one text, one choice.
   const target = isSelf(stack) ? state.q : state.k;
-  const weights = colored.map((_, position) =>
-    direction === "from"
-      ? head.shown(state.q, position, state.hidden)
-      : head.shown(position, target, state.hidden),
-  );
+  const hiding = hidingOf(state);
+  const pairOf = (/** @type {number} */ position) =>
+    direction === "from" ? { q: state.q, k: position } : { q: position, k: target };
+  const weights = colored.map((_, position) => {
+    const { q, k } = pairOf(position);
+    return head.shown(q, k, hiding);
+  });
   const strongest = Math.max(1e-9, ...weights);
   // A single row stands for itself: twice the tint is twice the weight, up to its heaviest token.
-  const exponent = single ? 1 : state.exponent;
+  const scale = single ? "linear" : state.scale;
   show("strip-most", weightText(Math.max(0, ...weights)));
   const color = (/** @type {number} */ from, /** @type {number} */ to) => {
-    for (let i = from; i < to; i++)
-      shade(colored[i], Math.round(100 * (weights[i] / strongest) ** exponent));
+    for (let i = from; i < to; i++) {
+      const none = weights[i] === 0 && whyNone(pairOf(i), state, head) !== "";
+      shade(colored[i], Math.round(100 * shadeOf(scale, weights[i] / strongest)), none);
+    }
   };
   clearTimeout(waiting);
   for (const span of colored === spans.key ? spans.query : spans.key) shade(span);
@@ -107,14 +114,17 @@ function firstOf(tokens, reached) {
  * Every style that is written costs, and most tokens of a long text stay as they are.
  * @param {HTMLElement} span
  * @param {number} [percent]
+ * @param {boolean} [none] whether it has no weight, which is not a weight of zero
  */
-function shade(span, percent) {
-  if (shades.get(span) === percent) return;
+function shade(span, percent, none = false) {
+  const kept = none ? -1 : percent;
+  if (shades.get(span) === kept) return;
+  span.classList.toggle("none", none);
   if (percent === undefined) {
     shades.delete(span);
     span.style.removeProperty("--w");
   } else {
-    shades.set(span, percent);
+    shades.set(span, none ? -1 : percent);
     span.style.setProperty("--w", `${percent}%`);
   }
 }
@@ -187,13 +197,29 @@ function writeAxis(place, axis) {
       tokens[position] = token;
       return token;
     });
-    return element("span", { class: "wd" }, ...inside);
+    return element("span", { class: "wd", dir: "auto" }, ...inside);
   });
+  place.dir = directionOf(axis);
   place.replaceChildren(...words.flatMap((word) => [word, " "]));
   place.classList.toggle("long", tokens.length > LONG);
   place.classList.remove("whole");
   fade(place);
   return tokens;
+}
+
+/** Letters of scripts that run from right to left, and all letters. */
+const LEFTWARD = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/gu;
+const LETTERS = /\p{L}/gu;
+
+/**
+ * The direction of most letters. The first one, by which browsers go, may be that of a marker.
+ * @param {import("./types").Axis} axis
+ */
+function directionOf({ labels, special }) {
+  const markers = new Set(special);
+  const text = labels.filter((_, position) => !markers.has(position)).join("");
+  const leftward = text.match(LEFTWARD)?.length ?? 0;
+  return 2 * leftward > (text.match(LETTERS)?.length ?? 0) ? "rtl" : "ltr";
 }
 
 /**
@@ -239,6 +265,12 @@ export function listenToStrips() {
       if (token) choosePosition(which, Number(token.dataset.position));
     });
     place.addEventListener("keydown", (event) => walk(which, event));
+    place.addEventListener("pointermove", (event) => {
+      const token = tokenOf(event.target);
+      if (token) pointAt(which, Number(token.dataset.position), event);
+      else leave();
+    });
+    place.addEventListener("pointerleave", leave);
   }
 }
 

@@ -10,6 +10,11 @@ export interface Manifest {
   deletion: Deletion | null;
   /** Everything that was checked of some map. */
   checks: Check[];
+  /** Unit and meaning of each statistic, and meaning of each pattern that occurs. */
+  glossary: {
+    statistics: Record<string, [unit: Unit, meaning: string]>;
+    patterns: Record<string, string>;
+  };
   ramps: { light: string[]; dark: string[] };
   start: { stack: number; layer: number; head: number; q: number; k: number };
 }
@@ -78,12 +83,19 @@ export interface Stack {
   referenceName: string;
   /** Per layer, the numbers of what was checked of it, among those of the manifest. */
   checks: number[][];
-  /** Which scatter chart fits: heads of self-attention differ in distance, others in confidence. */
-  scatter: "scatter-distance" | "scatter-confidence";
+  /** Block of what is measured of its heads, and how many bytes are in it. */
+  measures: { id: string; size: number };
   /** Where to look first. */
   start: { layer: number; head: number; q: number; k: number };
   /** Statistics of each head, layer by layer. */
   statistics: Statistics[];
+  /** Where positions are words, those that each is made of; see words.js. */
+  spans?: Spans;
+}
+
+export interface Spans {
+  query: number[][];
+  key: number[][];
 }
 
 /**
@@ -101,8 +113,11 @@ export interface Axis {
   /** By position, what is read in sentences, also without the marks of tokenizers. */
   read: Record<number, string>;
   special: number[];
-  /** Positions of each word, in reading order. */
+  /** Positions that are written without a space between them, in reading order. */
   words: number[][];
+  /** How many positions each word has, where some have several, and the texts of those. */
+  pieces?: number[];
+  merged?: Record<number, string>;
   /** Of a grid: its rows and columns, and what stands before its cells. */
   height?: number;
   width?: number;
@@ -110,35 +125,95 @@ export interface Axis {
 }
 
 export interface Statistics {
-  /** Mean over queries, in bits. */
-  entropy: number;
+  /** What it is called: the most telling pattern that it shows. */
   pattern: string;
   /** What the pattern is called among these keys, where that differs. */
   title?: string;
-  x: number;
   /** Facts in words and numbers, ready to show. */
   facts: [string, string][];
   /** Where the color scale of a long text ends. */
   peak: number;
+  /** The keys that are sinks, each with its mean weight, if there are any. */
+  sinks?: [number, number][];
+}
+
+/** How weights become colors: by square root, in proportion, by logarithm, or row by row. */
+export type Scale = "sqrt" | "linear" | "log" | "row";
+export type Unit = "bits" | "share" | "positions" | "keys";
+
+/** A head of a stack, by the place of its layer in the stack. */
+export interface HeadPlace {
+  layer: number;
+  head: number;
+}
+
+/** What is measured of the heads of a stack, which count layer by layer. */
+export interface HeadMeasures {
+  statistics: HeadStatistic[];
+  /** For each head those that it shows, the most telling first. */
+  patterns: HeadPattern[][];
+  /** For each head its nearest ones and their Jensen-Shannon distance, the nearest first. */
+  similar: [head: number, distance: number][][];
+  /** How many rows were compared for that; 0 if it was not done. */
+  compared: number;
+}
+
+export interface HeadStatistic {
+  name: string;
+  unit: Unit;
+  meaning: string;
+  /** Of each head; null where it has none. */
+  values: (number | null)[];
+  /** What even attention would have. */
+  chances: (number | null)[];
+}
+
+export interface HeadPattern {
+  name: string;
+  /** Value and chance in a sentence. */
+  evidence: string;
+  /** In what share of resamples of the rows the head shows it. */
+  confidence: number;
+  /** How far it is from even attention (0) to the pattern alone (1). */
+  clarity: number;
 }
 
 export interface State {
+  /** What `q` and `k` are positions of: a stack, or one with its pieces merged into words. */
   stack: number;
   layer: number;
   head: number;
   q: number;
   k: number;
-  exponent: number;
+  scale: Scale;
+  /** Whether special keys are left out. */
   hidden: boolean;
+  /** Whether the sinks of each head are left out. */
+  sinks: boolean;
+  /** Whether pieces are merged into words, wherever there are some. */
+  words: boolean;
   /** Whether views show what the query looks at, or what looks at the key. */
   direction: "from" | "to";
   /** Of the weights over a picture. */
   opacity: number;
   /** Which examples are listed. */
   filter: "all" | "right" | "wrong";
+  /** The words that the listed examples have. */
+  find: string;
+  /** The number that examples are listed in the order of; see examples.js. */
+  sort: string;
   /** The chosen cell of the confusion, or -1. */
   target: number;
   output: number;
+  /** Which heads are wanted: those with this pattern, if it is not empty, within these limits. */
+  pattern: string;
+  limits: Record<string, [least: number, most: number]>;
+  /** What heads are ordered by: a statistic, `pattern`, or layer by layer if empty. */
+  order: string;
+  ascending: boolean;
+  /** The statistics that the scatter compares; the usual ones if empty. */
+  across: string;
+  up: string;
 }
 
 /** Weights over the cells of a grid, as a map shows them. */
@@ -153,7 +228,7 @@ export interface GridMap {
   allowed: boolean[] | null;
   /** Cells that a reference links with the chosen position. */
   linked: boolean[] | null;
-  /** Where the colors begin and end. */
+  /** Where the colors begin and end, and whether they are always in proportion. */
   low: number;
   high: number;
   linear: boolean;

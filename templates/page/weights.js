@@ -1,97 +1,10 @@
 /** The weights of each head: decoded when first looked at, forgotten when long unused. */
 
 import { readBlock } from "./blocks.js";
-import { flatIndex, headCount, keyAxis, manifest, stackAt } from "./manifest.js";
+import { BYTES, Head, WordHead } from "./head.js";
+import { baseOf, flatIndex, headCount, headsOf, keyAxis, stackAt } from "./manifest.js";
 
 const CACHE_BYTES = 200e6;
-const BYTES = { float32: 4, u16: 2, u8: 1 }[manifest.encoding];
-const FROM_U8 = Float32Array.from({ length: 256 }, (_, step) => (step / 255) ** 2);
-/** A stored square root is at most half a step off, and a little for rounding; see packing.py. */
-const ROOT_ERROR = BYTES === 4 ? 0 : 1 / (2 * (BYTES === 1 ? 255 : 65535)) + 2 ** -22;
-
-/** The weights of one head, stored key by key. */
-export class Head {
-  /**
-   * @param {Float32Array | Uint8Array} values
-   * @param {import("./types").Stack} stack
-   */
-  constructor(values, stack) {
-    this.values = values;
-    this.queries = stack.query.labels.length;
-    this.keys = keyAxis(stack).labels.length;
-    this.special = new Set(keyAxis(stack).special);
-    this.largest = stack.largest;
-    this.normalized = stack.conditions.includes("normalized");
-    /** @type {Float32Array | null} */
-    this.sums = null;
-  }
-
-  /**
-   * @param {number} query
-   * @param {number} key
-   */
-  at(query, key) {
-    const value = this.values[key * this.queries + query];
-    return this.values instanceof Uint8Array ? FROM_U8[value] * this.largest : value;
-  }
-
-  /**
-   * The weight as shown: with special keys hidden, theirs is 0, and a row that sums to 1 is rescaled
-   * to do so again.
-   * @param {number} query
-   * @param {number} key
-   * @param {boolean} hidden
-   */
-  shown(query, key, hidden) {
-    if (!hidden) return this.at(query, key);
-    if (this.special.has(key)) return 0;
-    if (!this.normalized) return this.at(query, key);
-    const sum = this.visibleSums()[query];
-    return sum > 0 ? this.at(query, key) / sum : 0;
-  }
-
-  /** For each query, how much of its attention goes to keys that are not special. */
-  visibleSums() {
-    if (!this.sums) {
-      const sums = (this.sums = new Float32Array(this.queries));
-      for (let key = 0; key < this.keys; key++) {
-        if (this.special.has(key)) continue;
-        for (let query = 0; query < this.queries; query++) sums[query] += this.at(query, key);
-      }
-    }
-    return this.sums;
-  }
-
-  /**
-   * How far the shown weight may be from what the captured ones give.
-   * @param {number} query
-   * @param {number} key
-   * @param {boolean} hidden
-   */
-  errorBound(query, key, hidden) {
-    if (!hidden || !this.normalized) return this.storedError(query, key);
-    if (this.special.has(key)) return 0;
-    // With s the sum that the weights w are divided by, w / s is off by at most (e + w / s E) / (s - E),
-    // where e is the error of w and E that of s.
-    let ofSum = 0;
-    for (let other = 0; other < this.keys; other++) {
-      if (!this.special.has(other)) ofSum += this.storedError(query, other);
-    }
-    const least = this.visibleSums()[query] - ofSum;
-    const error = this.storedError(query, key) + this.shown(query, key, true) * ofSum;
-    return least > 0 ? Math.min(1, error / least) : ofSum && 1;
-  }
-
-  /**
-   * How far the stored weight may be from the captured one.
-   * @param {number} query
-   * @param {number} key
-   */
-  storedError(query, key) {
-    const share = this.at(query, key) / this.largest;
-    return this.largest * (2 * ROOT_ERROR * Math.sqrt(share) + ROOT_ERROR ** 2);
-  }
-}
 
 /** @typedef {{ promise: Promise<Head[]>, heads: Head[] | null, bytes: number }} Cached */
 /** @type {Map<string, Cached>} */
@@ -104,7 +17,7 @@ let cachedBytes = 0;
  * @param {number} head
  */
 function locate(stackIndex, layer, head) {
-  const stack = stackAt(stackIndex);
+  const stack = stackAt(baseOf(stackIndex));
   const index = flatIndex(stack, layer, head);
   const block = Math.floor(index / stack.headsPerBlock);
   return { id: `b${stack.firstBlock + block}`, stack, block, within: index % stack.headsPerBlock };
@@ -114,7 +27,7 @@ function locate(stackIndex, layer, head) {
  * @param {number} stackIndex
  * @param {number} layer
  * @param {number} head
- * @returns {Promise<Head>}
+ * @returns {Promise<Head | WordHead>}
  */
 export async function loadHead(stackIndex, layer, head) {
   const { id, stack, block, within } = locate(stackIndex, layer, head);
@@ -126,7 +39,23 @@ export async function loadHead(stackIndex, layer, head) {
   } else {
     cached = remember(id, stack, block);
   }
-  return (await cached.promise)[within];
+  return asShown((await cached.promise)[within], stackIndex);
+}
+
+/** @type {WeakMap<Head, WordHead>} */
+const inWords = new WeakMap();
+
+/**
+ * A head between the positions of a stack, which are its own or the words that they make.
+ * @param {Head} head
+ * @param {number} stackIndex
+ */
+function asShown(head, stackIndex) {
+  const stack = stackAt(stackIndex);
+  if (!stack.spans) return head;
+  const known = inWords.get(head) ?? new WordHead(head, stack);
+  inWords.set(head, known);
+  return known;
 }
 
 /**
@@ -137,7 +66,8 @@ export async function loadHead(stackIndex, layer, head) {
  */
 export function headNow(stackIndex, layer, head) {
   const { id, within } = locate(stackIndex, layer, head);
-  return cache.get(id)?.heads?.[within] ?? null;
+  const decoded = cache.get(id)?.heads?.[within];
+  return decoded ? asShown(decoded, stackIndex) : null;
 }
 
 /**
@@ -150,7 +80,7 @@ function remember(id, stack, block) {
   const count = Math.min(stack.headsPerBlock, headCount(stack) - block * stack.headsPerBlock);
   /** @type {Cached} */
   const cached = {
-    promise: decode(id, stack, count, cells),
+    promise: decode(id, stack, block, count),
     heads: null,
     bytes: count * cells * (BYTES === 1 ? 1 : 4),
   };
@@ -173,15 +103,19 @@ function remember(id, stack, block) {
 /**
  * @param {string} id
  * @param {import("./types").Stack} stack
+ * @param {number} block
  * @param {number} count
- * @param {number} cells
  */
-async function decode(id, stack, count, cells) {
+async function decode(id, stack, block, count) {
+  const cells = stack.query.labels.length * keyAxis(stack).labels.length;
   const values = numbers(await readBlock(id, count * cells * BYTES), count * cells, stack.largest);
-  return Array.from(
-    { length: count },
-    (_, index) => new Head(values.subarray(index * cells, (index + 1) * cells), stack),
-  );
+  const first = block * stack.headsPerBlock;
+  return headsOf(stack)
+    .slice(first, first + count)
+    .map(({ layer, head }, index) => {
+      const own = values.subarray(index * cells, (index + 1) * cells);
+      return new Head(own, stack, layer, head);
+    });
 }
 
 /**

@@ -1,23 +1,18 @@
-"""One browser for all tests, a new and offline window for each."""
+"""One browser for all tests, an empty and offline window for each."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import sync_playwright
 
 from tests.browser.chromium import find_chromium
 from tests.browser.report_page import ReportPage
 from tests.browser.reports import REPORTS
+from tests.browser.windows import Windows
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-# Without smooth scrolling, things stand still where a test has just seen them.
-USUAL = {
-    "offline": True,
-    "viewport": {"width": 1280, "height": 900},
-    "reduced_motion": "reduce",
-}
 
 Visit = Callable[..., ReportPage]
 
@@ -31,12 +26,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests of a session."""
+def windows() -> Iterator[Windows]:
+    """Windows of one browser for all tests of a session."""
     path = find_chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
+        yield Windows(browser)
         browser.close()
 
 
@@ -55,7 +50,7 @@ def report_file(tmp_path_factory) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def visit(browser: Browser, report_file: Callable[[str], Path]) -> Iterator[Visit]:
+def visit(windows: Windows, report_file: Callable[[str], Path]) -> Iterator[Visit]:
     """A function that opens a report, by its name or its path, in a window of its own.
 
     After the test, no page it opened may have complained, broken its policy or asked the network
@@ -67,9 +62,7 @@ def visit(browser: Browser, report_file: Callable[[str], Path]) -> Iterator[Visi
         report: str | Path, link: str = "", *, wait: bool = True, **options: Any
     ) -> ReportPage:
         path = report if isinstance(report, Path) else report_file(report)
-        context = browser.new_context(**{**USUAL, **options})
-        context.set_default_timeout(10_000)
-        found = ReportPage(context.new_page(), path)
+        found = ReportPage(windows.lend(options), path)
         opened.append(found)
         if wait:
             found.open(link)
@@ -80,5 +73,6 @@ def visit(browser: Browser, report_file: Callable[[str], Path]) -> Iterator[Visi
     yield visit_report
     complaints = [complaint for report in opened for complaint in report.all_complaints()]
     for report in opened:
-        report.page.context.close()
+        report.leave()
+        windows.take_back(report.page)
     assert complaints == []

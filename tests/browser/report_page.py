@@ -12,13 +12,6 @@ from playwright.sync_api import ConsoleMessage, Page, Request
 PATIENCE_S = 30.0
 POLL_S = 0.015
 
-# Runs before the page's own scripts; the page's policy does not hold for it.
-WATCH_POLICY = """
-window.violations = [];
-addEventListener("securitypolicyviolation", (event) =>
-  violations.push(`${event.violatedDirective}: ${event.blockedURI}`));
-"""
-
 # The page draws hovering once per frame, and catches up with whatever came meanwhile.
 SETTLE = """async () => {
   for (let i = 0; i < 2; i++) {
@@ -88,10 +81,13 @@ class ReportPage:
         self.address = path.as_uri()
         self.complaints: list[str] = []
         self.expected: list[str] = []
-        page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
-        page.on("request", self._see_request)
-        page.add_init_script(WATCH_POLICY)
+        self._ears = {
+            "console": self._hear,
+            "pageerror": lambda error: self.complaints.append(f"error: {error}"),
+            "request": self._see_request,
+        }
+        for event, ear in self._ears.items():
+            page.on(event, ear)
 
     def open(self, link: str = "") -> "ReportPage":
         """Opens the report at a deep link and waits until it is drawn."""
@@ -99,6 +95,11 @@ class ReportPage:
         self.until("document.documentElement.dataset.ready === 'true'")
         self.settle()
         return self
+
+    def leave(self) -> None:
+        """Listens no longer to what the window does."""
+        for event, ear in self._ears.items():
+            self.page.remove_listener(event, ear)
 
     def until(self, condition: str) -> None:
         """Waits for an expression to be true. Playwright's own way is stopped by the policy."""
@@ -183,6 +184,14 @@ class ReportPage:
         height, width, colors = self.page.evaluate(PIXELS, [data, every])
         found = np.frombuffer(base64.b64decode(colors), dtype=np.uint8)
         return found.reshape(height, width, 4)
+
+    def ends_of_colors(self, name: str) -> tuple[float, float]:
+        """The weights at which the colors of a chart begin and end, by its linear legend."""
+        view = f"attnreport.view('{name}').signal"
+        ticks = self.page.evaluate(f"{view}('legendTicks')")
+        weights = [float(text) for text in self.page.evaluate(f"{view}('legendLabels')")]
+        slope, low = np.polyfit(ticks, weights, 1)
+        return float(low), float(low + slope)
 
     def picture(self, selector: str) -> UInt8[np.ndarray, "row column channel"]:
         """The colors of an element, as they are on the screen."""

@@ -17,18 +17,23 @@ from attnreport.recording import (
     recording_from_arrays,
 )
 from attnreport.report import render_report
+from tests.recording.byte_level import byte_level
 from tests.report.picture_recordings import picture_recording
 from tests.report.recordings import (
     chosen_layers_recording,
+    gates_recording,
     hostile_recording,
+    patterned_recording,
     self_recording,
     smallest_recording,
+    softmax_weights,
     striped_weights,
     translator_recording,
     two_choices_of_layers_recording,
 )
 
 LONG = 100
+MANY = 7
 
 
 def asymmetric_recording() -> Recording:
@@ -128,11 +133,76 @@ def pooling_recording() -> Recording:
     return Recording(tuple(examples), deletion=Deletion("probability", "words", (0, 0.2), curves))
 
 
+def word_pieces_recording() -> Recording:
+    """A causal text with a sink in pieces of SentencePiece, which looks at one of WordPiece."""
+    text = TokenAxis(tuple("<s> ▁un believ able ▁cat s ▁sleep . </s>".split()), special=(0, 8))
+    other = TokenAxis(tuple("[CLS] של ##ום , עול ##ם : מה נש ##מע [SEP]".split()), special=(0, 10))
+    random = np.random.default_rng(5)
+    causal = np.tri(len(text), dtype=bool)
+    within = random.random((2, len(text), len(text))) * causal
+    within[0, :, 0] += 4
+    within[1, 5:, 7] += 9 * causal[5:, 7]
+    within[:, 8, 8] += 20
+    # Nothing is left of this row without the marker.
+    within[:, 4, 1:] = 0
+    across = random.random((2, len(text), len(other)))
+    maps = [
+        AttentionMap(name, (w / w.sum(-1, keepdims=True)).astype(np.float32), text, key, **rest)
+        for name, w, key, rest in (
+            ("self", within, text, {"mask": causal}),
+            ("cross", across, other, {"kind": "cross"}),
+        )
+    ]
+    return Recording((Example("pieces", tuple(maps), input="unbelievable cats sleep."),))
+
+
+def many_examples_recording() -> Recording:
+    """Sentences that differ in their words, in their scores, and in how sharp their heads are."""
+    examples = []
+    for number in range(MANY):
+        words = TokenAxis(("der", f"Hund{number}", "schläft", "Straße" if number % 3 else "früh"))
+        weights = softmax_weights(1, 2, 4, 4, seed=number, spread=1 + (5 * number) % MANY)
+        attention = AttentionMap("encoder", weights[0], words, words)
+        # The last one was not scored.
+        scores = {"AER": round((3 * number) % MANY / MANY, 2)} if number < MANY - 1 else {}
+        text = " ".join(words.tokens)
+        examples.append(Example(f"test {number}", (attention,), input=text, scores=scores))
+    return Recording(tuple(examples))
+
+
+def many_scripts_recording() -> Recording:
+    """Pieces of byte-level BPE in many scripts, with characters that are split over pieces."""
+    pieces = [
+        " un",
+        "believ",
+        "able",
+        " caf",
+        "é",
+        ",",
+        *" 😀".encode(),
+        " שלו",
+        "ם",
+        " ال",
+        "سلام",
+    ]
+    pieces += [" 我", "喜歡", *"鱻".encode(), " </", "script", ">", " don", "'t", "\n", "\0", "end"]
+    tokens = (
+        "<s>",
+        *(byte_level(p.encode() if isinstance(p, str) else bytes([p])) for p in pieces),
+    )
+    count = len(tokens)
+    return recording_from_arrays(
+        softmax_weights(1, 2, count, count), TokenAxis(tokens, special=(0,))
+    )
+
+
 # A name that ends scripts, one that turns around, and one of several code points.
 HOSTILE_CLASSES = ("</script><img src=x onerror=alert(1)>", "\u202edlrow", "👩‍👩‍👧‍👦")
 
 
 REPORTS: dict[str, Callable[[], str]] = {
+    "patterned": lambda: render_report(patterned_recording()),
+    "gates": lambda: render_report(gates_recording()),
     "self": lambda: render_report(self_recording()),
     "layers": lambda: render_report(chosen_layers_recording()),
     "two-layers": lambda: render_report(two_choices_of_layers_recording()),
@@ -141,6 +211,9 @@ REPORTS: dict[str, Callable[[], str]] = {
     "smallest": lambda: render_report(smallest_recording()),
     "translator": lambda: render_report(translator_recording()),
     "hostile": lambda: render_report(hostile_recording()),
+    "word-pieces": lambda: render_report(word_pieces_recording()),
+    "many-examples": lambda: render_report(many_examples_recording()),
+    "many-scripts": lambda: render_report(many_scripts_recording()),
     "gate": lambda: render_report(gate_recording()),
     "asymmetric": lambda: render_report(asymmetric_recording()),
     "causal": lambda: render_report(causal_recording()),

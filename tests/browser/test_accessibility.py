@@ -56,6 +56,12 @@ def test_axe_finds_nothing_on_a_phone(visit, axe, name):
     assert violations(report, axe) == []
 
 
+def test_axe_finds_nothing_in_a_list_of_heads(visit, axe):
+    report = visit("patterned", bypass_csp=True)
+    report.choose(order="sink", pattern="sink", limits={"entropy": [0.5, 3]})
+    assert violations(report, axe) == []
+
+
 def test_axe_finds_nothing_while_the_help_is_open(visit, axe):
     report = visit("self", bypass_csp=True)
     report.press("?")
@@ -81,7 +87,7 @@ def test_every_chart_keeps_the_words_of_the_template(visit):
 
 def test_marks_that_stand_for_heads_have_names(visit):
     report = visit("self")
-    for chart in ("pair", "scatter-distance"):
+    for chart in ("pair", "scatter"):
         names = report.page.locator(f"#chart-{chart} svg path[aria-label^='Layer']")
         found = {names.nth(i).get_attribute("aria-label").split(":")[0] for i in range(6)}
         assert found == {f"Layer {layer}, head {head}" for layer in range(2) for head in range(3)}

@@ -13,7 +13,7 @@ OVERFLOW = """() => {
     const box = element.getBoundingClientRect();
     if (box.width === 0 || box.right <= width + 1) return false;
     // What scrolls inside its own box is no overflow of the page.
-    return !element.closest(".scroll, .strip, .cards, #live, svg");
+    return !element.closest(".scroll, .tools, .strip, .cards, #live, svg");
   });
   return wide.slice(0, 5).map((e) => `${e.tagName}.${e.className}#${e.id}`);
 }"""

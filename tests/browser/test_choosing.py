@@ -53,7 +53,7 @@ def test_a_place_without_a_head_chooses_nothing(visit):
 
 def test_a_click_on_a_mark_of_the_scatter_chooses_its_head(visit):
     report = visit("self")
-    marks = report.page.locator("#chart-scatter-distance svg path[aria-label^='Layer']")
+    marks = report.page.locator("#chart-scatter svg path[aria-label^='Layer']")
     assert marks.count() == 6
     for number in range(6):
         label = marks.nth(number).get_attribute("aria-label")

@@ -33,7 +33,7 @@ def test_everything_follows_the_group(visit):
     choose_group(report, GROUPS[0])
     assert report.page.locator("#strip-query").is_hidden()
     assert report.page.locator("#chart-overview").is_visible()
-    assert report.page.locator("#chart-scatter-distance").is_visible()
+    assert report.page.locator("#chart-scatter").is_visible()
     assert report.page.locator("#one .gold").is_hidden()
     choose_group(report, GROUPS[1])
     assert report.page.locator("#one .masked").is_visible()

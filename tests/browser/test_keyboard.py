@@ -113,7 +113,7 @@ def test_keys_with_modifiers_belong_to_the_browser(visit):
 def test_letters_typed_into_a_control_are_not_commands(visit):
     report = visit("self")
     before = report.state()
-    report.page.focus("#exponent")
+    report.page.focus("#scale")
     report.press("j")
     assert report.state()["q"] == before["q"]
 
@@ -129,7 +129,7 @@ def test_everything_that_can_be_used_can_be_reached_with_the_tab_key(visit):
         "chart-heatmap",
         "chart-pair",
         "hidden",
-        "exponent",
+        "scale",
         "save-png",
         "save-svg",
         "save-csv",

@@ -25,9 +25,9 @@ def test_a_link_opens_the_report_at_a_head_and_a_cell(visit, link, expected):
 def test_a_link_restores_mask_and_color_scale(visit):
     report = visit("self", "#L1H0q3k3mlin")
     state = report.state()
-    assert (state["hidden"], state["exponent"]) == (True, 1)
+    assert (state["hidden"], state["scale"]) == (True, "linear")
     assert report.page.is_checked("#hidden")
-    assert report.page.input_value("#exponent") == "1"
+    assert report.page.input_value("#scale") == "linear"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_address_follows_what_is_chosen(visit):
     report.until("location.hash === '#L1H2q6k1'")
     report.press("m")
     report.until("location.hash === '#L1H2q6k1m'")
-    report.page.select_option("#exponent", "1")
+    report.page.select_option("#scale", "linear")
     report.until("location.hash === '#L1H2q6k1mlin'")
 
 
@@ -76,7 +76,7 @@ def test_the_address_names_example_and_group(visit):
 
 def test_the_address_that_was_kept_opens_the_same_view(visit):
     first = visit("translator")
-    first.choose(stack=3, layer=0, head=2, q=4, k=3, hidden=True, exponent=1)
+    first.choose(stack=3, layer=0, head=2, q=4, k=3, hidden=True, scale="linear")
     first.until("location.hash.endsWith('mlin')")
     second = visit("translator", first.page.evaluate("location.hash"))
     assert second.state() == first.state()

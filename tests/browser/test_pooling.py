@@ -32,7 +32,7 @@ def test_words_are_as_dark_as_they_weigh(visit):
     # The tint grows in proportion, as the scale beside it does.
     np.testing.assert_allclose(tints, 0.62 * np.rint(100 * row / row.max()) / 100, atol=0.01)
     assert float(report.shown("strip-most")) == pytest.approx(row.max(), abs=5e-4)
-    assert report.page.locator("#exponent").is_hidden()
+    assert report.page.locator("#scale").is_hidden()
     reading = report.page.locator("#reading").inner_text()
     assert "twice the tint where it has twice the weight" in reading
     assert "parks" not in reading

@@ -1,5 +1,6 @@
 """Analyses of functions, and the attention that they find in canonical layout."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,15 @@ from tests import compiling
 from tests.capture.programs.scoring import Found
 
 
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a replayed function gives, every attention found in it, and the analysis of it."""
+
+    output: Any
+    found: list[Found]
+    analysis: Analysis
+
+
 def graph_of(fn: Callable[..., Any], *args: Any) -> Graph:
     """The graph of a function called with arrays or their shapes, in pytrees."""
     return Graph(jax.make_jaxpr(fn)(*args))
@@ -27,25 +37,31 @@ def analysis_of(fn: Callable[..., Any], *args: Any) -> Analysis:
 
 def found_in(fn: Callable[..., Any], *args: Any) -> list[Found]:
     """Every attention that is found and proves itself, as the corpus's scoring wants it."""
-    analysis = analysis_of(fn, *args)
+    return outcome_of(fn, *args).found
+
+
+def outcome_of(fn: Callable[..., Any], *args: Any) -> Outcome:
+    """What a function computes and what is found in it, compiled as one program."""
+    closed, shape = jax.make_jaxpr(fn, return_shape=True)(*args)
+    analysis = Analysis(Graph(closed))
     sites = analysis.sites()
     probes = [
         Probe(f"{number:03d}", site.recipe.addresses, _canonical(site))
         for number, site in enumerate(sites)
     ]
-    again = replay(analysis.facts.graph.closed, probes)
+    again = replay(closed, probes)
 
     def run(leaves: list[Any]) -> Any:
-        _, tapped, aux = again(leaves, {})
-        return [_whole(site, tapped[f"{n:03d}"]) for n, site in enumerate(sites)], aux
+        output, tapped, aux = again(leaves, {})
+        return output, [_whole(site, tapped[f"{n:03d}"]) for n, site in enumerate(sites)], aux
 
-    weights, aux = compiling.run(run, jax.tree.leaves(args))
+    output, weights, aux = compiling.run(run, jax.tree.leaves(args))
     found: list[Found] = []
     for number, site in enumerate(sites):
         array = np.asarray(weights[number], np.float32)
         if _ran(site, aux) and _is_proved(site, array):
             found.append((f"{number} {site.form}", site.kind, axes_names(site.loops), array))
-    return found
+    return Outcome(jax.tree.unflatten(jax.tree.structure(shape), output), found, analysis)
 
 
 def _whole(site: Site, tapped: Any) -> Any:

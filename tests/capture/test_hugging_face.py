@@ -207,8 +207,9 @@ def test_rows_of_generated_tokens_are_those_of_a_full_run():
         return model.generate(prompt, params=params, max_new_tokens=5, do_sample=False).sequences
 
     text, attention = with_attention(generate, steps=8)(model.params)
-    assert np.array_equal(text, generate(model.params))
-    full = model(np.asarray(text)[:, :-1], output_attentions=True).attentions
+    assert np.array_equal(text, jax.jit(generate)(model.params))
+    whole_text = {"input_ids": np.asarray(text)[:, :-1]}
+    full = jax.jit(call(model, whole_text, output_attentions=True))(model.params).attentions
     steps = [each for each in attention.values() if "step" in each.axes]
     assert len(steps) == len(full) == 2
     for captured, whole in zip(steps, full, strict=True):

@@ -97,3 +97,40 @@ def test_loops_are_listed_from_the_outermost():
         return lax.scan(layer, x, p)[0]
 
     assert _roles(fn, X, np.stack([P, P])) == ["layer", "batch"]
+
+
+def _in_blocks(taken):
+    """Softmax over blocks of two keys; `taken` gives the block, and what is handed on."""
+
+    def fn(q, k, table):
+        def block(i, carry):
+            total, out, k = carry
+            keys, k = taken(i, k, table)
+            e = jnp.exp(q @ keys.mT)
+            return total + e.sum(-1, keepdims=True), out + e @ keys, k
+
+        start = jnp.zeros((*q.shape[:2], 1)), jnp.zeros_like(q), k
+        total, out, _ = lax.fori_loop(0, 3, block, start)
+        return out / total
+
+    return fn
+
+
+def _said_of_order(taken):
+    (site,) = analysis_of(_in_blocks(taken), X, X, np.arange(3)).sites()
+    return [each for each in site.fallbacks if "in the order in which it takes them" in each]
+
+
+def test_an_order_of_blocks_that_only_running_tells_is_said():
+    def looked_up(i, k, table):
+        return lax.dynamic_slice_in_dim(k, 2 * table[i], 2, 1), k
+
+    def handed_on(i, k, table):
+        return k[:, :2], jnp.roll(k, -2, axis=1)
+
+    def counted(i, k, table):
+        return lax.dynamic_slice_in_dim(k, 4 - 2 * i, 2, 1), k
+
+    assert _said_of_order(looked_up)
+    assert _said_of_order(handed_on)
+    assert not _said_of_order(counted)

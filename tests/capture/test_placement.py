@@ -14,7 +14,8 @@ from jax.sharding import PartitionSpec as P
 
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.program.graph import Graph
-from attnreport.capture.roles.placement import SINGLE, Placement
+from attnreport.capture.roles.held import SINGLE
+from attnreport.capture.roles.placement import Placement
 
 MESH = AbstractMesh((8, 2), ("m", "n"), axis_types=(AxisType.Auto,) * 2)
 OWN = tuple(range(8))

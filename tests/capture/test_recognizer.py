@@ -1,23 +1,33 @@
 """Every program of the corpus, its attention found, in canonical layout and of the right kind."""
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from tests.capture.programs import PROGRAMS
+from tests.capture.programs.agreement import agrees, leaves
+from tests.capture.programs.program import double
 from tests.capture.programs.scoring import score
-from tests.capture.recognizing import analysis_of, found_in
+from tests.capture.recognizing import analysis_of, outcome_of
 
 LEFT_OUT = frozenset({"router", "memory"})
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program(name):
+    """Its output is that of its reference, which knows the attention, and that alone is found."""
     program = PROGRAMS[name]()
-    result = score(found_in(program.fn, *program.args), program.expected(), left_out=LEFT_OUT)
+    outcome = outcome_of(program.fn, *program.args)
+    values = leaves(double(outcome.output))
+    assert values
+    assert all(np.isfinite(np.sum(np.abs(value))) for value in values)
+    reference, truths = program.run_reference()
+    assert bool(truths) is not ("negatives" in name)
+    assert not truths or agrees(program, reference, outcome.output)
+    result = score(outcome.found, truths, left_out=LEFT_OUT)
     assert result.right, result
-    if program.case.sentence and not program.expected():
-        said = " ".join(map(str, analysis_of(program.fn, *program.args).said()))
-        assert program.case.sentence in said
+    if program.case.sentence and not truths:
+        assert program.case.sentence in " ".join(map(str, outcome.analysis.said()))
 
 
 def test_sites_come_in_the_order_in_which_they_run():

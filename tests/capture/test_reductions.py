@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from attnreport._errors import CaptureError
 from attnreport.capture import with_attention
 from attnreport.capture.choice.reductions import mask_reduction, reduction
+from tests import compiling
 from tests.capture.attending import encode, numbers, projections
 
 SIZES = st.tuples(*[st.integers(1, 3)] * 2, st.integers(1, 9), st.integers(1, 9))
@@ -25,7 +26,8 @@ def weights(draw):
 
 
 def reduced(name, array):
-    return jax.tree.map(np.asarray, reduction(name)(jnp.asarray(array)))
+    """What is left of weights, reduced inside a compiled program as in a capture."""
+    return jax.tree.map(np.asarray, compiling.run(reduction(name), array))
 
 
 @settings(max_examples=20, deadline=None)
@@ -111,7 +113,7 @@ def test_pooling_does_not_invent_zeros():
 def test_masks_are_reduced_like_their_weights(array, most):
     mask = np.asarray(array) > 0.2
     for name in (f"pooled-{most}", "head mean"):
-        found = mask_reduction(name)(jnp.asarray(mask))
+        found = compiling.run(mask_reduction(name), mask)
         assert found.dtype == bool
         assert np.array_equal(found, reduced(name, mask.astype(np.float32)) > 0)
     for name in (None, "uint8", "bfloat16", "top-2", "statistics"):

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from attnreport.analysis import PATTERNS
-from attnreport.charts import scatter_chart
+from attnreport.analysis import HEAD_PATTERNS, NO_PATTERN
 from attnreport.charts.scatter import _LOOKS as LOOKS
 from attnreport.charts.theme import PARAMETERS, SKIN
 from tests.charts.every_chart import every_chart, spec_of
@@ -40,8 +39,8 @@ def names_used(spec: dict[str, Any]) -> set[str]:
                 found |= names_in(node[key])
         if str(node.get("url", "")).startswith("attn:"):
             found |= set(re.findall(r"\{(\w+)\}", node["url"]))
-        if isinstance(node.get("title"), str):
-            found |= set(re.findall(r"^\{(\w+)\}$", node["title"]))
+        if re.fullmatch(r"\{\w+\}", str(node.get("title", ""))):
+            found.add(node["title"][1:-1])
     return found
 
 
@@ -89,7 +88,7 @@ def test_an_explicit_tick_list_is_not_thinned(name):
             assert "tickCount" in axis
 
 
-@pytest.mark.parametrize("name", ["overview", "pair", "scatter-distance", "scatter-confidence"])
+@pytest.mark.parametrize("name", ["overview", "pair", "scatter"])
 def test_charts_of_heads_let_the_reader_pick_one(name):
     (pick,) = [p for p in spec_of(name)["params"] if p["name"] == "pick"]
     assert pick["select"]["fields"] == ["layer", "head"]
@@ -97,32 +96,26 @@ def test_charts_of_heads_let_the_reader_pick_one(name):
 
 
 def test_every_pattern_has_a_look_and_every_look_a_pattern():
-    assert list(LOOKS) == list(PATTERNS)
+    assert list(LOOKS) == [*HEAD_PATTERNS, NO_PATTERN]
 
 
 def test_no_two_patterns_look_the_same():
     assert len(set(LOOKS.values())) == len(LOOKS)
 
 
-@pytest.mark.parametrize("name", ["scatter-distance", "scatter-confidence"])
-def test_a_pattern_looks_the_same_in_every_report(name):
-    scales = [node["scale"] for node in objects(spec_of(name)) if "domain" in node.get("scale", {})]
-    assert [scale["domain"] for scale in scales] == [list(PATTERNS), list(PATTERNS)]
+def test_a_pattern_looks_the_same_in_every_report():
+    scales = [
+        node["scale"] for node in objects(spec_of("scatter")) if "range" in node.get("scale", {})
+    ]
+    assert [scale["domain"] for scale in scales] == [list(LOOKS), list(LOOKS)]
     assert [scale["range"] for scale in scales] == [
         [color for color, _ in LOOKS.values()],
         [shape for _, shape in LOOKS.values()],
     ]
 
 
-@pytest.mark.parametrize("name", ["scatter-distance", "scatter-confidence"])
-def test_the_legend_lists_the_patterns_that_the_report_names(name):
-    spec = spec_of(name)
+def test_the_legend_lists_the_patterns_that_the_report_names():
+    spec = spec_of("scatter")
     del spec["config"]
     legends = [node["legend"] for node in objects(spec) if node.get("legend")]
     assert [legend["values"] for legend in legends] == [{"expr": "patterns"}]
-
-
-def test_the_scatter_names_its_axis():
-    spec = scatter_chart(x_title="share of the top key").to_dict()
-    titles = [node["x"].get("title") for node in objects(spec) if "x" in node]
-    assert "share of the top key" in titles

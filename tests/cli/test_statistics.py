@@ -6,7 +6,7 @@ import click
 import pytest
 
 from attnreport import analysis
-from attnreport.analysis import pattern_measures
+from attnreport.analysis.patterns import pattern_measures
 from attnreport.cli import head_table
 from attnreport.cli.statistics import (
     COMPARED,

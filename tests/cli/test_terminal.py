@@ -26,7 +26,7 @@ def shell(command: str, path: str, **options) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
         env=environment,
-        timeout=60,
+        timeout=120,
         **options,
     )
 

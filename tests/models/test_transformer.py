@@ -26,6 +26,12 @@ def model() -> Transformer:
     return drawn(lambda **options: Transformer(9, 7, SIZES, **options))
 
 
+@nnx.jit
+def computed(model, *inputs):
+    """What a model computes, compiled as a whole: one compilation, not one an operation."""
+    return model(*inputs)
+
+
 def normalized(x, norm):
     centered = x - x.mean(-1, keepdims=True)
     scaled = centered / np.sqrt((centered**2).mean(-1, keepdims=True) + 1e-6)
@@ -86,18 +92,20 @@ def test_sinusoids_are_those_of_the_paper():
 
 
 def test_a_word_does_not_depend_on_those_after_it(model):
-    first, second = model(SOURCE, BEFORE), model(SOURCE, BEFORE.at[:, 2:].set(6))
+    other = BEFORE.at[:, 2:].set(6)
+    first, second = computed(model, SOURCE, BEFORE), computed(model, SOURCE, other)
     np.testing.assert_allclose(first[:, :2], second[:, :2], atol=1e-5)
     assert abs(first[:, 2:] - second[:, 2:]).max() > 0.01
 
 
 def test_padding_of_the_source_changes_nothing(model):
     longer = jnp.pad(SOURCE, ((0, 0), (0, 3)), constant_values=PADDING)
-    np.testing.assert_allclose(model(SOURCE, BEFORE), model(longer, BEFORE), atol=1e-5)
+    found = computed(model, longer, BEFORE)
+    np.testing.assert_allclose(computed(model, SOURCE, BEFORE), found, atol=1e-5)
 
 
 def test_decoding_word_by_word_gives_what_a_whole_sentence_gives(model):
-    whole = model(SOURCE, BEFORE)
+    whole = computed(model, SOURCE, BEFORE)
     memory, real = model.encode(SOURCE), SOURCE != PADDING
     caches = model.decoder.empty_caches(2, 4)
     # A beginning at once, and then one word after the other.
@@ -110,7 +118,7 @@ def test_decoding_word_by_word_gives_what_a_whole_sentence_gives(model):
 
 def test_a_language_model_decodes_what_it_scores():
     model = drawn(lambda **options: LanguageModel(9, SIZES, **options))
-    whole = model(SOURCE)
+    whole = computed(model, SOURCE)
 
     def step(caches, word):
         logits, caches = model.decode(word[:, None], caches)
@@ -123,9 +131,10 @@ def test_a_language_model_decodes_what_it_scores():
 def test_a_text_encoder_sees_all_real_words():
     model = drawn(lambda **options: TextEncoder(9, SIZES, **options))
     other = SOURCE.at[0, 4].set(8)
-    assert abs(model(SOURCE)[0, 0] - model(other)[0, 0]).max() > 1e-3
+    assert abs(computed(model, SOURCE)[0, 0] - computed(model, other)[0, 0]).max() > 1e-3
     longer = jnp.pad(SOURCE, ((0, 0), (0, 2)), constant_values=PADDING)
-    np.testing.assert_allclose(model(SOURCE)[1, :2], model(longer)[1, :2], atol=1e-5)
+    found = computed(model, longer)[1, :2]
+    np.testing.assert_allclose(computed(model, SOURCE)[1, :2], found, atol=1e-5)
 
 
 def test_every_attention_is_captured_under_its_path(model):
@@ -141,16 +150,21 @@ def test_every_attention_is_captured_under_its_path(model):
     assert np.asarray(cross.array())[..., 2:].max() == 0
 
 
-@pytest.mark.parametrize("part", ["source", "target", "encoder", "decoder"])
-def test_gradients_reach_every_parameter(model, part):
+@pytest.fixture(scope="module")
+def gradients(model):
     graph, parameters, rest = nnx.split(model, nnx.Param, ...)
 
     def loss(parameters):
         logits = nnx.merge(graph, parameters, rest)(SOURCE, BEFORE)
         return jnp.sin(logits + jnp.arange(7)).sum()
 
-    gradients = jax.tree.leaves(jax.grad(loss)(parameters)[part])
-    assert all(np.isfinite(leaf).all() and np.abs(leaf).max() > 0 for leaf in gradients)
+    return jax.jit(jax.grad(loss))(parameters)
+
+
+@pytest.mark.parametrize("part", ["source", "target", "encoder", "decoder"])
+def test_gradients_reach_every_parameter(gradients, part):
+    leaves = jax.tree.leaves(gradients[part])
+    assert all(np.isfinite(leaf).all() and np.abs(leaf).max() > 0 for leaf in leaves)
 
 
 def test_dropout_acts_in_training_only():
@@ -174,7 +188,7 @@ def test_greedy_words_are_the_likeliest_up_to_the_end(model, end_of_first):
     end = -1 if end_of_first is None else int(words[0, end_of_first])
     words = write_greedily(model, SOURCE, length=6, end=end)
     before = jnp.concatenate([jnp.ones((2, 1), words.dtype), words[:, :-1]], axis=1)
-    logits = model(SOURCE, before).at[..., :2].set(-jnp.inf)
+    logits = computed(model, SOURCE, before).at[..., :2].set(-jnp.inf)
     ended = jnp.cumsum(before == end, axis=1) > 0
     assert np.array_equal(words, jnp.where(ended, PADDING, logits.argmax(axis=-1)))
     assert (end_of_first is None) == (not ended[0].any())

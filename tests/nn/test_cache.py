@@ -59,9 +59,14 @@ def test_a_prompt_may_come_at_once():
     expected = attention(X, mask=causal_mask(6))
     cache = attention.empty_cache(2, 6)
     assert cache.keys.shape == (2, 6, 1, 2)
-    first, cache = attention.decode(X[:, :4], cache)
-    second, cache = attention.decode(X[:, 4:], cache)
-    np.testing.assert_allclose(jnp.concatenate([first, second], 1), expected, atol=1e-6)
+
+    @jax.jit
+    def in_two_parts(x, cache):
+        first, cache = attention.decode(x[:, :4], cache)
+        second, _ = attention.decode(x[:, 4:], cache)
+        return jnp.concatenate([first, second], 1)
+
+    np.testing.assert_allclose(in_two_parts(X, cache), expected, atol=1e-6)
 
 
 def test_padding_before_a_prompt_can_be_hidden():
@@ -95,7 +100,9 @@ def test_gradients_flow_through_the_cache():
     def by_steps(x):
         return jnp.sin(decoded(attention, x, attention.empty_cache(2, 6))[0]).sum()
 
-    np.testing.assert_allclose(jax.grad(by_steps)(X), jax.grad(slow)(X), atol=1e-5)
+    np.testing.assert_allclose(
+        jax.jit(jax.grad(by_steps))(X), jax.jit(jax.grad(slow))(X), atol=1e-5
+    )
 
 
 def test_the_attention_of_a_decoding_loop_is_captured():

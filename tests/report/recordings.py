@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from attnreport.analysis import merged_spans
 from attnreport.recording import (
     AttentionMap,
     Axis,
@@ -177,8 +178,9 @@ def harmless_twin(recording: Recording) -> Recording:
     """The recording with every text replaced by a word, and the same structure."""
 
     def axis(old: Axis) -> TokenAxis:
-        words = tuple(f"word{i}" for i in range(len(old)))
-        return TokenAxis(words, special=special_positions(old))
+        texts = tuple(f"word{i}" for i in range(len(old)))
+        words = [word for word, span in enumerate(merged_spans(old)) for _ in span]
+        return TokenAxis(texts, special_positions(old), tuple(words))
 
     def harmless(index: int, example: Example) -> Example:
         maps = tuple(
@@ -323,3 +325,45 @@ def _translation(
         target=target,
         scores=scores,
     )
+
+
+def patterned_recording() -> Recording:
+    """Four layers of three heads that do what heads are known for, some of them the same."""
+    count = len(SENTENCE)
+    axis = TokenAxis(tuple(SENTENCE), special=(0, count - 1))
+    previous = np.eye(count, k=-1)
+    previous[0, 0] = 1
+    following = np.eye(count, k=1)
+    following[-1, -1] = 1
+    sink = np.zeros((count, count))
+    sink[:, 0] = 1
+    even = np.full((count, count), 1 / count)
+
+    def mixed(shape: np.ndarray, share: float) -> np.ndarray:
+        return share * shape + (1 - share) * even
+
+    heads = [
+        *(mixed(previous, 0.9), mixed(sink, 0.55), mixed(even, 1)),
+        *(mixed(sink, 0.95), mixed(previous, 0.7), mixed(following, 0.8)),
+        *(mixed(sink, 0.75), mixed(np.eye(count), 0.8), mixed(sink, 0.65)),
+        *(mixed(previous, 0.8), mixed(sink, 0.85), softmax_weights(count, count, seed=3)),
+    ]
+    layers = np.array(heads, np.float32).reshape(4, 3, count, count)
+    return recording_from_arrays(layers, axis)
+
+
+def gates_recording() -> Recording:
+    """Two layers of gates, so that there is something to compare, and nothing to measure."""
+    axis = TokenAxis(tuple("abcd"))
+    maps = tuple(
+        AttentionMap(
+            f"gate.{layer}",
+            np.full((2, 4, 4), 0.3 + 0.2 * layer, np.float32),
+            axis,
+            axis,
+            kind="gate",
+            normalized=False,
+        )
+        for layer in range(2)
+    )
+    return Recording((Example("gates", maps),))

@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 
 from attnreport._resources import templates_root
-from attnreport.recording import Recording
+from attnreport.recording import AttentionMap, Example, GridAxis, Recording
 from attnreport.report import render_report
 from attnreport.report.conditions import page_conditions
 from attnreport.report.stacks import stacks_of
-from tests.report.recordings import self_recording, smallest_recording, translator_recording
+from tests.report.page_parser import parse_page
+from tests.report.recordings import (
+    self_recording,
+    smallest_recording,
+    softmax_weights,
+    translator_recording,
+)
 
 
 def conditional(page):
@@ -44,7 +50,9 @@ def test_what_holds_for_a_sentence_and_for_a_translation():
     holding = {name for name, true in conditions_of(self_recording()).items() if true}
     assert holding == {
         *("many-heads", "one-axis", "special", "normalized", "attention", "gives", "two-texts"),
+        "words",
         *("matrix", "row", "lines", "text", "direction", "reading", "color-scale"),
+        *("patterns", "comparing", "flow"),
     }
     cross = conditions_of(translator_recording(), 2)
     assert cross["two-axes"]
@@ -72,3 +80,30 @@ def test_a_template_that_asks_for_something_unknown_is_an_error(tmp_path):
     )
     with pytest.raises(jinja2.UndefinedError, match="full-moon"):
         render_report(self_recording(), templates=tmp_path)
+
+
+def grid_recording():
+    grid = GridAxis(2, 2)
+    weights = softmax_weights(2, 2, 4, 4)
+    maps = tuple(AttentionMap(f"layers.{i}", each, grid, grid) for i, each in enumerate(weights))
+    return Recording((Example("cells", maps),))
+
+
+@pytest.mark.parametrize(
+    ("recording", "flows"),
+    [
+        (self_recording(), True),
+        (self_recording(layers=1), False),
+        # What a layer that is not there mixed in is not known.
+        (self_recording(layers=4).select(layers=[0, 2]), False),
+        (self_recording(layers=4).select(layers=[0, 1]), True),
+        (self_recording(tokens=[f"t{i}" for i in range(96)]), True),
+        (self_recording(tokens=[f"t{i}" for i in range(97)]), False),
+        (grid_recording(), False),
+    ],
+    ids=["two layers", "one layer", "a gap", "the first layers", "96", "97", "grid"],
+)
+def test_tokens_are_followed_back_through_all_layers_where_that_can_be_done(recording, flows):
+    assert conditions_of(recording)["flow"] == flows
+    charts = {node.attributes.get("id") for node in parse_page(render_report(recording)).walk()}
+    assert ("chart-flow" in charts) == flows

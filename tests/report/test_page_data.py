@@ -152,7 +152,7 @@ def test_a_head_without_a_row_that_may_attend_keeps_the_columns_of_the_table():
     headings = [heading.text for heading in table.one("thead").all("th")]
     closed, opened = ([cell.text for cell in row.children] for row in table.one("tbody").all("tr"))
     assert len(closed) == len(opened) == len(headings)
-    assert closed[1] == "no choice"
+    assert closed[1] == "no pattern"
     assert closed[headings.index("distance")] == "–"
     assert opened[headings.index("distance")] != "–"
 

@@ -156,7 +156,7 @@ def test_the_checks_of_every_attention_operation_are_listed(pages):
 def test_charts_that_compare_heads_are_left_out_where_there_is_one(pages):
     ids = {node.attributes.get("id") for node in pages["smallest"].walk()}
     assert {"chart-heatmap", "chart-row", "chart-lines", "chart-entropy"} <= ids
-    assert not {"chart-overview", "chart-pair", "chart-scatter-distance"} & ids
+    assert not {"chart-overview", "chart-pair", "chart-scatter"} & ids
 
 
 def test_a_given_title_is_the_heading_and_the_title():
@@ -196,7 +196,7 @@ def test_the_header_says_what_a_person_would(heads, queries, first):
     assert facts[1] == "4 groups of maps, each over 3 positions"
     findings = page.one("ul", **{"class": "findings"}).text
     assert "In “x”, layer 0." in findings
-    assert bool(page.all("canvas")) == (queries > 1)
+    assert bool(page.by_id("examples").all("canvas")) == (queries > 1)
 
 
 def test_every_place_for_words_is_filled_and_every_word_has_a_place(pages):

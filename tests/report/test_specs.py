@@ -3,11 +3,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from attnreport._resources import read_text
-from attnreport.analysis import PATTERNS, group_statistics
-from attnreport.recording import Recording
+from attnreport.analysis import HEAD_PATTERNS, NO_PATTERN, head_patterns
+from attnreport.recording import AttentionMap, Example, Recording, TokenAxis
+from attnreport.report.head_measures import measure_heads
 from attnreport.report.specs import charts_for, compiled
 from attnreport.report.stacks import stacks_of
 from tests.report.recordings import self_recording, smallest_recording, softmax_weights
@@ -18,7 +20,7 @@ COMPARING = {"overview", "pair"}
 
 def charts_of(recording):
     stacks = stacks_of(recording)
-    return charts_for(recording, stacks, [group_statistics(stack.maps) for stack in stacks])
+    return charts_for(recording, stacks, [measure_heads(stack) for stack in stacks])
 
 
 def cross_recording():
@@ -34,28 +36,31 @@ def test_one_head_is_compared_with_nothing():
 
 
 @pytest.mark.parametrize(
-    ("make", "scatter"),
-    [(self_recording, "scatter-distance"), (cross_recording, "scatter-confidence")],
+    ("make", "more"), [(self_recording, {"scatter", "flow"}), (cross_recording, {"scatter"})]
 )
-def test_heads_are_compared_by_what_fits_their_kind(make, scatter):
-    assert set(charts_of(make())) == SINGLE | COMPARING | {scatter}
+def test_heads_are_compared_where_there_are_several(make, more):
+    assert set(charts_of(make())) == SINGLE | COMPARING | more
 
 
-def test_the_legend_names_the_patterns_that_occur_in_order():
+def test_gates_are_not_compared_by_statistics_of_rows():
+    weights = np.full((3, 4, 4), 0.5, np.float32)
+    axis = TokenAxis(tuple("abcd"))
+    gates = AttentionMap("gate", weights, axis, axis, kind="gate", normalized=False)
+    assert set(charts_of(Recording((Example("x", (gates,)),)))) == SINGLE | COMPARING
+
+
+def test_the_legend_names_what_heads_are_called_in_order():
     charts = charts_of(self_recording())
-    occurring = charts["scatter-distance"]["patterns"]
-    found = {
-        number.pattern
-        for stack in stacks_of(self_recording())
-        for number in group_statistics(stack.maps)
-    }
-    assert occurring == [pattern for pattern in PATTERNS if pattern in found]
-    assert signals(compiled(charts)["scatter-distance"])["patterns"] == occurring
+    heads = [head for m in self_recording().examples[0].maps for head in head_patterns(m)]
+    called = {head[0].name if head else NO_PATTERN for head in heads}
+    occurring = [name for name in (*HEAD_PATTERNS, NO_PATTERN) if name in called]
+    assert charts["scatter"]["patterns"] == occurring
+    assert signals(compiled(charts)["scatter"])["patterns"] == occurring
 
 
 def test_a_legend_that_is_told_nothing_names_every_pattern():
-    spec = compiled({"scatter-distance": {}})["scatter-distance"]
-    assert signals(spec)["patterns"] == list(PATTERNS)
+    spec = compiled({"scatter": {}})["scatter"]
+    assert signals(spec)["patterns"] == [*HEAD_PATTERNS, NO_PATTERN]
 
 
 def test_only_the_signals_that_follow_the_recording_are_changed():

@@ -51,7 +51,7 @@ def second_version() -> list[Outcome]:
         say(f"\nNo other Python of {', '.join(PYTHONS)} is here, so one version was tested.")
         return []
     try:
-        environment = prepare(combination)
+        environment = prepare(combination, group="versions")
     except SetupError as error:
         say(str(error))
         return [Outcome(combination.name, 1, 0.0)]
@@ -76,8 +76,9 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 def pytest_step(results: Path, arguments: Sequence[str], *, fast: bool) -> Step:
     """The pytest run, which leaves its counts in `results`."""
-    # One file stays on one worker, so that what a file sets up once is set up once.
-    workers = ["-n", "2", "--dist", "loadfile"]
+    # One file stays on one worker, so that what a file sets up once is set up once. Files come in
+    # the order of the tests, not by how many tests they have.
+    workers = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
     command = [python(), "-m", "pytest", "-q", f"--junitxml={results}", *workers]
     return Step("tests", [*command, *(FAST if fast else ()), *arguments])
 

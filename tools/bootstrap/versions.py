@@ -75,8 +75,13 @@ def second() -> Combination | None:
     return max(others, key=lambda each: each.order, default=None)
 
 
-def prepare(combination: Combination) -> dict[str, str]:
-    """Makes the environment of a combination, or keeps it; gives the variables to run it with."""
+def prepare(combination: Combination, *, group: str = "test") -> dict[str, str]:
+    """Makes the environment of a combination, or keeps it; gives the variables to run it with.
+
+    Args:
+        combination: What to install.
+        group: The group of pyproject.toml with what its tests need: `versions` is enough for `FEW`.
+    """
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     environment.pop("PYTHONPATH", None)
     pip = [combination.interpreter, "-m", "pip", "install", "--quiet"]
@@ -87,9 +92,7 @@ def prepare(combination: Combination) -> dict[str, str]:
             [combination.program, "-m", "venv", _folder(combination)],
         ),
         Step("install pip", [*pip, "--upgrade", "pip>=25.1"]),
-        Step(
-            "install attnreport", [*pip, "--upgrade", "--editable", ".", "--group", "test", *pins]
-        ),
+        Step("install attnreport", [*pip, "--upgrade", "--editable", ".", "--group", group, *pins]),
     ]
     for step in steps:
         require(step, environment, otherwise=f"`{step.name}` failed: see what it says above.")

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import Factor, ancestry, canonical
 from attnreport.capture.program.graph import Value
+from attnreport.capture.program.lineage import Numbers, is_drawn
+from attnreport.capture.roles.normalizers import is_mask, unmasked
 from attnreport.capture.roles.sites import Site
 
 # The distance from one that rounding gives the sum of a row, in float32 and in narrower formats.
@@ -112,6 +114,23 @@ def product_of(dimensions: Dimensions, site: Site) -> Product | None:
         ("".join(str(operand[id(f)]) for f in values), _sizes(values)),
         ("".join(map(str, result)), _sizes(_factors(dimensions, use.output))),
     )
+
+
+def is_masked(numbers: Numbers, value: Value, whole: Value) -> bool:
+    """Whether a value is another one, at most with entries set to zero, other than by dropout.
+
+    Args:
+        numbers: Those of the program.
+        value: What may be masked.
+        whole: What it was before.
+    """
+    for current in unmasked(value):
+        if numbers.same(current, whole):
+            return True
+        operands = () if current.node is None else current.node.inputs
+        if any(is_mask(each) and is_drawn(each) for each in operands):
+            return False
+    return False
 
 
 def _completed(

@@ -33,11 +33,13 @@ class Blocks:
     Attributes:
         loop: The body of the loop; None if segments are merged without one.
         exponential: The exponential of the logits of a block.
+        terms: The same as it is added up, where masks may have set entries to zero.
         whole: Whether the running sums start at zero, so that the blocks are all there is.
     """
 
     loop: Scope | None
     exponential: Value
+    terms: Value
     whole: bool
 
 
@@ -49,13 +51,12 @@ def blocks_of(facts: Facts, use: Contraction, steps: Sequence[Step]) -> Blocks |
         use: The contraction of a block.
         steps: From its weights back, through what is linear in them.
     """
-    sums = [each for step in steps for each in facts.sums_of(step.value, use)]
-    if not sums:
-        return None
+    summed = [step.value for step in steps if facts.sums_of(step.value, use)]
+    sums = [each for value in summed for each in facts.sums_of(value, use)]
     dimensions, numbers = facts.dimensions, facts.numbers
-    exponential = next((e for step in steps for e in _exponentials(step.value)), None)
+    found = next(_exponentials(summed), None)
     loop = next((s for s in use.node.scope.enclosing() if s.kind in ("scan", "body")), None)
-    if exponential is None or loop is None:
+    if found is None or loop is None:
         return None
     stacked = _stacked(dimensions, loop)
     outputs = _Downstream(use.output, dimensions, stacked)
@@ -66,10 +67,10 @@ def blocks_of(facts: Facts, use: Contraction, steps: Sequence[Step]) -> Blocks |
         totals = [value for value in total.carries(loop) if value not in added]
         if added and totals and _divides(outputs, total):
             whole = all(_starts_at_zero(facts, carry) for carry in (*added, *totals))
-            return Blocks(loop, exponential, whole)
+            return Blocks(loop, *found, whole)
         both = outputs.summed and total.summed and _divides(outputs, total)
         if both and outputs.factors(numbers) == total.factors(numbers):
-            return Blocks(loop, exponential, True)
+            return Blocks(loop, *found, True)
     return None
 
 
@@ -91,8 +92,8 @@ def segments_of(
     totals += [each.node for each in sums]
     shares = facts.scalings.shares.after(use, totals)
     made = [each.numerator for each in hits] + [step.value for step in steps]
-    exponential = next((e for value in made for e in _exponentials(value)), None)
-    if not shares or exponential is None:
+    found = next(_exponentials(made), None)
+    if not shares or found is None:
         return None
     loop = next((s for s in use.node.scope.enclosing() if s.kind in ("scan", "body")), None)
     added = _Downstream(use.output, facts.dimensions, set()).carries(loop) if loop else []
@@ -100,9 +101,9 @@ def segments_of(
         logarithms = facts.scalings.shares.carried_into(shares, use)
         whole = all(_starts_at_zero(facts, each) for each in added)
         whole &= all(_starts_empty(facts, each) for each in logarithms)
-        return Blocks(loop, exponential, whole)
+        return Blocks(loop, *found, whole)
     scaling = facts.scalings.after(use, sums, totals=totals)
-    return None if scaling and scaling.shares else Blocks(None, exponential, False)
+    return None if scaling and scaling.shares else Blocks(None, *found, False)
 
 
 def are_complete(facts: Facts, blocks: Blocks) -> bool:
@@ -111,7 +112,8 @@ def are_complete(facts: Facts, blocks: Blocks) -> bool:
     if blocks.loop is None or not blocks.whole:
         return False
     complete = _is_counted(facts.graph.closed, blocks.loop)
-    return complete and facts.dimensions.of(logits) == facts.dimensions.of(blocks.exponential)
+    values = logits, blocks.terms, blocks.exponential
+    return complete and len({facts.dimensions.of(each) for each in values}) == 1
 
 
 def in_blocks(facts: Facts, use: Contraction, blocks: Blocks) -> Site | None:
@@ -164,12 +166,12 @@ def _logits_recipe(logits: Value, blocks: Blocks) -> Recipe:
     """
     scale = jnp.log(2.0) if _is_base_two(blocks.exponential) else 1.0
 
-    def compute(scores: Any, exponentials: Any) -> Any:
+    def compute(scores: Any, terms: Any) -> Any:
         scores = scores.astype(jnp.float32) * scale
         scores = jnp.where(scores == 0, jnp.finfo(jnp.float32).tiny, scores)
-        return jnp.where(exponentials == 0, -jnp.inf, scores)
+        return jnp.where(terms == 0, -jnp.inf, scores)
 
-    return Recipe((address_of(logits), address_of(blocks.exponential)), compute)
+    return Recipe((address_of(logits), address_of(blocks.terms)), compute)
 
 
 def weights_of(logits: Any) -> Any:
@@ -257,10 +259,12 @@ def _starts_empty(facts: Facts, carry: Value) -> bool:
     return start.is_float and facts.intervals.of(start)[1] <= _NONE
 
 
-def _exponentials(value: Value) -> Iterator[Value]:
-    for each in unmasked(value):
-        if each.node is not None and each.node.primitive in ("exp", "exp2"):
-            yield each
+def _exponentials(values: Sequence[Value]) -> Iterator[tuple[Value, Value]]:
+    """Exponentials, and what masks made of them."""
+    for value in values:
+        for each in unmasked(value):
+            if each.node is not None and each.node.primitive in ("exp", "exp2"):
+                yield each, value
 
 
 def _is_base_two(exponential: Value) -> bool:

@@ -7,6 +7,7 @@ recurrent cells, which scale every number by a number of its own.
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from attnreport.capture.dimensions.axis_rules import contracted_axes
 from attnreport.capture.dimensions.dimensions import Dimensions, repeated_along
@@ -135,10 +136,14 @@ def _site(dimensions: Dimensions, node: Node, gate: Value, scaled: Value, invers
     }
     keys = tuple(factor for factor, role in of.items() if role == "key")
     scores = Scores(gate, None, None, None, (), "unknown", (), ())
+
+    def share(array: Any) -> Any:
+        return 1 / array if inverse else array
+
     roles = Roles(of, (), None, None)
     return Site(
         weights=gate,
-        recipe=Recipe((address_of(gate),), lambda array: 1 / array if inverse else array),
+        recipe=Recipe((address_of(gate),), share, undo=share),
         over=keys,
         form="gate",
         sums="free",

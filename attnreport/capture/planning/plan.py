@@ -16,7 +16,7 @@ from attnreport.capture.choice.selection import (
     usual_group,
 )
 from attnreport.capture.extraction.attention import About
-from attnreport.capture.extraction.proofs import Product, product_of
+from attnreport.capture.extraction.proofs import Product, is_masked, product_of
 from attnreport.capture.extraction.stacking import Stacking, bounds, stacking_of
 from attnreport.capture.extraction.wanted import Wanted, wanted_of
 from attnreport.capture.planning.notes import (
@@ -87,7 +87,7 @@ def _candidates(
             group=stack,
             layers=numbers,
             heads=stacking.heads(site.layout.shape[1]),
-            guessed=bool(site.roles.fallbacks) or site.sums == "to be measured",
+            guessed=bool(site.fallbacks) or site.sums == "to be measured",
         )
         for name, site, stack, numbers, stacking in zip(
             names, sites, groups, layers, stackings, strict=True
@@ -125,8 +125,10 @@ def _planned(
             '`reduce="head mean"`.'
         )
     wanted = wanted_of(analysis.facts.dimensions, site, options.want)
-    changed = site.mixed or not analysis.facts.numbers.same(site.contraction.weights, site.weights)
-    product = None if changed else product_of(analysis.facts.dimensions, site)
+    numbers, used = analysis.facts.numbers, site.contraction.weights
+    same = numbers.same(used, site.weights)
+    one = same or is_masked(numbers, used, site.weights)
+    product = product_of(analysis.facts.dimensions, site) if one else None
     *front, _, queries, keys = stacking.shape(site.layout.shape, len(choice.layers))
     about = About(
         kind=site.kind,
@@ -134,7 +136,7 @@ def _planned(
         form=site.form,
         sums=site.sums,
         place=source_line(site.weights.node),
-        fallbacks=site.roles.fallbacks,
+        fallbacks=site.fallbacks,
         reduction=options.reduce or "",
         # Every weight is used, so an output depends on random numbers if weights do.
         random=random and is_random(site.weights),
@@ -143,7 +145,7 @@ def _planned(
         heads=choice.all_heads,
         models=site.layout.batch[0],
         parts=site.layout.batch[2],
-        unproved=_unproved(changed, product),
+        unproved=_unproved(site.mixed or not same, product),
         notes=(*wanted.notes, *_uncut(wanted, choice, candidate.heads)),
     )
     return Planned(

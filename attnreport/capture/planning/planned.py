@@ -36,7 +36,7 @@ class Planned:
         shape: Shape of its canonical weights before they are reduced; a loop of which only running
             tells how long it is counts as the iterations that are kept.
         bytes: Size of what leaves the program.
-        product: How to check it against the program's own result; None if that cannot be told.
+        product: How what the program holds is multiplied with values; None if that is not told.
         weights: Whether its weights are taken.
     """
 
@@ -131,7 +131,12 @@ class Plan:
 
     def probes(self) -> list[Probe]:
         """What replay has to take out of the program."""
-        return [probe for each in self.kept for probe in each.extraction.probes(each.product)]
+        products = [None if each.about.unproved else each.product for each in self.kept]
+        return [
+            probe
+            for each, product in zip(self.kept, products, strict=True)
+            for probe in each.extraction.probes(product)
+        ]
 
     def __str__(self) -> str:
         total = (

@@ -258,8 +258,13 @@ def _zeros(like: Any, *leading: int) -> jax.Array:
         spec = PartitionSpec(*(None for _ in leading), *sharding.spec)
         sharding = jax.sharding.NamedSharding(sharding.mesh, spec) if any(spec) else None
     zeros = jnp.zeros((*leading, *like.shape), like.dtype, out_sharding=sharding)
-    varying = getattr(getattr(like, "manual_axis_type", None), "varying", ())
-    return lax.pcast(zeros, tuple(varying), to="varying") if varying else zeros
+    varying = tuple(varying_axes(like))
+    return lax.pcast(zeros, varying, to="varying") if varying else zeros
+
+
+def varying_axes(typed: Any) -> frozenset[str]:
+    """The axes of a mesh along which devices are known to hold other numbers."""
+    return frozenset(getattr(getattr(typed, "manual_axis_type", None), "varying", ()))
 
 
 Rule = Callable[[Site], tuple[list[Any], Taken]]

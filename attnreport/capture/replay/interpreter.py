@@ -5,11 +5,20 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+from jax import lax
 
 from attnreport._errors import CaptureError
 from attnreport.capture.program.jaxprs import Address, Path, constants, is_literal, open_jaxpr
-from attnreport.capture.replay.control_flow import Inputs, Site, Taken, Values, run_inside
+from attnreport.capture.replay.control_flow import (
+    Inputs,
+    Site,
+    Taken,
+    Values,
+    run_inside,
+    varying_axes,
+)
 from attnreport.capture.replay.probes import Edit, Probe
 
 
@@ -104,6 +113,9 @@ class ProbedProgram:
 
 def _edited(edit: Edit, value: Any, given: Any) -> Any:
     edited = jnp.asarray(edit.apply(value, given))
+    apart = varying_axes(jax.typeof(edited)) - varying_axes(jax.typeof(value))
+    if apart:  # what all devices of an axis have alike is changed alike
+        edited = jnp.asarray(edit.apply(value, lax.pmean(given, tuple(sorted(apart)))))
     if (edited.shape, edited.dtype) != (value.shape, value.dtype):
         raise CaptureError(
             f"Edit `{edit.key}` gave {edited.dtype}{list(edited.shape)} in place of "

@@ -48,6 +48,7 @@ def with_examples(tree: Any, loops: Sequence[Loop]) -> Any:
         loops: The loops, outermost first.
     """
     copies = tuple(0 if loop.role == "copy" else slice(None) for loop in loops)
+    tree = jax.tree.map(lambda array: _in_order(array, loops), tree)
     kept = [loop for loop in loops if loop.role != "copy"]
     over = [place for place, loop in enumerate(kept) if loop.role == "batch"]
     front = len(kept) - len(over)
@@ -60,10 +61,13 @@ def with_examples(tree: Any, loops: Sequence[Loop]) -> Any:
 
 
 def _in_order(array: jax.Array, loops: Sequence[Loop]) -> jax.Array:
-    """Iterations over blocks of keys in the order of the keys, where each device has its own."""
+    """Iterations in the order of the blocks that they take."""
+    for place, loop in enumerate(loops):
+        if loop.role in MERGED and loop.turns.at is not None:
+            array = jnp.take(array, np.asarray(loop.turns.at), axis=place)
     for device, ring in enumerate(loops):
         if ring.order is not None:
-            # Inside of a device, one loop goes through the blocks of keys.
+            # Inside of a device, one loop goes through the blocks of keys, in an order of its own.
             keys = max(place for place, loop in enumerate(loops) if loop.role == "key")
             others = [place for place in range(array.ndim) if place not in (device, keys)]
             table = jnp.asarray(np.expand_dims(np.asarray(ring.order), others))

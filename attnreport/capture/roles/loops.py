@@ -1,7 +1,7 @@
 """What it means that weights are computed in a loop: layers, steps, heads, blocks of queries."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from attnreport.capture.dimensions.dimensions import Dimensions
@@ -12,6 +12,16 @@ from attnreport.capture.roles.projections import Projection
 from attnreport.capture.roles.roles import Roles
 from attnreport.capture.roles.scores import Scores
 from attnreport.capture.roles.shards import Order, shards_of
+from attnreport.capture.roles.turns import (
+    IN_ORDER,
+    UNKNOWN,
+    Turns,
+    cuts_by_counter,
+    given_by,
+    is_handed_on,
+    is_inside,
+    turns_of,
+)
 
 LoopRole = Literal["layer", "step", "batch", "head", "query", "key", "shard", "copy"]
 
@@ -31,12 +41,14 @@ class Loop:
         length: How often it runs; None where only running tells.
         order: Of devices among which blocks of keys go round: in which iteration of the loop over
             keys each device meets the block that began on each.
+        turns: When it takes which block of what it goes through.
     """
 
     role: LoopRole
     path: Path
     length: int | None
     order: Order | None = None
+    turns: Turns = IN_ORDER
 
 
 def loops_of(
@@ -66,8 +78,27 @@ def loops_of(
         elif scope.kind in ("scan", "body") and scope.node is not None:
             blocks = scope is over_keys
             role = "key" if blocks else _role(dimensions, scope, weights, scores, roles)
-            found.append(Loop(role, scope.path, scope.node.params.get("length")))
-    return tuple(reversed(found))
+            length = scope.node.params.get("length")
+            turns = turns_of(_taken(role, weights, scores), scope, length)
+            if blocks and is_handed_on(scores.key or weights, scope):
+                turns = UNKNOWN
+            found.append(Loop(role, scope.path, length, turns=turns))
+    # What goes round a ring of devices is told by the ring.
+    ring = any(loop.order is not None for loop in found)
+    return tuple(
+        dataclasses.replace(loop, turns=IN_ORDER) if ring and loop.role == "key" else loop
+        for loop in reversed(found)
+    )
+
+
+def _taken(role: LoopRole, weights: Value, scores: Scores) -> Value | None:
+    """What a loop has a block of; None where its iterations are in their own order anyway."""
+    if role not in MERGED:
+        return None
+    first, second = scores.key, scores.query
+    if role == "query":
+        first, second = second, first
+    return first or second or weights
 
 
 def _role(
@@ -104,7 +135,7 @@ def _role(
 
 def _data(scope: Scope, value: Value | None, projection: Projection | None) -> Value | None:
     """What is projected inside the loop; the query or key itself, if it was projected before."""
-    if projection is None or not _is_inside(projection.data.scope, scope):
+    if projection is None or not is_inside(projection.data.scope, scope):
         return value
     return projection.data
 
@@ -124,9 +155,9 @@ def _reached(scope: Scope, value: Value) -> set[str]:
             if current.is_float:
                 ways.add({"scanned": "turn", "carry": "carry"}.get(current.link or "", "same"))
             continue
-        if not _is_inside(current.scope, scope):
+        if not is_inside(current.scope, scope):
             continue
-        if _is_indexed(current, scope):
+        if current.node is not None and cuts_by_counter(current.node, scope):
             # A slice at the place that the loop's counter names is another one each iteration.
             ways.add("words" if _is_looked_up(current, scope) else "turn")
             continue
@@ -138,48 +169,14 @@ def _reached(scope: Scope, value: Value) -> set[str]:
     return ways
 
 
-def _is_indexed(value: Value, scope: Scope) -> bool:
-    """Whether a value is a part of a fixed array, another one in each iteration of the loop."""
-    node = value.node
-    if node is None or node.primitive not in ("dynamic_slice", "gather"):
-        return False
-    fixed = node.inputs[0].link == "same"
-    return fixed and any(_counts(each, scope) for each in node.inputs[1:])
-
-
 def _is_looked_up(value: Value, scope: Scope) -> bool:
     """Whether what is indexed are several rows, for whole numbers that the loop carries."""
     node = value.node
     return node is not None and any(
         each.link == "carry" and not each.is_scalar
         for index in node.inputs[1:]
-        for each in _from_loop(index, scope)
+        for each in given_by(index, scope)
     )
-
-
-def _counts(value: Value, scope: Scope) -> bool:
-    """Whether a value is computed from what changes with the iterations of the loop."""
-    return any(each.link in ("carry", "scanned") for each in _from_loop(value, scope))
-
-
-def _from_loop(value: Value, scope: Scope) -> Iterator[Value]:
-    """The inputs of a loop that a value inside of it is computed from."""
-    seen = {value}
-    waiting = [value]
-    while waiting:
-        current = waiting.pop()
-        if current.scope is scope and current.outer is not None:
-            yield current
-            continue
-        if not _is_inside(current.scope, scope):
-            continue
-        following = [current.outer] if current.outer is not None else feeds(current)
-        waiting.extend(each for each in following if each not in seen)
-        seen.update(following)
-
-
-def _is_inside(scope: Scope, outer: Scope) -> bool:
-    return any(each is outer for each in scope.enclosing())
 
 
 def _is_over_heads(dimensions: Dimensions, scope: Scope, roles: Roles) -> bool:

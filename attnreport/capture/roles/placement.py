@@ -8,40 +8,14 @@ together in a wrong order is worse than one for each device.
 
 import dataclasses
 import functools
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
 
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.program.graph import Node, Scope, Value
 from attnreport.capture.program.jaxprs import axis_names, named_axes
 from attnreport.capture.program.lineage import carries_numbers
-
-# For each device, the number of the block that it holds.
-Held = tuple[int, ...]
-# What travels: by which permutations a device sends blocks on; for each device, where it sends to.
-Permutation = tuple[tuple[int, int], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Turning:
-    """A block that a loop hands on from device to device.
-
-    Attributes:
-        carried: What the loop carries.
-        turns: The permutations that this iteration has applied to it so far.
-    """
-
-    carried: Value
-    turns: tuple[Permutation, ...] = ()
-
-
-# A divided axis of which each device has a single position, and which was squeezed.
-SINGLE = -1
-# The divided axes of a value by their places: empty where all devices hold the same. `own`: no
-# numbers of the inputs, but which device it is. None: unknown.
-Blocks = Mapping[int, Held | Turning]
-State = Blocks | Literal["own"] | None
+from attnreport.capture.roles.held import Held, Permutation, State, Turning, moved, permuted
+from attnreport.capture.roles.placement_rules import ENTRYWISE, RULES, absorbed, entrywise
 
 
 class Placement:
@@ -102,8 +76,8 @@ class Placement:
         elif "own" in given:
             state = self._with_own(node, given)
         else:
-            rule = _RULES.get(node.primitive)
-            state = _absorbed(node, rule(node, given)) if rule is not None else None
+            rule = RULES.get(node.primitive)
+            state = absorbed(node, rule(node, given)) if rule is not None else None
         return [state] * len(node.outputs)
 
     def _with_own(self, node: Node, given: Sequence[State]) -> State:
@@ -118,9 +92,9 @@ class Placement:
         ]
         if all(state == {} and not carries_numbers(value) for value, state in others):
             return "own"
-        if node.primitive not in _ENTRYWISE:
+        if node.primitive not in ENTRYWISE:
             return None
-        state = _entrywise(node, [state for _, state in others])
+        state = entrywise(node, [state for _, state in others])
         own = tuple(range(self.size))
         return state if isinstance(state, dict) and own in state.values() else None
 
@@ -223,14 +197,6 @@ def placement_of(dimensions: Dimensions, scope: Scope, axis: str) -> Placement:
     return Placement(dimensions, scope, axis)
 
 
-def permuted(held: Held, pairs: Permutation) -> Held:
-    """The block that each device holds after each has sent its own on."""
-    after = list(held)
-    for sender, receiver in pairs:
-        after[receiver] = held[sender]
-    return tuple(after)
-
-
 def _into(value: Value, state: State) -> State:
     """What a loop is given, as its body sees it."""
     if value.link != "scanned" or not isinstance(state, dict):
@@ -246,183 +212,8 @@ def _out_of(state: State) -> State:
 
 
 def _shifted(state: State, by: int) -> State:
-    return _moved(state, lambda place: place + by) if isinstance(state, dict) else state
-
-
-def _moved(state: Mapping[int, Held | Turning], where: Callable[[int], int]) -> State:
-    """The same with other places; what is at no place stays there."""
-    return {SINGLE if p == SINGLE else where(p): held for p, held in state.items()}
-
-
-def _joined(states: Iterator[tuple[int, Held | Turning]]) -> State:
-    """Divided axes of several operands as those of one result; None if they contradict."""
-    found: dict[int, Held | Turning] = {}
-    for place, held in states:
-        if found.setdefault(place, held) != held:
-            return None
-    return found
-
-
-def _absorbed(node: Node, state: State) -> State:
-    """One operand had squeezed the single position of each device that another one still has."""
-    if not isinstance(state, dict) or SINGLE not in state:
-        return state
-    shape = node.outputs[0].shape
-    kept = any(shape[p] == 1 and state[p] == state[SINGLE] for p in _placed(state))
-    return {p: held for p, held in state.items() if p != SINGLE or not kept}
-
-
-def _placed(state: Mapping[int, Held | Turning]) -> list[int]:
-    return [place for place in state if place != SINGLE]
-
-
-def _entrywise(node: Node, given: Sequence[State]) -> State:
-    return _joined((p, h) for each in given if isinstance(each, dict) for p, h in each.items())
-
-
-def _along(*names: str) -> Any:
-    """The rule of what is done along some axes, which tells nothing if they are divided."""
-
-    def rule(node: Node, given: Sequence[State]) -> State:
-        places = [node.params[name] for name in names if name in node.params]
-        axes = {axis for each in places for axis in (each if isinstance(each, tuple) else (each,))}
-        state = _entrywise(node, given)
-        return None if state is None or axes & set(state) else state
-
-    return rule
-
-
-def _reduced(node: Node, given: Sequence[State]) -> State:
-    axes = node.params["axes"]
-    state = _entrywise(node, given)
-    if not isinstance(state, dict) or set(axes) & set(state):
-        return None
-    return _moved(state, lambda place: place - sum(axis < place for axis in axes))
-
-
-def _transposed(node: Node, given: Sequence[State]) -> State:
-    order = list(node.params["permutation"])
-    (state,) = given
-    return _moved(state, order.index) if isinstance(state, dict) else None
-
-
-def _broadcast(node: Node, given: Sequence[State]) -> State:
-    places, state = node.params["broadcast_dimensions"], given[0]
-    sizes, out = node.inputs[0].shape, node.outputs[0].shape
-    if not isinstance(state, dict) or any(sizes[p] != out[places[p]] for p in _placed(state)):
-        return None
-    return _moved(state, places.__getitem__)
-
-
-def _reshaped(node: Node, given: Sequence[State]) -> State:
-    """Blocks stay blocks if their axis becomes the outer part of one, or falls apart itself."""
-    before, after, state = node.inputs[0].shape, node.outputs[0].shape, given[0]
-    if not isinstance(state, dict) or node.params.get("dimensions") is not None:
-        return None
-    places = {place: _begins_at(before, after, place) for place in _placed(state)}
-    if None in places.values():
-        return None
-    return _moved(state, lambda place: places[place] or 0)
-
-
-def _begins_at(before: Sequence[int], after: Sequence[int], place: int) -> int | None:
-    """The axis of the new shape that begins where an axis of the old one does."""
-    outer = math.prod(before[:place])
-    starts = [q for q in range(len(after)) if math.prod(after[:q]) == outer]
-    if before[place] > 1:
-        return next((q for q in starts if after[q] > 1), None)
-    old = [p for p in range(len(before)) if math.prod(before[:p]) == outer and before[p] == 1]
-    new = [q for q in starts if after[q] == 1]
-    if len(old) == len(new):
-        return new[old.index(place)]
-    # A single one that is merged into the axis behind it.
-    return next((q for q in starts if after[q] > 1), None) if not new else None
-
-
-def _squeezed(node: Node, given: Sequence[State]) -> State:
-    gone, state = node.params["dimensions"], given[0]
-    if not isinstance(state, dict) or (set(gone) & set(state) and SINGLE in state):
-        return None
-    kept = {SINGLE if place in gone else place: held for place, held in state.items()}
-    return _moved(kept, lambda place: place - sum(axis < place for axis in gone))
-
-
-def _product(node: Node, given: Sequence[State]) -> State:
-    """Sums over a divided axis are partial; other axes stay divided."""
-    contracted, batch = node.params["dimension_numbers"]
-    found: list[tuple[int, Held | Turning]] = []
-    start = len(batch[0])
-    for side in (0, 1):
-        state, rank = given[side], len(node.inputs[side].shape)
-        if not isinstance(state, dict) or set(contracted[side]) & set(state):
-            return None
-        free = [p for p in range(rank) if p not in contracted[side] and p not in batch[side]]
-        places = {p: i for i, p in enumerate(batch[side])}
-        places |= {p: start + i for i, p in enumerate(free)} | {SINGLE: SINGLE}
-        found += [(places[p], held) for p, held in state.items()]
-        start += len(free)
-    return _joined(iter(found))
-
-
-def _cut(node: Node, given: Sequence[State]) -> State:
-    """A part of an array, cut at the same places on all devices: divided axes have to be whole."""
-    state, *indices = given
-    sizes, out = node.inputs[0].shape, node.outputs[0].shape
-    if not isinstance(state, dict) or any(each != {} for each in indices):
-        return None
-    return state if all(sizes[place] == out[place] for place in _placed(state)) else None
-
-
-def _written(node: Node, given: Sequence[State]) -> State:
-    operand, update, *indices = given
-    if any(each != {} for each in indices):
-        return None
-    state = _entrywise(node, [operand, update])
-    sizes = node.inputs[0].shape, node.inputs[1].shape
-    whole = isinstance(state, dict) and all(
-        sizes[0][place] == sizes[1][place] for place in _placed(state)
-    )
-    return state if whole else None
-
-
-def _looked_up(node: Node, given: Sequence[State]) -> State:
-    """Entries of one table for divided indices, or whole windows of a divided array."""
-    numbers = node.params["dimension_numbers"]
-    table, places = given[0], given[1]
-    rank = len(node.outputs[0].shape)
-    if table == {} and isinstance(places, dict) and not numbers.operand_batching_dims:
-        free = [axis for axis in range(rank) if axis not in numbers.offset_dims]
-        return _moved(places, free.__getitem__)
-    return None
-
-
-def _convolved(node: Node, given: Sequence[State]) -> State:
-    numbers = node.params["dimension_numbers"]
-    if given[1] != {} or not isinstance(given[0], dict) or set(given[0]) != {numbers.lhs_spec[0]}:
-        return None
-    return _moved(given[0], lambda _: numbers.out_spec[0])
+    return moved(state, lambda place: place + by) if isinstance(state, dict) else state
 
 
 _ALIKE = frozenset("psum psum_invariant pmax pmin all_gather".split())
 _KEPT = frozenset(["pcast", "pvary"])
-_ENTRYWISE = frozenset(
-    """abs add and clamp convert_element_type copy cos div eq erf exp exp2 floor ge gt
-    integer_pow le log log1p logistic lt max min mul name ne neg not optimization_barrier or pmax
-    pow psum psum_invariant reduce_precision rem round rsqrt select_n sign sin
-    sqrt square stop_gradient sub tanh""".split()
-)
-_RULES: dict[str, Any] = {
-    **dict.fromkeys(_ENTRYWISE, _entrywise),
-    **dict.fromkeys("reduce_sum reduce_max reduce_min argmax".split(), _reduced),
-    **dict.fromkeys("concatenate cumsum split".split(), _along("dimension", "axis")),
-    "transpose": _transposed,
-    "broadcast_in_dim": _broadcast,
-    "reshape": _reshaped,
-    "squeeze": _squeezed,
-    "dot_general": _product,
-    "slice": _cut,
-    "dynamic_slice": _cut,
-    "dynamic_update_slice": _written,
-    "gather": _looked_up,
-    "conv_general_dilated": _convolved,
-}

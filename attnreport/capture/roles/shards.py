@@ -9,15 +9,8 @@ from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import canonical
 from attnreport.capture.program.graph import Scope, Value
 from attnreport.capture.program.jaxprs import divided_axes
-from attnreport.capture.roles.placement import (
-    SINGLE,
-    Held,
-    Permutation,
-    Placement,
-    Turning,
-    permuted,
-    placement_of,
-)
+from attnreport.capture.roles.held import SINGLE, Held, Permutation, Turning, permuted
+from attnreport.capture.roles.placement import Placement, placement_of
 from attnreport.capture.roles.roles import Role, Roles
 
 # For each device, in which iteration it meets the block of keys that began on each device.

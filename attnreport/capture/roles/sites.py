@@ -26,11 +26,13 @@ class Recipe:
         compute: From those values to the weights, in the axes of the first.
         checked: From those values to the weights and their distance from the program's own result;
             None where the dimensions of weights and values tell how to multiply them out.
+        undo: From the weights back to the value that they are computed from, if that is one.
     """
 
     addresses: tuple[Address, ...]
     compute: Callable[..., Any]
     checked: Callable[..., tuple[Any, Any]] | None = None
+    undo: Callable[[Any], Any] = lambda weights: weights
 
     def run(self, *values: Any) -> tuple[Any, Any]:
         """The weights and their distance from the program's own result; NaN if that is not told."""
@@ -73,6 +75,17 @@ class Site:
     loops: tuple[Loop, ...] = ()
     kind: str = ""
     assemble: Callable[[Any], Any] | None = None
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        """What was guessed, in sentences."""
+        orders = [
+            f"A loop takes blocks of its {loop.role} axis at places that the program's text does "
+            "not tell, so they stand in the order in which it takes them."
+            for loop in self.loops
+            if not loop.turns.known
+        ]
+        return (*self.roles.fallbacks, *dict.fromkeys(orders))
 
 
 def address_of(value: Value) -> Address:

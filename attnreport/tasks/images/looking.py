@@ -9,7 +9,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int, UInt8
 
-from attnreport.analysis.rollout import rollout
+from attnreport.analysis.combining.rollout import rollout
 from attnreport.capture.transformation import with_attention
 from attnreport.models.vision import ConvolutionalNetwork, VisionTransformer
 

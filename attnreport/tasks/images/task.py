@@ -28,7 +28,7 @@ from attnreport.tasks.training import Losses, Schedule, new_model
 
 # The code that only this task depends on.
 SOURCES = (
-    "analysis/rollout.py",
+    "analysis/combining/rollout.py",
     "models/transformer_layers.py",
     "models/vision.py",
     "tasks/images/canvases.py",

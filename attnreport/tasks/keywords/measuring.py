@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from attnreport.analysis.faithfulness import (
+from attnreport.analysis.trust.faithfulness import (
     DRAWS,
     Rescore,
     comprehensiveness,

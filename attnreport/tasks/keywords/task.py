@@ -24,8 +24,8 @@ from attnreport.tasks.training import Losses, Schedule, new_model
 
 # The code that only this task depends on.
 SOURCES = (
-    "analysis/faithfulness.py",
-    "analysis/ranking.py",
+    "analysis/trust/faithfulness.py",
+    "analysis/examples/ranking.py",
     "models/text_classifier.py",
     "tasks/keywords/collection.py",
     "tasks/keywords/encoding.py",

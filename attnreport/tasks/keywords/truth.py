@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from jaxtyping import Bool, Float
 
-from attnreport.analysis.ranking import best_precision_at, precision_at
+from attnreport.analysis.examples.ranking import best_precision_at, precision_at
 from attnreport.tasks.keywords.collection import Passage
 from attnreport.tasks.keywords.words import word_key, word_root
 

@@ -290,3 +290,57 @@ def chunk_and_the_one_before(draw: Draw) -> Case:
     return Case(
         fn, _inputs(draw), reference, unused="weights on the padded chunk do not show in the output"
     )
+
+
+@program("Blocks of keys from the last to the first, in a loop that counts up.")
+def keys_from_the_last_block(draw: Draw) -> Case:
+    def fn(x, p):
+        q, k, v = _heads(x, p)
+
+        def block(i, carry):
+            total, out = carry
+            ks, vs = (lax.dynamic_slice_in_dim(y, 4 - 2 * i, 2, axis=2) for y in (k, v))
+            e = jnp.exp(q @ ks.mT / 2)
+            return total + e.sum(-1, keepdims=True), out + e @ vs
+
+        total, out = lax.fori_loop(0, 3, block, (jnp.zeros((2, 2, 6, 1)), jnp.zeros_like(v)))
+        return out / total
+
+    return Case(fn, _inputs(draw), _reference(optional=""))
+
+
+@program("Blocks of queries in an order of their own, each written back to its place.")
+def queries_in_an_order(draw: Draw) -> Case:
+    def fn(x, p):
+        q, k, v = _heads(x, p)
+
+        def block(i, out):
+            at = 2 * ((2 * i + 1) % 3)
+            weights = jax.nn.softmax(lax.dynamic_slice_in_dim(q, at, 2, axis=2) @ k.mT / 2)
+            return lax.dynamic_update_slice_in_dim(out, weights @ v, at, axis=2)
+
+        return lax.fori_loop(0, 3, block, jnp.zeros_like(q))
+
+    return Case(fn, _inputs(draw), _reference(optional=""))
+
+
+@program("Online softmax where only the exponentials are masked, and not the logits.")
+def keys_masked_after_the_exponential(draw: Draw) -> Case:
+    def fn(x, p):
+        q, k, v = _heads(x, p)
+        allowed = jnp.tri(6, dtype=bool)
+
+        def block(carry, i):
+            top, total, out = carry
+            ks, vs = (lax.dynamic_slice_in_dim(y, i * 2, 2, axis=2) for y in (k, v))
+            s = q @ ks.mT / 2
+            new = jnp.maximum(top, s.max(-1, keepdims=True))
+            e = jnp.exp(s - new) * lax.dynamic_slice_in_dim(allowed, i * 2, 2, axis=1)
+            old = jnp.exp(top - new)
+            return (new, total * old + e.sum(-1, keepdims=True), out * old + e @ vs), None
+
+        one = jnp.zeros((2, 2, 6, 1))
+        (_, total, out), _ = lax.scan(block, (one - 1e20, one, jnp.zeros_like(q)), jnp.arange(3))
+        return out / total
+
+    return Case(fn, _inputs(draw), _reference(causal=True, optional=""))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from attnreport.analysis.rollout import rollout
+from attnreport.analysis.combining.rollout import rollout
 from attnreport.models import ConvolutionalNetwork, TransformerSizes, VisionTransformer
 from attnreport.tasks.images import looking
 from tests.nn.family import drawn

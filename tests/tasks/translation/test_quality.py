@@ -1,4 +1,4 @@
-"""The demo as a user runs it: trained from scratch, or from the cache that this test fills."""
+"""The demo as a user runs it: trained from scratch, or kept since the tests ran last."""
 
 import pytest
 
@@ -9,8 +9,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def recording() -> Recording:
-    return run_demo("translation", progress=False)
+def recording(pytestconfig, tmp_path_factory) -> Recording:
+    kept = getattr(pytestconfig, "cache", None)
+    folder = tmp_path_factory.mktemp("cache") if kept is None else kept.mkdir("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ATTNREPORT_CACHE", str(folder))
+        return run_demo("translation", progress=False)
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Several maps as one: means, rollout, flow, norms, relevance."""

@@ -1,0 +1,1 @@
+"""What differs between heads, inputs and recordings."""

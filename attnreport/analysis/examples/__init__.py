@@ -1,0 +1,1 @@
+"""The same statistics over many examples."""

@@ -1,0 +1,1 @@
+"""What heads do, by name, with evidence."""

@@ -1,0 +1,1 @@
+"""Statistics of rows of weights and of heads."""

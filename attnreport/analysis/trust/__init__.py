@@ -1,0 +1,1 @@
+"""Whether attention shows what a model used."""

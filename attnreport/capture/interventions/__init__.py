@@ -1,0 +1,1 @@
+"""Changes attention while a program runs: gradients for each weight, heads scaled or cut."""
