@@ -39,8 +39,7 @@ PARAMETERS: Mapping[str, Any] = {
     "rows": 1,
     "cell": -1,
     "opacity": 1,
-    # What its numbers are, and the titles of axes: see `titled`.
-    "noun": "weight",
+    # Titles of axes: see `titled`.
     "xTitle": "",
     "yTitle": "",
     # Names of the classes that have means, and of those of the confusion with its chosen cell.
@@ -68,8 +67,6 @@ PARAMETERS: Mapping[str, Any] = {
     "up": "",
     "acrossEnd": 1,
     "upEnd": 1,
-    # What a key is called.
-    "keyNoun": "token",
     # The colors of the page's style, for charts that no page has told its own.
     "dark": False,
     "bg": "#ffffff",

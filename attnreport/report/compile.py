@@ -3,7 +3,7 @@
 A chart names its data by address: `attn:row/{layer}/{head}` becomes a Vega signal, so that
 changing a parameter loads other rows. A picture's address becomes a call of `attnImage`, a
 function of the page that returns a canvas, because fetching a picture is asynchronous and
-flickers. And a title `{noun}` becomes the signal of that name.
+flickers. A title of nothing but `{name}` becomes a signal.
 
 `tools/compile_charts.py` does this when the package is built: building and compiling the charts
 takes longer than everything else about a small report.
@@ -63,7 +63,8 @@ def _make_address_a_signal(node: dict[str, Any]) -> None:
 
 def _make_title_a_signal(node: dict[str, Any]) -> None:
     title = node.get("title")
-    if isinstance(title, str) and (name := re.fullmatch(r"\{(\w+)\}", title)):
+    name = re.fullmatch(r"\{(\w+)\}", title) if isinstance(title, str) else None
+    if name:
         node["title"] = {"signal": name[1]}
 
 

@@ -55,7 +55,7 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         # What of a row one can say that it gives to a key: a share of its attention.
         "gives": normalized and stack.kind != "activation",
         "has-strength": not normalized or stack.kind == "activation",
-        "patterns": stack.kind != "activation" and has_patterns(stack),
+        "patterns": has_patterns(stack),
         # A single row says nothing as a matrix; over a text it is drawn as bars.
         "matrix": matrix,
         "reading": matrix and not spatial,
@@ -63,11 +63,11 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "color-scale": stack.kind != "gate" and (matrix or bool(grids)),
         "strip-scale": not matrix and not spatial,
         "no-matrix": not matrix,
-        # There is more than one head, or one row, to compare.
-        "comparing": matrix or stack.heads > 1,
         # Hops and steps are no text.
         "two-texts": matrix and texts == 2,
         "one-text": matrix and texts < 2,
+        # There is more than one head, or one row, to compare.
+        "comparing": matrix or stack.heads > 1,
         "row": matrix or not spatial,
         "lines": matrix and not spatial,
         "text": any(not isinstance(axis, _SPATIAL) and len(axis) > 1 for axis in axes)

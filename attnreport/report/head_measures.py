@@ -88,12 +88,12 @@ class HeadMeasures:
 
 def has_patterns(stack: Stack) -> bool:
     """Whether patterns can be told of the stack: not of gates, and not of one or two rows."""
-    return stack.maps[0].kind != "gate" and len(stack.query) >= FEWEST_ROWS
+    return stack.kind not in ("gate", "activation") and len(stack.query) >= FEWEST_ROWS
 
 
 def measure_heads(stack: Stack, *, stacks: int = 1) -> HeadMeasures:
     """Measures every head of a stack, one of so many `stacks` that share the time."""
-    if stack.maps[0].kind == "gate":
+    if stack.kind in ("gate", "activation"):
         nothing: list[list] = [[] for _ in range(stack.heads)]
         return HeadMeasures({}, nothing, nothing, 0)
     # NumPy lets go of the interpreter in long arrays, so layers are measured side by side, but no

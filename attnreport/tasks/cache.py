@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 # The code that every trained model depends on: a change in any of it makes it another model.
-SOURCES = ("nn", "tasks/checkpoints.py", "tasks/training.py")
+SOURCES = ("nn", "tasks/checkpoints.py", "tasks/interrupts.py", "tasks/training.py")
 
 
 def cache_folder() -> Path:

@@ -2,8 +2,8 @@
 
 import { channelRows, classChannelRows } from "./channels.js";
 import { confusionRows } from "./confusion.js";
-import { flowEdges, flowNodes } from "./flow.js";
 import { deletionRows } from "./deletion.js";
+import { flowEdges, flowNodes } from "./flow.js";
 import { tip, weightText } from "./format.js";
 import { statisticNamed, usualChance, valueText } from "./heads.js";
 import {

@@ -22,6 +22,9 @@ const SHORT_TEXT = 72;
 
 /** @typedef {Record<string, unknown>} Signals */
 
+/** @param {import("./types").Stack} stack */
+const titleOf = (stack) => (nounOf(stack) === "weight" ? "attention weight" : nounOf(stack));
+
 /**
  * @param {Readonly<import("./types").State>} state
  * @returns {Signals}
@@ -29,7 +32,7 @@ const SHORT_TEXT = 72;
 export function signalsOf(state) {
   const stack = stackAt(state.stack);
   const ceiling = ceilingOf(stack, state);
-  const legend = legendOf(state.scale, 0, ceiling, "attention weight");
+  const legend = legendOf(state.scale, 0, ceiling, titleOf(stack));
   return {
     ...state,
     ...shapeOf(state.stack),
@@ -71,7 +74,7 @@ export const withMap = (mapNow) => (signals) => {
   return {
     ...signals,
     ...{ map: id, columns, rows, cell, picture: picture ?? -1, scale },
-    ...legendOf(scale, low, high, "weight"),
+    ...legendOf(scale, low, high, String(signals.noun)),
     opacity: picture === null ? 1 : signals.opacity,
     scheme: picture === null ? signals.scheme : "attnheat",
   };
@@ -92,7 +95,6 @@ function shapeOf(stackIndex) {
     shape = {
       layers: stack.heads.length,
       noun: nounOf(stack),
-      keyNoun: keyNounOf(keys),
       classes: stack.conditions.includes("class-means") ? classesOf(stackIndex) : [],
       layerNumbers: stack.layerNumbers,
       heads: mostHeads(stack),
@@ -109,13 +111,6 @@ function shapeOf(stackIndex) {
   }
   return shape;
 }
-
-/** What the keys are called where they are no text; see words.py. */
-const KEY_NOUNS = { tokens: "token", grid: "cell", frames: "frame", items: "item" };
-
-/** @param {import("./types").Axis} axis */
-const keyNounOf = ({ kind }) =>
-  KEY_NOUNS[/** @type {keyof typeof KEY_NOUNS} */ (kind)] ?? kind.replace(/s$/, "");
 
 /** @param {import("./types").Axis} axis */
 function ticks(axis) {

@@ -55,9 +55,9 @@ def test_a_cell_of_the_confusion_lists_its_examples(visit):
     assert report.shown("followed") == ""
     report.choose(stack=14)
     assert report.shown("followed") == "; from class"
-    assert report.page.evaluate("attnreport.view('map-right').signal('noun')") == "weight"
+    assert report.page.evaluate("attnreport.view('map-right').signal('legendTitle')") == "weight"
     report.choose(stack=13)
-    assert report.page.evaluate("attnreport.view('map-right').signal('noun')") == "strength"
+    assert report.page.evaluate("attnreport.view('map-right').signal('legendTitle')") == "strength"
     assert "% of the strength of all cells" in report.shown("heaviest")
     click_cell(report, 1, 2)
     assert listed(report) == list(range(EXAMPLES))

@@ -50,6 +50,7 @@ def test_what_holds_for_a_sentence_and_for_a_translation():
     holding = {name for name, true in conditions_of(self_recording()).items() if true}
     assert holding == {
         *("many-heads", "one-axis", "special", "normalized", "attention", "gives", "two-texts"),
+        "words",
         *("matrix", "row", "lines", "text", "direction", "reading", "color-scale"),
         *("patterns", "comparing", "flow", "words"),
     }

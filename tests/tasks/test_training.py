@@ -148,6 +148,12 @@ def test_an_interrupt_before_the_first_step_ends_it_all(trainer, monkeypatch):
         trainer.train(None, Watcher())
 
 
+def test_in_a_hurry_the_first_parameters_are_the_same_but_for_rounding(plan):
+    hurried = dataclasses.replace(plan, schedule=dataclasses.replace(plan.schedule, hurried=True))
+    first, other = (new_model(Comparing(each), 0) for each in (plan, hurried))
+    np.testing.assert_allclose(first.scores.kernel[...], other.scores.kernel[...], atol=1e-6)
+
+
 @pytest.mark.parametrize("at", [1, 4])
 def test_an_interrupt_is_obeyed_after_the_step_that_it_came_in(trainer, monkeypatch, at):
     step, steps = trainer._step, []

@@ -89,5 +89,5 @@ def quick_plan(plan: ImagePlan) -> ImagePlan:
     else:
         data = dataclasses.replace(plan.data, train=640, test=200)
     return dataclasses.replace(
-        plan, data=data, schedule=dataclasses.replace(plan.schedule, epochs=2)
+        plan, data=data, schedule=dataclasses.replace(plan.schedule, epochs=2, hurried=True)
     )

@@ -70,7 +70,9 @@ class KeywordsPlan:
         passes = min(max(times // _MOST_EPOCHS, 1), _PASSES)
         epochs = max(min(times // passes, most), _FEWEST_EPOCHS)
         # Validation scores of so few passages go up and down, so nothing stops it early.
-        schedule = Schedule(seed, epochs=epochs, rounds=1, patience=epochs, learning_rate=2e-2)
+        schedule = Schedule(
+            seed, epochs=epochs, rounds=1, patience=epochs, learning_rate=2e-2, hurried=quick
+        )
         return cls(_digest(collection), schedule, attention, passes=passes)
 
 
