@@ -64,7 +64,6 @@ def scatter_chart() -> alt.LayerChart:
         with_parameters(
             chart,
             *("stack", "layer", "head", "patterns", "wanted", "across", "up", "acrossEnd", "upEnd"),
-            "keyNoun",
         ),
         domain=False,
     )
@@ -76,8 +75,6 @@ def _marks(heads: alt.Chart, place: dict[str, Any]) -> alt.Chart:
     shapes = [shape for _, shape in _LOOKS.values()]
     legend = alt.Legend(
         values=expr("patterns"),
-        # Cells and channels are no tokens.
-        labelExpr="replace(datum.label, 'token', keyNoun)",
         title=None,
         orient="bottom",
         columns=3,
