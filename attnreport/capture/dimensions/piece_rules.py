@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from attnreport.capture.dimensions.axes import Axes, Rule, distinct, size_of, unify_axes
 from attnreport.capture.dimensions.factors import Axis, fresh_axis, unify, whole
+from attnreport.capture.dimensions.own_places import own_places
 from attnreport.capture.program.graph import Node
 from attnreport.capture.program.lineage import is_filled
 
@@ -128,6 +129,8 @@ def _gather(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
         strict=True,
     )
     for ours, theirs in shared:
+        unify(inputs[0][ours], inputs[1][theirs])
+    for ours, theirs in own_places(node):
         unify(inputs[0][ours], inputs[1][theirs])
     indices = iter(inputs[1][:-1])
     window = iter(windows)

@@ -6,6 +6,7 @@ the values have too is the batch, and what they do not have asks the questions.
 """
 
 from collections.abc import Callable
+from typing import TypeGuard
 
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import (
@@ -89,6 +90,8 @@ class Assignment:
         if "batch" not in roles.values() and not asking:
             self._leading_is_batch(roles, over)
         axes = self._dimensions.of(weights)
+        if not models:
+            self._channels_are_heads(roles, over)
         roles, fallbacks = _with_guessed_head(roles, axes, scores, query)
         order = heads if query is None else query.heads
         parts = self._parts(roles, models)
@@ -117,6 +120,31 @@ class Assignment:
         found = [f for f in queries if not examples.isdisjoint(map(id, ancestry(f)))]
         if len(found) < len(queries) or origins_of(found).isdisjoint(origins_of(over)):
             roles |= dict.fromkeys(found, "batch")
+
+    def _channels_are_heads(self, roles: dict[Factor, Role], over: Axis) -> None:
+        """What came with matrices alone is no example, and the examples are no heads.
+
+        Weights of each channel have such a dimension, also where there are no examples at all, or
+        where what is looked at, such as branches of a network, comes from nowhere.
+        """
+        keys = {id(each) for key in over for each in ancestry(key)}
+        examples = self._dimensions.examples
+        heads = [factor for factor, role in roles.items() if role == "head"]
+        taken = [each for each in heads if not examples.isdisjoint(map(id, ancestry(each)))]
+        if len(taken) < len(heads):
+            return
+        for factor in [each for each, role in roles.items() if role == "batch"]:
+            lineage = {id(each) for each in ancestry(factor)}
+            if lineage.isdisjoint(keys) and self._are_features(factor, lineage):
+                roles[factor] = "head"
+                roles |= dict.fromkeys(taken, "batch")
+
+    def _are_features(self, factor: Factor, lineage: set[int]) -> bool:
+        """Whether a dimension comes from matrices alone, and is what one of them makes."""
+        axes = [self._dimensions.of(each) for each in origins_of([factor]) if _is_array(each)]
+        last = [not lineage.isdisjoint(map(id, each[-1])) for each in axes]
+        taken_in = [len(each) == 2 and not lineage.isdisjoint(map(id, each[0])) for each in axes]
+        return any(last) and all(map(any, zip(last, taken_in, strict=True)))
 
     def _parts(self, roles: dict[Factor, Role], models: Axis) -> Axis:
         """Batch dimensions beside those that come from the leading axis of what goes in."""
@@ -177,6 +205,10 @@ def _heads(
     if query is not None and scores.of_tokens and scores.form != "additive":
         return query.heads, not query.across
     return ((), False) if value is None or value.across else (value.heads, False)
+
+
+def _is_array(origin: object) -> TypeGuard[Value]:
+    return isinstance(origin, Value) and len(origin.shape) > 1
 
 
 def _first_is_batch(roles: dict[Factor, Role]) -> None:

@@ -183,3 +183,44 @@ def patches_of_neighbors(draw: Draw) -> Case:
 
     p = draw.weights("q k v", MODEL, MODEL) | {"bias": draw(HEADS, 9)}
     return Case(fn, (p, draw(2, 3, 4, MODEL)), reference)
+
+
+@program("One cloud of points among neighbors, no batch: channels have weights of their own.")
+def one_cloud_of_points(draw: Draw) -> Case:
+    p = draw.weights("q k v score", MODEL, MODEL)
+
+    def fn(q, k, v, score, x, neighbors):
+        scores = ((x @ q)[:, None] - (x @ k)[neighbors]) @ score
+        return (jax.nn.softmax(scores, axis=1) * (x @ v)[neighbors]).sum(1)
+
+    def reference(note, q, k, v, score, x, neighbors):
+        scores = ((x @ q)[:, None] - (x @ k)[neighbors]) @ score
+        w = note(ref.softmax(np.moveaxis(scores, -1, 0))[None], "cross")
+        return np.einsum("cij,ijc->ic", w[0], (x @ v)[neighbors])
+
+    neighbors = _neighbors(draw)[0]
+    return Case(
+        fn, (*(p[n] for n in ("q", "k", "v", "score")), draw(NODES, MODEL), neighbors), reference
+    )
+
+
+@program("Values at places that each query names, looked up by index in every example and head.")
+def values_at_named_places(draw: Draw) -> Case:
+    places = np.stack([(3 * i + np.arange(4)) % 7 for i in range(2 * NODES * HEADS)])
+    places = places.reshape(2, NODES, HEADS, 4).astype(np.int32)
+
+    def fn(p, x, y, places):
+        batch, head = jnp.arange(2)[:, None, None, None], jnp.arange(HEADS)[:, None]
+        values = _split(y @ p["v"])[batch, places, head]
+        w = jax.nn.softmax((x @ p["weight"]).reshape(2, NODES, HEADS, 4))
+        return jnp.einsum("bqhn,bqhnd->bqhd", w, values)
+
+    def reference(note, p, x, y, places):
+        batch, head = np.arange(2)[:, None, None, None], np.arange(HEADS)[:, None]
+        values = _split(y @ p["v"])[batch, places, head]
+        w = ref.softmax((x @ p["weight"]).reshape(2, NODES, HEADS, 4))
+        w = note(w.swapaxes(1, 2), "cross", also_kinds=("self", "pooling"))
+        return np.einsum("bhqn,bqhnd->bqhd", w, values)
+
+    p = draw.weights("v", MODEL, MODEL) | {"weight": draw.weight(MODEL, HEADS * 4)}
+    return Case(fn, (p, draw(2, NODES, MODEL), draw(2, 7, MODEL), places), reference)

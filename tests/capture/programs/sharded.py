@@ -396,3 +396,23 @@ def stages_of_a_pipeline(draw: Draw) -> Case:
         return total
 
     return Case(fn, (p, draw(2, 5, 8)), reference)
+
+
+@program("Tensor parallel by columns of matrices: each device has the features of one head.")
+def one_head_each(draw: Draw) -> Case:
+    columns = P(None, "model")
+    specs = {"q": columns, "k": columns, "v": columns, "o": P("model")}
+
+    @partial(jax.shard_map, mesh=_mesh(), in_specs=(P(), specs), out_specs=P())
+    def fn(x, p):
+        q, k, v = ((x @ p[n]).reshape(2, 5, -1, 3) for n in "qkv")
+        w = jax.nn.softmax(jnp.einsum("bqhd,bkhd->bhqk", q, k))
+        out = jnp.einsum("bhqk,bkhd->bqhd", w, v).reshape(2, 5, -1) @ p["o"]
+        return x + lax.psum(out, "model")
+
+    def reference(note, x, p):
+        q, k, v = (ref.split(x @ p[n], 8) for n in "qkv")
+        return x + ref.merge(ref.attend(note, q, k, v, scale=1.0)) @ p["o"]
+
+    p = draw.weights("q k v", 8, 24) | {"o": draw.weight(24, 8)}
+    return Case(fn, (draw(2, 5, 8), p), reference)
