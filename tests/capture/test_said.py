@@ -55,6 +55,30 @@ def test_what_is_closed_over_is_to_be_an_argument():
     assert said.sentence.endswith("over the axis it is normalized over.")
 
 
+def test_softmax_over_one_key_at_a_time_is_not_called_linear_attention_for_sure():
+    def fn(x, p):
+        def step(carry, kv):
+            made, total, highest = carry
+            k, v = kv
+            score = jnp.einsum("bqd,bd->bq", x @ p[0], k)
+            above = jnp.maximum(highest, score)
+            old, term = jnp.exp(highest - above), jnp.exp(score - above)
+            return (
+                made * old[..., None] + term[..., None] * v[:, None],
+                total * old + term,
+                above,
+            ), None
+
+        none = jnp.zeros(x.shape[:2])
+        keys = tuple(jnp.moveaxis(x @ p[n], 1, 0) for n in (1, 2))
+        (made, total, _), _ = lax.scan(step, (jnp.zeros_like(x), none, none - 1e9), keys)
+        return made / total[..., None]
+
+    (said,) = _said(fn, X, P)
+    assert "or attention that takes one key at a time" in said.sentence
+    assert "several keys at a time" in said.sentence
+
+
 @pytest.mark.parametrize("fn", [_linear, _retention, _state_space, _associative])
 def test_linear_attention_and_state_spaces(fn):
     said = _said(fn, X, P)

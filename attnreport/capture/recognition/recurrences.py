@@ -24,16 +24,32 @@ def recurrences(graph: Graph) -> Iterator[Node]:
             yield node
 
 
+def keeps_a_maximum(node: Node) -> bool:
+    """Whether a loop hands on a running maximum, as softmax over one key at a time does."""
+    loop = node.primitive in ("scan", "while")
+    return loop and bool(_running_maxima(node.scopes[0]))
+
+
 def _is_linear_loop(body: Scope) -> bool:
+    inputs = {value for value in body.inputs if value.link == "carry"}
+    # A running maximum only keeps exponentials small, as in RWKV.
+    steady = _running_maxima(body)
+    return any(_is_state(body, inputs - steady, *state) for state in _states(body))
+
+
+def _states(body: Scope) -> list[tuple[Value, Value]]:
+    """The arrays that a loop hands on, and what an iteration makes of them."""
     inputs = [value for value in body.inputs if value.link == "carry"]
-    states = [
+    return [
         (value, output)
         for value, output in zip(inputs, body.outputs, strict=False)
         if value.is_float and not value.is_scalar and output is not value
     ]
-    # A running maximum only keeps exponentials small, as in RWKV.
-    steady = {state for state, output in states if _is_running_maximum(body, set(inputs), output)}
-    return any(_is_state(body, set(inputs) - steady, *state) for state in states)
+
+
+def _running_maxima(body: Scope) -> set[Value]:
+    inputs = {value for value in body.inputs if value.link == "carry"}
+    return {state for state, output in _states(body) if _is_running_maximum(body, inputs, output)}
 
 
 def _is_running_maximum(body: Scope, carries: set[Value], output: Value) -> bool:

@@ -16,7 +16,7 @@ from attnreport.capture.program.graph import Graph, Node, Value
 from attnreport.capture.program.jaxprs import constants
 from attnreport.capture.program.lineage import MOVES, Numbers, carries_numbers, source
 from attnreport.capture.recognition.names import source_line
-from attnreport.capture.recognition.recurrences import recurrences
+from attnreport.capture.recognition.recurrences import keeps_a_maximum, recurrences
 from attnreport.capture.roles.normalizers import Normalized, quotients
 from attnreport.capture.roles.requirements import is_backward
 from attnreport.capture.roles.scores import is_parameter
@@ -114,13 +114,7 @@ def linear_attention(
     seen: set[str] = set()
     nodes = [*_products_of_three(graph, is_weights), *recurrences(graph)]
     for node in filter(is_forward, nodes):
-        said = say(
-            "linear attention",
-            node,
-            "Here is linear attention or a state space: queries, keys and values (or what a state "
-            "reads and remembers) are multiplied without normalizing scores, so there are no "
-            "attention weights to show.",
-        )
+        said = say("linear attention", node, _KEY_BY_KEY if keeps_a_maximum(node) else _LINEAR)
         if said.place not in seen:
             seen.add(said.place)
             yield said
@@ -136,6 +130,16 @@ def pieces(nodes: Mapping[Node, bool]) -> Iterator[Said]:
         yield say("blocks", node, _LOOP_OF_BLOCKS if in_loop else _MERGED_SEGMENTS)
 
 
+_LINEAR = (
+    "Here is linear attention or a state space: queries, keys and values (or what a state reads "
+    "and remembers) are multiplied without normalizing scores, so there are no attention weights "
+    "to show."
+)
+_KEY_BY_KEY = (
+    "Here is linear attention, or attention that takes one key at a time and divides at the end: "
+    "its weights are in no array of the program, so there are none to show. If it is a softmax, "
+    "let the loop take several keys at a time, and their weights can be put together."
+)
 _LOOP_OF_BLOCKS = (
     "A loop goes through blocks of keys, but how often it runs is not known before, or its sums do "
     "not start at zero, so the rows of its weights cannot be put together. Give the loop a fixed "
