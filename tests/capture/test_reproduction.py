@@ -35,6 +35,7 @@ FEW = sorted(
     {
         *(name for number, name in enumerate(sorted(PROGRAMS)) if number % 20 == 0),
         *(name for name in PROGRAMS if name.startswith(("loops.", "training."))),
+        "rules_moves.behind_a_barrier",
     }
     # What is inside of a kernel is not written down.
     - {name for name in PROGRAMS if "kernel" in name or name.startswith("fused.")}

@@ -1,5 +1,6 @@
 import dataclasses
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -56,6 +57,14 @@ def clause(subject: str | NounPhrase | Pronoun | None, verb: str, *objects, **op
         objects=tuple(nominal(each) if isinstance(each, str) else each for each in objects),
         **options,
     )
+
+
+@pytest.fixture
+def usual_interrupts() -> Iterator[None]:
+    """Python's own handler, also where the tests run in the background, which ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(name="clause", scope="session")

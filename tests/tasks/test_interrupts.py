@@ -5,6 +5,8 @@ import pytest
 
 from attnreport.tasks.interrupts import Interrupts
 
+pytestmark = pytest.mark.usefixtures("usual_interrupts")
+
 
 def interrupt() -> None:
     signal.raise_signal(signal.SIGINT)

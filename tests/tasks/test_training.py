@@ -154,6 +154,7 @@ def test_in_a_hurry_the_first_parameters_are_the_same_but_for_rounding(plan):
     np.testing.assert_allclose(first.scores.kernel[...], other.scores.kernel[...], atol=1e-6)
 
 
+@pytest.mark.usefixtures("usual_interrupts")
 @pytest.mark.parametrize("at", [1, 4])
 def test_an_interrupt_is_obeyed_after_the_step_that_it_came_in(trainer, monkeypatch, at):
     step, steps = trainer._step, []

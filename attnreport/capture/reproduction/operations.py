@@ -192,6 +192,8 @@ WAYS: dict[str, Callable[[Writer, Line], list[str]]] = {
     "scatter-max": _scatter("scatter_max"),
     "split": _by_call("lax.split({0}, {sizes}, {axis})", "sizes", "axis", several=True),
     "stack": _by_call("lax.stack([{all}], {axis})", "axis"),
+    # A trailing comma makes one result a list as well.
+    "optimization_barrier": _by_call("lax.optimization_barrier(({all},))", several=True),
     "unstack": _by_call("lax.unstack({0}, {axis})", "axis", several=True),
     "tile": _by_call("lax.tile({0}, {reps})", "reps"),
     "empty2": _empty,
