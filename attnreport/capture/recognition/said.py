@@ -136,9 +136,9 @@ _LINEAR = (
     "to show."
 )
 _KEY_BY_KEY = (
-    "Here is linear attention, or attention that takes one key at a time and divides at the end: "
-    "its weights are in no array of the program, so there are none to show. If it is a softmax, "
-    "let the loop take several keys at a time, and their weights can be put together."
+    "Here is linear attention, a state space, or attention that takes one key at a time and "
+    "divides at the end: whatever weights it has are in no array of the program. If it is a "
+    "softmax, let the loop take several keys at a time, and its weights can be put together."
 )
 _LOOP_OF_BLOCKS = (
     "A loop goes through blocks of keys, but how often it runs is not known before, or its sums do "
