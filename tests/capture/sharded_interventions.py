@@ -9,12 +9,12 @@ from tests.capture.programs import SHARDED
 from tests.devices import report
 
 CHECKED = (
-    "heads_by_shard_map",
-    "examples_by_shard_map",
-    "causal_ring",
-    "heads_by_all_to_all",
-    "scan_inside_shard_map",
-    "keys_normalized_after",
+    "sharded.heads_by_shard_map",
+    "sharded.examples_by_shard_map",
+    "sharded_keys.causal_ring",
+    "sharded.heads_by_all_to_all",
+    "sharded.scan_inside_shard_map",
+    "sharded_keys.keys_normalized_after",
 )
 
 
@@ -27,7 +27,7 @@ def check(name: str) -> None:
 
     A head is cut on all devices at once, however they divide examples, queries and keys.
     """
-    program = SHARDED[f"sharded.{name}"]()
+    program = SHARDED[name]()
     _, attention, gradients = attention_gradients(program.fn, scalar)(*program.args)
     ((key, captured),) = attention.items()
     inner = tuple(at for at, axis in enumerate(captured.axes) if axis in ("batch", "query", "key"))

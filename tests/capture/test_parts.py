@@ -11,7 +11,7 @@ from tests.capture.programs import PROGRAMS
     ("name", "parts"),
     [
         ("vision.windows", 4),
-        ("field_vision.shifted_windows", 4),
+        ("field_windows.shifted_windows", 4),
         ("field_pairs.masked_windows", 4),
     ],
 )

@@ -139,7 +139,7 @@ import sys
 from attnreport.capture import reproduction_of
 from tests.capture.programs import SHARDED
 
-program = SHARDED["sharded.keys_by_shard_map"]()
+program = SHARDED["sharded_keys.keys_by_shard_map"]()
 found = reproduction_of(program.fn, *program.args)
 assert found.missing == ()
 sys.stdout.write(found.script)

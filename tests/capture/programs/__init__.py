@@ -46,6 +46,7 @@ _FILES = [
     "field_decoding",
     "field_gates",
     "field_language",
+    "field_memory",
     "field_negatives",
     "field_negatives_probable",
     "field_normalizing",
@@ -53,6 +54,7 @@ _FILES = [
     "field_recommending",
     "field_sets",
     "field_vision",
+    "field_windows",
     "rules_moves",
     "rules_scores",
     "rules_weights",
@@ -69,6 +71,6 @@ PROGRAMS: dict[str, Callable[[], Program]] = collect(
     __name__, [*_FILES, *(file for file, needed in _OPTIONAL.items() if find_spec(needed))]
 )
 
-SHARDED: dict[str, Callable[[], Program]] = collect(__name__, ["sharded"])
+SHARDED: dict[str, Callable[[], Program]] = collect(__name__, ["sharded", "sharded_keys"])
 
 __all__ = ["PROGRAMS", "SHARDED", "Program", "Truth"]

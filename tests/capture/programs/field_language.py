@@ -334,25 +334,6 @@ def differential(draw: Draw) -> Case:
     return Case(fn, (p, draw(2, 5, 8)), reference)
 
 
-@program("Softmax with one in the denominator (quiet attention), written with the largest logit.")
-def off_by_one(draw: Draw) -> Case:
-    p = draw.weights("q k v", 6, 2, 3)
-
-    def fn(p, x):
-        q, k, v = (jnp.einsum("bld,dhk->bhlk", x, p[n]) for n in "qkv")
-        s = jnp.einsum("bhlk,bhmk->bhlm", q, k) / jnp.sqrt(3.0)
-        top = lax.stop_gradient(jnp.maximum(s.max(-1, keepdims=True), 0.0))
-        e = jnp.exp(s - top)
-        return jnp.einsum("bhlm,bhmk->blhk", e / (jnp.exp(-top) + e.sum(-1, keepdims=True)), v)
-
-    def reference(note, p, x):
-        q, k, v = (ref.project(x, p[n]) for n in "qkv")
-        e = np.exp(ref.logits_of(q, k))
-        return ref.mix(note(e / (1 + e.sum(-1, keepdims=True))), v).swapaxes(1, 2)
-
-    return Case(fn, (p, draw(2, 5, 6)), reference)
-
-
 @program("Forgetting transformer: sums of log-sigmoid gates bias the logits; an output gate.")
 def forgetting(draw: Draw) -> Case:
     p = draw.weights("q k v", 6, 2, 3) | draw.weights("f", 6, 2) | draw.weights("g o", 6, 6)
