@@ -96,9 +96,12 @@ from attnreport.analysis.trust.faithfulness import random_deletion_curve as rand
 from attnreport.analysis.trust.faithfulness import sufficiency as sufficiency
 from attnreport.analysis.trust.importance import HeadImportance as HeadImportance
 from attnreport.analysis.trust.importance import head_importance as head_importance
+from attnreport.analysis.trust.recorded import recorded_deletion as recorded_deletion
+from attnreport.analysis.trust.recorded import recorded_importance as recorded_importance
 from attnreport.analysis.trust.trust import AgainstRandom as AgainstRandom
 from attnreport.analysis.trust.trust import Trust as Trust
 from attnreport.analysis.trust.trust import against_random as against_random
+from attnreport.analysis.trust.trust import mean_trust as mean_trust
 from attnreport.analysis.trust.trust import measure_trust as measure_trust
 from attnreport.analysis.words import display_label as display_label
 from attnreport.analysis.words import display_labels as display_labels

@@ -65,7 +65,9 @@ PARAMETERS: Mapping[str, Any] = {
     "wanted": "",
     "across": "",
     "up": "",
+    "acrossStart": 0,
     "acrossEnd": 1,
+    "upStart": 0,
     "upEnd": 1,
     # The colors of the page's style, for charts that no page has told its own.
     "dark": False,

@@ -25,6 +25,12 @@ from attnreport.cli.results import (
     metavar="FILE",
     help="A file with one text per line; - is standard input.",
 )
+@click.option(
+    "--trust/--no-trust",
+    default=None,
+    help="Also run the model without each head and without some of the tokens, to say which heads "
+    "it needs and whether to trust its attention. Done for short texts unless refused.",
+)
 @click.option("--strict", is_flag=True, help="Refuse attention that is only a guess.")
 @report_options
 @save_option
@@ -34,6 +40,7 @@ def run(
     folder: Path,
     texts: tuple[str, ...],
     text_file: Path | None,
+    trust: bool | None,
     strict: bool,
     output: Path | None,
     title: str | None,
@@ -66,6 +73,7 @@ def run(
             instead=", or give fewer or shorter texts",
         ),
         strict=strict,
+        trust=trust,
         progress=not quiet,
     )
     finish(

@@ -190,7 +190,15 @@ def _findings(
         place = f"“{visible_text(recording.examples[stack.example].name)}”"
         groups = {other.label for other in stacks if other.example == stack.example}
         place += f", {stack.label}" if len(groups) > 1 else ""
-    found = findings(stack.maps, data.statistics[first], metrics=recording.metrics, place=place)
+    needs = data.measures[first].needs
+    need = needs.finding() if needs is not None else None
+    found = findings(
+        stack.maps,
+        data.statistics[first],
+        metrics=recording.metrics,
+        more=[need] if need is not None else [],
+        place=place,
+    )
     prefix = _link_prefix(stack, data, first)
     return tuple(
         FindingText(

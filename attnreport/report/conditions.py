@@ -11,6 +11,7 @@ from attnreport.recording import (
 )
 from attnreport.report.axis_data import is_merged
 from attnreport.report.head_measures import has_patterns
+from attnreport.report.head_needs import head_needs
 from attnreport.report.outcome_text import compares
 from attnreport.report.stacks import Stack
 
@@ -56,6 +57,7 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "gives": normalized and stack.kind != "activation",
         "has-strength": not normalized or stack.kind == "activation",
         "patterns": has_patterns(stack),
+        "need": head_needs(stack, recording.importance) is not None,
         # A single row says nothing as a matrix; over a text it is drawn as bars.
         "matrix": matrix,
         "reading": matrix and not spatial,

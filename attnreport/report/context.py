@@ -58,6 +58,21 @@ class ExampleCard:
 
 
 @dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Whether to trust an order of what is taken away.
+
+    Attributes:
+        name: The order.
+        better: Whether it does better than orders drawn at random.
+        said: That in words, as the rest of a sentence that begins with the name.
+    """
+
+    name: str
+    better: bool
+    said: str
+
+
+@dataclasses.dataclass(frozen=True)
 class DeletionText:
     """What is said of the curves of taking parts of the inputs away.
 
@@ -65,11 +80,15 @@ class DeletionText:
         what: How to read them.
         columns: The shares that are taken away.
         rows: For each order its name and its scores.
+        verdicts: For each order that was compared with random ones, what came of it.
+        data: On what it was measured.
     """
 
     what: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[str, ...]], ...]
+    verdicts: tuple[Verdict, ...]
+    data: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -77,7 +77,7 @@ def build_page_data(
         thumbnails, packed = _pack_weights(stack, encoding, per_block, largest)
         atlas = build_atlas(thumbnails)
         numbers = group_statistics(stack.maps)
-        found = measure_heads(stack, stacks=len(stacks))
+        found = measure_heads(stack, stacks=len(stacks), importance=recording.importance)
         heads, size = found.packed()
         layer, head, query, key = starting_point(stack.maps, numbers)
         entries.append(

@@ -17,6 +17,8 @@ from attnreport.recording import (
     Deletion,
     DeletionCurve,
     Example,
+    Importance,
+    LayerImportance,
     Metric,
     Picture,
     Recording,
@@ -67,6 +69,7 @@ def restore(attributes: Mapping[str, Any], weights: ReadWeights, whole: ReadWhol
         confusion=restorer.confusion(attributes.get("confusion")),
         training=_training(attributes.get("training")),
         deletion=_deletion(attributes.get("deletion")),
+        importance=_importance(attributes.get("importance")),
     )
 
 
@@ -230,12 +233,24 @@ def _deletion(deletion: Mapping[str, Any] | None) -> Deletion | None:
     if deletion is None:
         return None
     curves = tuple(
-        DeletionCurve(decode_text(each["name"]), each["scores"], each["spread"])
+        DeletionCurve(decode_text(each["name"]), each["scores"], each["spread"], each.get("chance"))
         for each in deletion["curves"]
     )
+    said = {"data": decode_text(deletion["data"])} if "data" in deletion else {}
     return Deletion(
         decode_text(deletion["score"]),
         decode_text(deletion["positions"]),
         deletion["shares"],
         curves,
+        **said,
     )
+
+
+def _importance(importance: Mapping[str, Any] | None) -> Importance | None:
+    if importance is None:
+        return None
+    layers = tuple(
+        LayerImportance(decode_text(each["group"]), each["layer"], each["falls"], each["errors"])
+        for each in importance["layers"]
+    )
+    return Importance(decode_text(importance["score"]), decode_text(importance["data"]), layers)

@@ -46,6 +46,7 @@ export function showCard() {
   });
   showWalk(state);
   showEvidence(state);
+  showNeed(state);
   showFigures(state);
   showAlike(state);
 }
@@ -83,15 +84,25 @@ function showEvidence({ stack, layer, head }) {
 }
 
 /** @param {State} state */
+function showNeed({ stack, layer, head }) {
+  show("need", measuresNow(stack).needs[flatIndex(stackAt(stack), layer, head)] ?? "");
+}
+
+/** @param {State} state */
 function showFigures({ stack, layer, head }) {
   const flat = flatIndex(stackAt(stack), layer, head);
   const rows = measuresNow(stack).statistics.map((statistic) => {
     const { name, meaning, values, chances } = statistic;
     const [value, chance] = [values[flat], chances[flat]];
     const end = scaleEnd(statistic);
-    const share = (/** @type {number | null} */ number) => `${(100 * (number ?? 0)) / end}%`;
+    // A score may also rise without a head; a bar has no length then.
+    const share = (/** @type {number | null} */ number) =>
+      `${(100 * Math.max(0, number ?? 0)) / end}%`;
     const style = `--value: ${share(value)}; --chance: ${share(chance)}`;
-    const bar = value === null ? "" : element("i", { style, "aria-hidden": "true" });
+    const bar =
+      value === null
+        ? ""
+        : element("i", { style, class: chance === null ? "alone" : "", "aria-hidden": "true" });
     return element(
       "tr",
       {},

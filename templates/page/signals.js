@@ -2,7 +2,7 @@
 
 import { classesOf } from "./channels.js";
 import { hidingOf } from "./head.js";
-import { largest, statisticNamed, usualAxes } from "./heads.js";
+import { largest, least, statisticNamed, usualAxes } from "./heads.js";
 import {
   drawnLabel,
   keyAxis,
@@ -56,7 +56,9 @@ function scatterAxes({ stack, across, up }) {
   return {
     across: right?.name ?? "",
     up: upward?.name ?? "",
+    acrossStart: right ? least(right) : 0,
     acrossEnd: right ? largest(right) : 1,
+    upStart: upward ? least(upward) : 0,
     upEnd: upward ? largest(upward) : 1,
   };
 }

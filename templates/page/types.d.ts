@@ -139,7 +139,7 @@ export interface Statistics {
 
 /** How weights become colors: by square root, in proportion, by logarithm, or row by row. */
 export type Scale = "sqrt" | "linear" | "log" | "row";
-export type Unit = "bits" | "share" | "positions" | "keys";
+export type Unit = "bits" | "share" | "positions" | "keys" | "score";
 
 /** A head of a stack, by the place of its layer in the stack. */
 export interface HeadPlace {
@@ -156,6 +156,8 @@ export interface HeadMeasures {
   similar: [head: number, distance: number][][];
   /** How many rows were compared for that; 0 if it was not done. */
   compared: number;
+  /** What the model loses without each head, in a sentence; empty where it was not measured. */
+  needs: string[];
 }
 
 export interface HeadStatistic {

@@ -1,5 +1,6 @@
 """The reports that the browser tests open, by name."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,9 @@ from attnreport.recording import (
     DeletionCurve,
     Example,
     GridAxis,
+    Importance,
     ItemAxis,
+    LayerImportance,
     Picture,
     Recording,
     TokenAxis,
@@ -196,11 +199,32 @@ def many_scripts_recording() -> Recording:
     )
 
 
+def trusted_recording() -> Recording:
+    """Heads that do what heads are known for, and what the model loses without each of them."""
+    recording = patterned_recording()
+    group = recording.examples[0].maps[0].group
+    falls = [(0.1, 0.3, -0.05), (0, 0.02, 0.25), (0.01, 0.04, 0.03)]
+    layers = tuple(
+        LayerImportance(group, layer, each, (0.02,) * 3) for layer, each in enumerate(falls)
+    )
+    curves = (
+        DeletionCurve("most attended to first", (1, 0.4), chance=0.75),
+        DeletionCurve("highest rollout first", (1, 0.1), chance=1 / 21),
+        DeletionCurve("random order", (1, 0.5), ((1, 1), (0.3, 0.7))),
+    )
+    return dataclasses.replace(
+        recording,
+        importance=Importance("share of </script> right", "40 texts, mean", layers),
+        deletion=Deletion("share right", "tokens", (0, 0.5), curves, "40 texts"),
+    )
+
+
 # A name that ends scripts, one that turns around, and one of several code points.
 HOSTILE_CLASSES = ("</script><img src=x onerror=alert(1)>", "\u202edlrow", "👩‍👩‍👧‍👦")
 
 
 REPORTS: dict[str, Callable[[], str]] = {
+    "trusted": lambda: render_report(trusted_recording()),
     "patterned": lambda: render_report(patterned_recording()),
     "gates": lambda: render_report(gates_recording()),
     "self": lambda: render_report(self_recording()),

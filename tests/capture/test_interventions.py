@@ -57,8 +57,9 @@ def test_gradients_are_those_of_weights_varied_by_hand(case):
     assert np.array_equal(output, jax.jit(stack)(*case))
 
 
-def test_each_head_is_cut_once(case):
-    ablation = ablate_heads(stack)(*case)
+@pytest.mark.parametrize("at_once", [None, 1, 4])
+def test_each_head_is_cut_once(case, at_once):
+    ablation = ablate_heads(stack, at_once=at_once)(*case)
     assert [index for _, index in ablation.heads] == [
         (number, head) for number in range(LAYERS) for head in range(HEADS)
     ]
