@@ -23,6 +23,7 @@ from attnreport.capture.interventions.varying import (
 )
 from attnreport.capture.planning.plan import plan_of
 from attnreport.capture.planning.planned import Planned
+from attnreport.capture.program.origin import origin_of
 from attnreport.capture.program.trace import require_values, trace
 from attnreport.capture.replay.replay import Edit, Probe, replay
 from attnreport.capture.roles.layouts import canonical_weights, merged
@@ -63,7 +64,7 @@ def attention_gradients(
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Attention, dict[str, jax.Array]]:
         traced = trace(function, args, kwargs)
         require_values(traced)
-        plan = plan_of(traced, wanted)
+        plan = plan_of(traced, wanted, origin_of(function, args, kwargs)["model"])
         plan.require_within_budget()
         varied = [varied_of(each) for each in plan.kept]
         probes = [*plan.probes(), *(probe for each in varied for probe in each.probes)]

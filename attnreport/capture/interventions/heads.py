@@ -19,6 +19,7 @@ from attnreport.capture.interventions.varying import (
 )
 from attnreport.capture.planning.plan import plan_of
 from attnreport.capture.planning.planned import Planned
+from attnreport.capture.program.origin import origin_of
 from attnreport.capture.program.trace import trace
 from attnreport.capture.replay.replay import replay
 
@@ -44,7 +45,7 @@ def with_scaled_heads(
 
     def prepared(*args: Any, **kwargs: Any) -> Callable[[Mapping[str, Any]], Any]:
         traced = trace(function, args, kwargs)
-        plan = plan_of(traced, wanted)
+        plan = plan_of(traced, wanted, origin_of(function, args, kwargs)["model"])
         edits = [scaled(each) for each in plan.kept]
         run = replay(traced.closed, [], edits, steps=plan.bounds)
         ones = {each.name: jnp.ones(head_shape(each)) for each in plan.kept}
@@ -101,7 +102,8 @@ def ablate_heads(
     wanted = Options(**options)
 
     def ablated(*args: Any, **kwargs: Any) -> Ablation:
-        plan = plan_of(trace(function, args, kwargs), wanted)
+        model = origin_of(function, args, kwargs)["model"]
+        plan = plan_of(trace(function, args, kwargs), wanted, model)
         run = with_scaled_heads(function, **options)(*args, **kwargs)
         heads = [(each.name, index) for each in plan.kept for index in _head_indices(each)]
         # The whole program first, in the same call: it is compiled once, and rounds alike.
