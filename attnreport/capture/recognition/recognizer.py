@@ -17,6 +17,7 @@ from attnreport.capture.forms.before import hits_of, is_apart, normalized_before
 from attnreport.capture.forms.blocks import Blocks, are_complete, blocks_of, in_blocks, segments_of
 from attnreport.capture.forms.facts import Facts
 from attnreport.capture.forms.gates import gates
+from attnreport.capture.forms.joined import joined
 from attnreport.capture.forms.measured import is_unnormalized, to_be_measured
 from attnreport.capture.kernels.kernels import Kernels
 from attnreport.capture.program.graph import Graph, Node, Value
@@ -95,10 +96,8 @@ class Analysis:
         fused = Kernels(*known).sites(facts.graph, list(found.values()))
         found |= {_identity(site): site for site in fused}
         kinds = Kinds(*known)
-        return [
-            dataclasses.replace(site, kind=kinds.of(site))
-            for site in sorted(found.values(), key=_order)
-        ]
+        ordered = joined(facts, sorted(found.values(), key=_order))
+        return [dataclasses.replace(site, kind=kinds.of(site)) for site in ordered]
 
     def _found_in(self, uses: Iterable[Contraction]) -> dict[Any, Site]:
         found: dict[Any, Site] = {}

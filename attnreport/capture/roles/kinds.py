@@ -26,7 +26,14 @@ class Kinds:
         self._origins = Origins(numbers, is_weights)
 
     def of(self, site: Site) -> str:
-        """`self`, `cross`, `pooling`, `gate`, `router` or `memory`."""
+        """`self`, `cross`, `pooling`, `gate`, `router` or `memory`.
+
+        Of several segments of keys one may be learned, such as a prefix, and another one not.
+        """
+        if site.parts:
+            kinds = [self.of(part) for part in site.parts]
+            kinds = [kind for kind in kinds if kind != "memory"] or kinds
+            return "self" if "self" in kinds else kinds[0]
         if site.form == "gate":
             return "gate"
         if self._routes(site) and not collected_along(self._dimensions, site.contraction):

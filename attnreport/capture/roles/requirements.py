@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 
+from attnreport.capture.dimensions.axis_rules import batch_axes
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import Axis, ancestry, stems_from, whole
 from attnreport.capture.dimensions.products import Product
@@ -70,9 +71,10 @@ def feeds_dense_layer(use: Contraction, over: Axis) -> bool:
     """Whether weights are the features of a layer, such as the categories of several latents.
 
     Its matrix sums over all latents, not only over what each of them is normalized over. Entries
-    that were looked up for each token are no matrix.
+    that were looked up for each token are no matrix, and nor is what has examples.
     """
-    return is_matrix(use.values) and sums_more(use, over)
+    examples = use.node.primitive == "dot_general" and batch_axes(use.node)[0]
+    return not examples and is_matrix(use.values) and sums_more(use, over)
 
 
 def sums_more(use: Contraction, over: Axis) -> bool:

@@ -28,6 +28,7 @@ _FILES = [
     "decoding",
     "additive",
     "pooling",
+    "prefixes",
     "probes",
     "tables",
     "vision",
