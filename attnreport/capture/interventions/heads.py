@@ -46,17 +46,18 @@ def with_scaled_heads(
     def prepared(*args: Any, **kwargs: Any) -> Callable[[Mapping[str, Any]], Any]:
         traced = trace(function, args, kwargs)
         plan = plan_of(traced, wanted, origin_of(function, args, kwargs)["model"])
-        edits = [scaled(each) for each in plan.kept]
+        edits = [scaled(part) for each in plan.kept for part in each.segments]
         run = replay(traced.closed, [], edits, steps=plan.bounds)
         ones = {each.name: jnp.ones(head_shape(each)) for each in plan.kept}
 
         def output(scales: Mapping[str, Any]) -> Any:
             _require_named(scales, ones)
             given = {
-                each.name: for_each_iteration(
-                    each, jnp.asarray(scales.get(each.name, ones[each.name]))
+                part.name: for_each_iteration(
+                    part, jnp.asarray(scales.get(each.name, ones[each.name]))
                 )
                 for each in plan.kept
+                for part in each.segments
             }
             outputs, _, _ = run(traced.leaves, given)
             return jax.tree.unflatten(traced.structure, outputs)
