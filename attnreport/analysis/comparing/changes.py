@@ -122,7 +122,7 @@ def _spread(maps: Sequence[ComparedMap]) -> Finding | None:
     known = distances[~np.isnan(distances)]
     if len(known) < 2:
         return None
-    text = f"is the most that half of the {len(known)} heads changed; 0 is not at all, 1 wholly"
+    text = f"is how much the middle one of {len(known)} heads changed; 0 is not at all, 1 wholly"
     means = {each.layer: float(np.nanmean(each.distances)) for each in maps if _has_distance(each)}
     detail = ""
     if len(means) > 1:
