@@ -17,6 +17,7 @@ from attnreport.analysis.combining.relevance import gradient_attention as gradie
 from attnreport.analysis.combining.relevance import normalized_relevance as normalized_relevance
 from attnreport.analysis.combining.relevance import self_relevance as self_relevance
 from attnreport.analysis.combining.rollout import rollout as rollout
+from attnreport.analysis.comparing.aligning import AlignedAxis as AlignedAxis
 from attnreport.analysis.comparing.aligning import aligned_axes as aligned_axes
 from attnreport.analysis.comparing.aligning import aligned_maps as aligned_maps
 from attnreport.analysis.comparing.changes import ChangedCell as ChangedCell

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from attnreport.analysis import (
+    AlignedAxis,
     ChangedHead,
     Comparison,
     change_findings,
@@ -47,6 +48,7 @@ def build_comparison_context(
     stacks = [pair.first for pair in pairs]
     atlases = [Block(f"atlas{i}", atlas.text) for i, atlas in enumerate(data.atlases)]
     single = len(shown.examples) == 1
+    one, other, common = _sides(found)
     return ComparisonContext(
         kicker="Attention, compared",
         title=clipped(title or _default_title(found), _LONGEST_TITLE),
@@ -66,7 +68,8 @@ def build_comparison_context(
         first_atlas=atlases[first].text,
         atlases=tuple(block for index, block in enumerate(atlases) if index != first),
         blocks=data.blocks,
-        sides=(_side(found, "A"), _side(found, "B")),
+        sides=(one, other),
+        common=common,
         alignment=tuple(_alignment(pairs)),
         notes=found.notes,
         rows=tuple(_row(head, found, pairs, data) for head in found.heads()),
@@ -75,13 +78,15 @@ def build_comparison_context(
 
 
 def _default_title(found: Comparison) -> str:
-    one, other = found.first.source.model, found.second.source.model
-    if one and other and one != other:
-        return f"{one} and {other}"
-    model = one or other
-    inputs = {each.first.input != each.second.input for each in found.examples}
-    what = "on two inputs" if True in inputs else "at two moments"
-    return f"{model} {what}" if model else f"One model {what}"
+    one, other = found.first.source, found.second.source
+    if one.model and other.model and one.model != other.model:
+        return f"{one.model} and {other.model}"
+    model = one.model or other.model or "One model"
+    if any(each.first.input != each.second.input for each in found.examples):
+        return f"{model} on two inputs"
+    if one.step is not None and other.step is not None and one.step != other.step:
+        return f"{model} at steps {one.step:,} and {other.step:,}"
+    return f"{model}, two recordings"
 
 
 def _facts(
@@ -125,23 +130,42 @@ def _address(pairs: Sequence[StackPair], pair: StackPair, layer: int, head: int)
     return f"#{prefix}L{pair.first.layer_numbers[layer]}H{head}"
 
 
-def _side(found: Comparison, letter: str) -> SideText:
-    recording = found.first if letter == "A" else found.second
-    source = recording.source
-    examples = [each.first if letter == "A" else each.second for each in found.examples]
-    inputs = examples[0].input if len(examples) == 1 else ""
+def _sides(found: Comparison) -> tuple[SideText, SideText, tuple[tuple[str, str], ...]]:
+    """What tells A and B from each other, and what is the same of both."""
+    one, other = _facts_of(found, first=True), _facts_of(found, first=False)
+    same = {term for term, text in one.items() if other.get(term) == text}
+    sides = []
+    for letter, own in (("A", one), ("B", other)):
+        telling = {term: text for term, text in own.items() if term not in same}
+        words = [_named_fact(term, text) for term, text in telling.items()]
+        ordinal = "the first" if letter == "A" else "the second"
+        name = words[0] if words else f"{ordinal} recording"
+        sides.append(SideText(letter, name, tuple(telling.items())[1:]))
+    return sides[0], sides[1], tuple((term, text) for term, text in one.items() if term in same)
+
+
+def _named_fact(term: str, text: str) -> str:
+    if term == "Output":
+        return f"→ {text}"
+    return text if term in ("Input", "Model") else f"{term.lower()} {text}"
+
+
+def _facts_of(found: Comparison, *, first: bool) -> dict[str, str]:
+    """Where one of the recordings comes from, what tells it best from another first."""
+    source = (found.first if first else found.second).source
+    examples = [each.first if first else each.second for each in found.examples]
+    alone = examples[0] if len(examples) == 1 else None
     versions = ", ".join(f"{name} {number}" for name, number in source.versions.items())
-    facts = (
-        ("Output", examples[0].output if len(examples) == 1 else ""),
-        ("Model", source.model),
-        ("Training step", "" if source.step is None else f"{source.step:,}"),
-        ("Made", source.created),
-        ("Data", source.data),
-        ("Framework", ", ".join(filter(None, (source.framework, versions)))),
-    )
-    name = inputs or source.model or examples[0].name
-    told = tuple((term, clipped(text, _LONGEST_NAME)) for term, text in facts if text)
-    return SideText(letter, clipped(name, _LONGEST_NAME), told)
+    facts = {
+        "Input": alone.input if alone else "",
+        "Model": source.model,
+        "Training step": "" if source.step is None else f"{source.step:,}",
+        "Output": alone.output if alone else "",
+        "Made": source.created,
+        "Data": source.data,
+        "Framework": ", ".join(filter(None, (source.framework, versions))),
+    }
+    return {term: clipped(text, _LONGEST_NAME) for term, text in facts.items() if text}
 
 
 def _alignment(pairs: Sequence[StackPair]) -> Iterator[str]:
@@ -156,12 +180,14 @@ def _alignment(pairs: Sequence[StackPair]) -> Iterator[str]:
         which = f"{len(differing)} of {len(examples)} examples"
         yield f"In {which} some positions are only in A or only in B."
     else:
-        axes = {}
+        axes: dict[Axis, tuple[str, AlignedAxis]] = {}
         for pair in other:
-            for axis in (pair.maps[0].query, pair.maps[0].key):
-                axes.setdefault(axis.axis, axis)
-        for axis in axes.values():
-            yield _paired(axis.axis, axis.first >= 0, axis.second >= 0)
+            compared = pair.maps[0]
+            named = ("", "") if pair.first.is_self else ("Queries: ", "Keys: ")
+            for name, axis in zip(named, (compared.query, compared.key), strict=True):
+                axes.setdefault(axis.axis, (name, axis))
+        for name, axis in axes.values():
+            yield name + _paired(axis.axis, axis.first >= 0, axis.second >= 0)
     yield (
         "Texts are paired by their longest common stretches. What only one side has is hatched on "
         "the other, and the distance between heads leaves it out."

@@ -268,8 +268,8 @@ class SideText:
 
     Attributes:
         letter: What it is called on the page: A or B.
-        name: What went in, or else what it is.
-        facts: Term and description of where it comes from.
+        name: What tells it best from the other: what went in, the model, the training step.
+        facts: Term and description of what else does.
     """
 
     letter: str
@@ -310,6 +310,7 @@ class ComparisonContext(PageContext):
 
     Attributes:
         sides: The two recordings, A and B.
+        common: Term and description of what is the same of both.
         alignment: How the positions of both were paired, a sentence each.
         notes: What could not be compared, and why, a sentence each.
         rows: All heads, the most changed first.
@@ -317,6 +318,7 @@ class ComparisonContext(PageContext):
     """
 
     sides: tuple[SideText, SideText]
+    common: tuple[tuple[str, str], ...]
     alignment: tuple[str, ...]
     notes: tuple[str, ...]
     rows: tuple[ChangeRow, ...]

@@ -104,7 +104,7 @@ export function showChanges() {
   markTile(list, state);
   const heads = rankedByChange(stack);
   const rank = heads.findIndex(({ layer, head }) => layer === state.layer && head === state.head);
-  show("rank", heads.length > 1 ? `${rank + 1} of ${heads.length} by change` : "");
+  show("rank", heads.length > 1 ? ` · ${rank + 1} of ${heads.length}, most changed first` : "");
   show("change", changeText(changeOf(stack, state)));
   show("patterns", patternsOf(stack, state));
 }

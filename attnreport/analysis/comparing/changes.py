@@ -97,13 +97,16 @@ def _most_changed(maps: Sequence[ComparedMap], cell: ChangedCell) -> Finding:
     )
     key = int(np.argmax(np.abs(after - before)))
     name = quoted_label(changed.key.axis, key)
-    text = f"changed most: it looked at {name} with {before[key]:.0%} in A, {after[key]:.0%} in B"
+    text = f"looked at {name} with {before[key]:.0%} in A, {after[key]:.0%} in B"
+    distance = f"{changed.distances[cell.head]:.2f}"
+    value, detail = distance, "Mean over its rows."
+    if sum(each.first.heads for each in maps) > 1:
+        value, text = f"L{changed.layer} H{cell.head}", f"changed most: it {text}"
+        detail = f"Mean over its rows; their distance is {distance}."
+    else:
+        text = f"is how far A and B are apart; the head {text}"
     return Finding(
-        f"L{changed.layer} H{cell.head}",
-        text,
-        (changed.first.group, cell.map, cell.head),
-        (cell.query, cell.key),
-        detail=f"Mean over its rows; their distance is {changed.distances[cell.head]:.2f}.",
+        value, text, (changed.first.group, cell.map, cell.head), (cell.query, cell.key), detail
     )
 
 
