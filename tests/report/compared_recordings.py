@@ -49,6 +49,36 @@ def two_checkpoints() -> tuple[Recording, Recording]:
     return sentence(BEFORE, seed=1, causal=True), sentence(BEFORE, seed=2, causal=True)
 
 
+def two_scripts() -> tuple[Recording, Recording]:
+    """A text that runs from right to left, with a word more in the second."""
+    return (
+        sentence(("<s>", "שלום", "עולם", "</s>"), seed=1, name="before"),
+        sentence(("<s>", "שלום", "יפה", "עולם", "</s>"), seed=2, name="after"),
+    )
+
+
+def two_translators() -> tuple[Recording, Recording]:
+    """Two examples each, of an encoder and of cross-attention; outputs differ in the first."""
+    return _translator(1, ("die", "Katze", "</s>")), _translator(2, ("eine", "Katze", "</s>"))
+
+
+def _translator(seed: int, output: tuple[str, ...]) -> Recording:
+    random = np.random.default_rng(seed)
+    examples = []
+    for number, words in enumerate((output, ("der", "Hund", "</s>"))):
+        source = TokenAxis(("the", f"word{number}", "</s>"), special=(2,))
+        target = TokenAxis(words, special=(2,))
+        encoder = random.dirichlet(np.ones(3), (2, 3)).astype(np.float32)
+        cross = random.dirichlet(np.ones(3), (1, 3)).astype(np.float32)
+        maps = (
+            AttentionMap("encoder", encoder, source, source, group="encoder"),
+            AttentionMap("cross", cross, target, source, kind="cross", group="cross"),
+        )
+        text = " ".join(words[:-1])
+        examples.append(Example(f"test {number}", maps, input=f"the word{number}", output=text))
+    return Recording(tuple(examples), Source(model="translator", step=seed))
+
+
 def placed(recording: Recording, layer: int, head: int, places: tuple[int, ...]) -> np.ndarray:
     """The weights of a head between the positions of both texts; NaN where it has none."""
     found = np.full((len(BOTH), len(BOTH)), np.nan)
