@@ -17,8 +17,13 @@ from attnreport.analysis.combining.relevance import gradient_attention as gradie
 from attnreport.analysis.combining.relevance import normalized_relevance as normalized_relevance
 from attnreport.analysis.combining.relevance import self_relevance as self_relevance
 from attnreport.analysis.combining.rollout import rollout as rollout
+from attnreport.analysis.comparing.aligning import AlignedAxis as AlignedAxis
 from attnreport.analysis.comparing.aligning import aligned_axes as aligned_axes
 from attnreport.analysis.comparing.aligning import aligned_maps as aligned_maps
+from attnreport.analysis.comparing.changes import ChangedCell as ChangedCell
+from attnreport.analysis.comparing.changes import change_findings as change_findings
+from attnreport.analysis.comparing.changes import most_changed_cell as most_changed_cell
+from attnreport.analysis.comparing.changes import row_distances as row_distances
 from attnreport.analysis.comparing.comparison import ChangedHead as ChangedHead
 from attnreport.analysis.comparing.comparison import ComparedExample as ComparedExample
 from attnreport.analysis.comparing.comparison import ComparedMap as ComparedMap
@@ -107,6 +112,7 @@ from attnreport.analysis.words import display_label as display_label
 from attnreport.analysis.words import display_labels as display_labels
 from attnreport.analysis.words import display_text as display_text
 from attnreport.analysis.words import noun_of as noun_of
+from attnreport.analysis.words import quoted_label as quoted_label
 from attnreport.analysis.words import visible_labels as visible_labels
 from attnreport.analysis.words import visible_text as visible_text
 from attnreport.analysis.words import word_spans as word_spans

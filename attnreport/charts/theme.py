@@ -32,6 +32,10 @@ PARAMETERS: Mapping[str, Any] = {
     "keyLabels": [],
     "queryTicks": [0.5],
     "keyTicks": [0.5],
+    # Room for the labels of queries left of a matrix.
+    "labelRoom": 84,
+    # The head that the chosen one is compared with, as the end of an address.
+    "against": "0/0/0",
     # A map: its name, the number of its picture or -1, its size in cells, its chosen cell or -1.
     "map": "",
     "picture": -1,
@@ -78,8 +82,12 @@ PARAMETERS: Mapping[str, Any] = {
     "accent": "#c03c08",
     "gold": "#cf9400",
     "scheme": "attnlight",
+    # Of two heads that are compared.
+    "first": "#3a53a8",
+    "second": "#a85510",
 }
 SKIN = ("dark", "bg", "fg", "muted", "rule", "accent", "gold", "scheme")
+SIDES = ("first", "second")
 
 expr = alt.ExprRef
 

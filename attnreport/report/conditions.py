@@ -33,8 +33,7 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
     axes = (stack.query, stack.key)
     grids = [axis for axis in axes if isinstance(axis, GridAxis)]
     spatial = [axis for axis in axes if isinstance(axis, _SPATIAL)]
-    alone = bool(spatial) or stack.kind in ("pooling", "gate", "activation")
-    matrix = len(stack.query) > 1 or not alone
+    matrix = _is_matrix(stack)
     texts = sum(isinstance(axis, TokenAxis) for axis in axes)
     channels = isinstance(stack.key, ChannelAxis)
     return {
@@ -81,8 +80,21 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "class-means": channels and _classes_of_channels(recording, len(stack.key)) > 1,
         "means": isinstance(stack.key, GridAxis) and compares(recording),
         "flow": has_flow(stack),
+        "other-heads": has_other_heads(stack),
         "mask": any(not mask.all() for mask in masks),
     }
+
+
+def has_other_heads(stack: Stack) -> bool:
+    """Whether a head of the stack can be shown beside another, matrix by matrix."""
+    return stack.heads > 1 and _is_matrix(stack) and stack.kind not in ("gate", "activation")
+
+
+def _is_matrix(stack: Stack) -> bool:
+    """Whether heads are shown as a matrix: a single row may be drawn as a picture or as bars."""
+    spatial = any(isinstance(axis, _SPATIAL) for axis in (stack.query, stack.key))
+    alone = spatial or stack.kind in ("pooling", "gate", "activation")
+    return len(stack.query) > 1 or not alone
 
 
 def has_flow(stack: Stack) -> bool:

@@ -98,11 +98,12 @@ def has_patterns(stack: Stack) -> bool:
 
 
 def measure_heads(
-    stack: Stack, *, stacks: int = 1, importance: Importance | None = None
+    stack: Stack, *, stacks: int = 1, importance: Importance | None = None, alike: bool = True
 ) -> HeadMeasures:
     """Measures every head of a stack, one of so many `stacks` that share the time.
 
-    What the model needs of them stands first among their statistics, where it was measured.
+    What the model needs of them stands first among their statistics, where it was measured. Which
+    heads are alike takes most of the time, and is left out unless `alike`.
     """
     if stack.kind in ("gate", "activation"):
         nothing: list[list] = [[] for _ in range(stack.heads)]
@@ -113,7 +114,7 @@ def measure_heads(
         shown = workers.map(head_patterns, stack.maps)
         measured = list(workers.map(row_statistics, stack.maps))
         patterns = [head for heads in shown for head in heads]
-    rows = _rows_to_compare(stack, stacks)
+    rows = _rows_to_compare(stack, stacks) if alike else 0
     similar: list[list[tuple[int, float]]] = [[] for _ in range(stack.heads)]
     if rows:
         distances = head_distances(stack.maps, most_rows=rows)

@@ -6,6 +6,7 @@ import { flatIndex, headName, headsOf, manifest, stackAt } from "./manifest.js";
 import { walk, walkedPattern } from "./ranking.js";
 import { choose, chosenState } from "./state.js";
 import { paintHead } from "./thumbnails.js";
+import { headTile } from "./tiles.js";
 
 /** @typedef {Readonly<import("./types").State>} State */
 
@@ -123,20 +124,7 @@ function showAlike({ stack, layer, head }) {
   const buttons = near.map(([flat, distance]) => {
     const place = places[flat];
     const name = headName(stackAt(stack), place.layer, place.head);
-    const canvas = /** @type {HTMLCanvasElement} */ (element("canvas", { "aria-hidden": "true" }));
-    paintHead(canvas, stack, place);
-    const number = stackAt(stack).layerNumbers[place.layer];
-    return element(
-      "li",
-      {},
-      element(
-        "button",
-        { type: "button", "data-place": `${place.layer} ${place.head}`, title: `Go to ${name}` },
-        canvas,
-        element("b", {}, `L${number} H${place.head}`),
-        element("span", {}, distance.toFixed(2)),
-      ),
-    );
+    return headTile(stack, place, distance.toFixed(2), `Go to ${name}`);
   });
   find("#alike").replaceChildren(...buttons);
   const rows = stackAt(stack).query.labels.length;

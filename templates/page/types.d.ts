@@ -15,7 +15,7 @@ export interface Manifest {
     statistics: Record<string, [unit: Unit, meaning: string]>;
     patterns: Record<string, string>;
   };
-  ramps: { light: string[]; dark: string[] };
+  ramps: Record<"light" | "dark" | "lightChange" | "darkChange", string[]>;
   start: { stack: number; layer: number; head: number; q: number; k: number };
 }
 
@@ -74,7 +74,8 @@ export interface Stack {
   pictures: [number | null, number | null];
   firstBlock: number;
   headsPerBlock: number;
-  atlas: { id: string; width: number; height: number };
+  /** Its thumbnails: of weights, or of how they changed to the stack that it is compared with. */
+  atlas: { id: string; width: number; height: number; changes?: true };
   /** Per layer, its mask block, or null. `heads` is 1 when all heads share the mask. */
   masks: ({ id: string; heads: number } | null)[];
   /** Per layer, the pairs [query, key] that a reference alignment links, or null. */
@@ -89,8 +90,22 @@ export interface Stack {
   start: { layer: number; head: number; q: number; k: number };
   /** Statistics of each head, layer by layer. */
   statistics: Statistics[];
+  /** Of two recordings that are compared: whether it is of the first (0) or the second (1). */
+  side?: 0 | 1;
+  /** Then the stack of the other recording, the positions that it lacks, and what changed. */
+  other?: number;
+  absent?: { query: number[]; key: number[] };
+  change?: Change;
   /** Where positions are words, those that each is made of; see words.js. */
   spans?: Spans;
+}
+
+/** How a stack differs from the one that it is compared with. */
+export interface Change {
+  /** For each head, layer by layer, the mean Jensen-Shannon distance of its rows, if it has one. */
+  distances: (number | null)[];
+  /** The largest difference of two weights. */
+  largest: number;
 }
 
 export interface Spans {
@@ -147,6 +162,11 @@ export interface HeadPlace {
   head: number;
 }
 
+/** A head of a stack, and which stack it is. */
+export interface Place extends HeadPlace {
+  stack: number;
+}
+
 /** What is measured of the heads of a stack, which count layer by layer. */
 export interface HeadMeasures {
   statistics: HeadStatistic[];
@@ -187,6 +207,10 @@ export interface State {
   head: number;
   q: number;
   k: number;
+  /** The head of the same stack that the chosen one is shown beside, if there is one. */
+  beside: HeadPlace | null;
+  /** Which of two heads a narrow page shows, or what changed between them. */
+  view: "first" | "second" | "difference";
   scale: Scale;
   /** Whether special keys are left out. */
   hidden: boolean;

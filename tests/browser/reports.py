@@ -19,8 +19,14 @@ from attnreport.recording import (
     TokenAxis,
     recording_from_arrays,
 )
-from attnreport.report import render_report
+from attnreport.report import render_comparison, render_report
 from tests.recording.byte_level import byte_level
+from tests.report.compared_recordings import (
+    two_checkpoints,
+    two_scripts,
+    two_texts,
+    two_translators,
+)
 from tests.report.picture_recordings import picture_recording
 from tests.report.recordings import (
     chosen_layers_recording,
@@ -248,5 +254,11 @@ REPORTS: dict[str, Callable[[], str]] = {
     "windows": lambda: render_report(windows_recording()),
     "pooling": lambda: render_report(pooling_recording()),
     "caption": lambda: render_report(caption_recording()),
+    "two-texts": lambda: render_comparison(*two_texts()),
+    "two-checkpoints": lambda: render_comparison(*two_checkpoints()),
+    "two-translators": lambda: render_comparison(*two_translators()),
+    "two-hostile": lambda: render_comparison(hostile_recording(), hostile_recording(seed=1)),
+    "two-scripts": lambda: render_comparison(*two_scripts()),
+    "two-u8": lambda: render_comparison(*two_texts(), precision="u8"),
     "strong-u8": lambda: render_report(strong_recording(), precision="u8"),
 }
