@@ -100,7 +100,9 @@ function write(state) {
     for (const axis of AXES) {
       const place = find(`#text-${which} [data-axis=${axis}]`);
       const positions = axis === "key" ? keyAxis(stack) : stack.query;
-      place.hidden = axis === "query" && isSelf(stack);
+      // Cells and channels are no text.
+      const text = !/^(grid|channels)$/.test(positions.kind);
+      place.hidden = !text || (axis === "query" && isSelf(stack));
       const lacks = new Set(own.absent?.[axis]);
       const alone = new Set(other.absent?.[axis]);
       tokens[which][axis] = place.hidden
