@@ -11,8 +11,10 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from attnreport.outputs import write_report as write_report
     from attnreport.recording import AttentionMap as AttentionMap
     from attnreport.recording import Check as Check
+    from attnreport.recording import Generation as Generation
     from attnreport.recording import Recording as Recording
     from attnreport.recording import TokenAxis as TokenAxis
+    from attnreport.recording import stitch_steps as stitch_steps
     from attnreport.report import render_report as render_report
     from attnreport.store import load_recording as load_recording
     from attnreport.store import save_recording as save_recording
@@ -23,6 +25,7 @@ _HOME = {
     "AttentionMap": "attnreport.recording",
     "AttnReportError": "attnreport._errors",
     "Check": "attnreport.recording",
+    "Generation": "attnreport.recording",
     "Recording": "attnreport.recording",
     "TokenAxis": "attnreport.recording",
     "capture_attention": "attnreport.capture",
@@ -30,6 +33,7 @@ _HOME = {
     "plan_attention": "attnreport.capture",
     "render_report": "attnreport.report",
     "save_recording": "attnreport.store",
+    "stitch_steps": "attnreport.recording",
     "with_attention": "attnreport.capture",
     "write_report": "attnreport.outputs",
 }
@@ -38,6 +42,7 @@ __all__ = [
     "AttentionMap",
     "AttnReportError",
     "Check",
+    "Generation",
     "Recording",
     "TokenAxis",
     "capture_attention",
@@ -45,6 +50,7 @@ __all__ = [
     "plan_attention",
     "render_report",
     "save_recording",
+    "stitch_steps",
     "with_attention",
     "write_report",
 ]

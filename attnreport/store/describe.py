@@ -15,6 +15,7 @@ from attnreport.recording import (
     Confusion,
     Deletion,
     Example,
+    Generation,
     GridAxis,
     Picture,
     Recording,
@@ -97,6 +98,7 @@ class _Describer:
             "target": encode_text(example.target),
             "scores": _pairs(example.scores),
             "picture": self._picture(example.picture),
+            "generation": _generation(example.generation),
             "maps": maps,
         }
 
@@ -149,6 +151,7 @@ class _Describer:
             "kind": attention.kind,
             "group": encode_text(attention.group),
             "layer": attention.layer,
+            "first_step": attention.first_step,
             "query": query,
             "key": key,
             "normalized": attention.normalized,
@@ -265,6 +268,16 @@ def _deletion(deletion: Deletion | None) -> dict[str, Any] | None:
             }
             for curve in deletion.curves
         ],
+    }
+
+
+def _generation(generation: Generation | None) -> dict[str, Any] | None:
+    if generation is None:
+        return None
+    return {
+        "tokens": [encode_text(token) for token in generation.tokens],
+        "probabilities": list(generation.probabilities),
+        "entropies": list(generation.entropies),
     }
 
 

@@ -17,6 +17,7 @@ from attnreport.recording import (
     Deletion,
     DeletionCurve,
     Example,
+    Generation,
     Metric,
     Picture,
     Recording,
@@ -112,6 +113,8 @@ class _Restorer:
             target=decode_text(example["target"]),
             scores={decode_text(name): decode_number(value) for name, value in example["scores"]},
             picture=self._picture(example.get("picture")),
+            # Recordings of before there were generations have none.
+            generation=_generation(example.get("generation")),
         )
 
     def confusion(self, confusion: Mapping[str, Any] | None) -> Confusion | None:
@@ -131,6 +134,7 @@ class _Restorer:
             kind=attention["kind"],
             group=decode_text(attention["group"]),
             layer=attention.get("layer"),
+            first_step=attention.get("first_step"),
             query=self._axes[attention["query"]],
             key=self._axes[attention["key"]],
             normalized=bool(attention["normalized"]),
@@ -238,4 +242,14 @@ def _deletion(deletion: Mapping[str, Any] | None) -> Deletion | None:
         decode_text(deletion["positions"]),
         deletion["shares"],
         curves,
+    )
+
+
+def _generation(generation: Mapping[str, Any] | None) -> Generation | None:
+    if generation is None:
+        return None
+    return Generation(
+        tuple(decode_text(token) for token in generation["tokens"]),
+        generation["probabilities"],
+        generation["entropies"],
     )

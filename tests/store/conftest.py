@@ -15,6 +15,7 @@ from attnreport.recording import (
     DeletionCurve,
     Example,
     FrameAxis,
+    Generation,
     GridAxis,
     ItemAxis,
     Metric,
@@ -95,6 +96,7 @@ def full_recording(softmax_weights, hostile_tokens) -> Recording:
                 reference_name=texts[0],
                 logits=np.where(mask, 1.5, -np.inf) * np.ones((heads, 1, 1)),
                 layer=7,
+                first_step=1,
                 checks=Checks(
                     1e-7,
                     0.1 + 0.2,
@@ -125,6 +127,7 @@ def full_recording(softmax_weights, hostile_tokens) -> Recording:
                 target="\x00",
                 scores={"AER": 0.1, "not a number": float("nan"), "\ud800": -0.0, "count": 3},
                 picture=(picture, gray, None)[number % 3],
+                generation=Generation((texts[-1],), (1 / 3,), (0.1 + 0.2,)),
             )
         )
     return Recording(

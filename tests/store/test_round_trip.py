@@ -17,6 +17,7 @@ from attnreport.recording import (
     Deletion,
     DeletionCurve,
     Example,
+    Generation,
     GridAxis,
     ItemAxis,
     Metric,
@@ -52,7 +53,7 @@ def says_something(value: object, default: object) -> bool:
     "kind",
     [
         *(Recording, Example, AttentionMap, Checks, Check, Source, Metric, *AXIS_TYPES),
-        *(Picture, Confusion, Training, Curve, Deletion, DeletionCurve),
+        *(Picture, Confusion, Training, Curve, Deletion, DeletionCurve, Generation),
     ],
 )
 def test_the_full_recording_leaves_no_field_at_its_default(kind, full_recording):
@@ -62,7 +63,7 @@ def test_the_full_recording_leaves_no_field_at_its_default(kind, full_recording)
     found += [full_recording.deletion, *full_recording.deletion.curves]
     found.append(full_recording.examples[0].picture)
     for example in full_recording.examples:
-        found.append(example)
+        found += [example, example.generation]
         for attention in example.maps:
             found += [attention, attention.checks, *attention.checks.others, attention.query]
     for field in dataclasses.fields(kind):
