@@ -13,6 +13,7 @@ from attnreport.charts.map import map_chart
 from attnreport.charts.overview import overview_chart
 from attnreport.charts.pair import pair_chart
 from attnreport.charts.scatter import scatter_chart
+from attnreport.charts.steps import steps_chart
 from attnreport.charts.training import training_chart
 
 
@@ -32,5 +33,6 @@ def every_chart() -> dict[str, alt.LayerChart]:
         "pair": pair_chart(),
         "row": row_chart(),
         "scatter": scatter_chart(),
+        "steps": steps_chart(),
         "training": training_chart(),
     }

@@ -132,7 +132,7 @@ class _Text:
 
     def fits(self, first: int, end: int) -> bool:
         """Whether the rows of the tokens from `first` to before `end` can have written it."""
-        return first <= self.first_step and self.least <= end
+        return self.prompt > 0 and first <= self.first_step and self.least <= end
 
     def axis(self, first: int, end: int) -> TokenAxis:
         """Some of its positions."""
@@ -161,7 +161,8 @@ def _stitched_example(
     return dataclasses.replace(
         example,
         maps=with_numbers(maps, [numbers[id(each[0])] for each in pieces]),
-        input=example.input or ("" if prompt is None else plain_text(prompt)),
+        # Without labels, capture takes the numbers of the positions for the input.
+        input=(prompt and plain_text(prompt)) or example.input,
         output=example.output or plain_text(text.axis(text.prompt, len(text.tokens))),
         generation=written,
     )
@@ -230,7 +231,7 @@ def _causal(
     rows = slice(0, end - before)
     causal = np.arange(end) <= np.arange(before, end)[:, np.newaxis]
     key = text.axis(0, end)
-    return _joined(
+    found = _joined(
         pieces,
         weights[:, rows, :end],
         allowed[:, rows, :end] & causal,
@@ -238,6 +239,8 @@ def _causal(
         key=key,
         first_step=text.first_step - before,
     )
+    group = "self-attention" if found.group == "cross-attention" else found.group
+    return dataclasses.replace(found, kind="self", group=group)
 
 
 def _misfit(place: str, text: _Text, first: int, end: int) -> InvalidAttentionError:

@@ -20,6 +20,7 @@ STYLES = (
     "heads",
     "bar",
     "tokens",
+    "generation",
     "maps",
     "proof",
     "prose",

@@ -10,6 +10,7 @@ from attnreport.recording import (
     special_positions,
 )
 from attnreport.report.axis_data import is_merged
+from attnreport.report.generations import first_step, written_at
 from attnreport.report.head_measures import has_patterns
 from attnreport.report.outcome_text import compares
 from attnreport.report.stacks import Stack
@@ -36,6 +37,8 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
     matrix = len(stack.query) > 1 or not alone
     texts = sum(isinstance(axis, TokenAxis) for axis in axes)
     channels = isinstance(stack.key, ChannelAxis)
+    written = recording.examples[stack.example].generation
+    writes = written is not None and first_step(stack) is not None
     return {
         "many-heads": stack.heads > 1,
         "one-head": stack.heads == 1,
@@ -79,6 +82,13 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "class-means": channels and _classes_of_channels(recording, len(stack.key)) > 1,
         "means": isinstance(stack.key, GridAxis) and compares(recording),
         "flow": has_flow(stack),
+        # Rows of the stack wrote tokens one by one, after a prompt or while looking at a source.
+        "generation": writes,
+        "after-prompt": writes and written_at(stack) is not None,
+        "from-source": writes and written_at(stack) is None,
+        "probabilities": writes and bool(written and written.probabilities),
+        "entropies": writes and bool(written and written.entropies),
+        "no-entropies": writes and not (written and written.entropies),
         "mask": any(not mask.all() for mask in masks),
     }
 

@@ -22,6 +22,12 @@ from attnreport.report.atlas import Atlas, build_atlas, thumbnail
 from attnreport.report.axis_data import AxisBook
 from attnreport.report.blocks import Block
 from attnreport.report.conditions import page_conditions
+from attnreport.report.generations import (
+    first_step,
+    generation_entry,
+    starting_row,
+    written_at,
+)
 from attnreport.report.glossary import known_patterns, known_statistics
 from attnreport.report.head_facts import head_facts
 from attnreport.report.head_measures import HeadMeasures, measure_heads
@@ -79,7 +85,8 @@ def build_page_data(
         numbers = group_statistics(stack.maps)
         found = measure_heads(stack, stacks=len(stacks))
         heads, size = found.packed()
-        layer, head, query, key = starting_point(stack.maps, numbers)
+        start = starting_point(stack.maps, numbers)
+        layer, head, query, key = starting_row(stack, start)
         entries.append(
             {
                 "example": stack.example,
@@ -90,6 +97,8 @@ def build_page_data(
                 "heads": [attention.heads for attention in stack.maps],
                 "names": [attention.name for attention in stack.maps],
                 "layerNumbers": stack.layer_numbers,
+                "firstStep": first_step(stack),
+                "writtenAt": written_at(stack),
                 "query": axes.number(stack.query),
                 "key": None if stack.is_self else axes.number(stack.key),
                 "pictures": [pictures.number(_picture(each)) for each in (stack.query, stack.key)],
@@ -154,6 +163,7 @@ def _examples(
             "stacks": [i for i, stack in enumerate(stacks) if stack.example == number],
             "picture": pictures.number(picture_of(example)),
             "class": visible_text(example.target) if example.target else "",
+            "generation": generation_entry(example.generation),
             **outcome,
         }
         for number, (example, outcome) in enumerate(

@@ -3,6 +3,7 @@
 import { classesOf } from "./channels.js";
 import { listenToConfusion } from "./confusion.js";
 import { find } from "./dom.js";
+import { chooseStep, withSteps } from "./generation.js";
 import { isSelf, keyAxis, manifest, mostHeads, stackAt } from "./manifest.js";
 import { mapOf } from "./maps.js";
 import { listenToMap } from "./mapview.js";
@@ -18,6 +19,8 @@ import { chartNamed, mount } from "./views.js";
 /** Room beside a plot for its axis labels, in pixels. */
 const TOKEN_LABELS = 100;
 const COUNT_LABELS = 44;
+
+const STEP_LABELS = 60;
 
 /** The labels of the keys, as charts/heatmap.py draws them. */
 const LONGEST_LABEL = 90;
@@ -144,6 +147,13 @@ const mapSize = (side, most) => (width) => {
   return { width: wide * scale, height: high * scale };
 };
 
+/** @type {import("./views.js").Sizing} */
+const stepsSize = (width) => {
+  const { example } = stackNow();
+  const steps = manifest.examples[example].generation?.read.length ?? 1;
+  return { width: Math.min(clamp(steps * 54, 120, 560), Math.max(100, width - STEP_LABELS)) };
+};
+
 /** @param {number} width */
 function confusionSize(width) {
   const labels = manifest.confusion?.labels ?? [];
@@ -177,6 +187,8 @@ const CHARTS = {
   entropy: { size: entropySize, late: true },
   // All of it changes with the query, too much for a pointer on its way.
   flow: { size: flowSize, own: (signals) => ({ ...signals, q: chosenState().q }) },
+  "steps-0": { size: stepsSize, spec: "steps", own: withSteps("probability") },
+  "steps-1": { size: stepsSize, spec: "steps", own: withSteps("entropy") },
   "map-key": { ...mapPlacing("key", 400), own: withMap(() => mapOf("key", shownState())) },
   "map-query": { ...mapPlacing("query", 400), own: withMap(() => mapOf("query", shownState())) },
   "map-right": { ...mapPlacing("key", 220), own: withMap(() => meansNow()?.right.map ?? null) },
@@ -292,6 +304,9 @@ function listen(chart) {
   if (chart.name === "map-key") listenToMap(chart, "key");
   if (chart.name === "map-query") listenToMap(chart, "query");
   if (chart.name === "confusion") listenToConfusion(chart);
+  if (chart.name.startsWith("steps-")) {
+    chart.view.addEventListener("click", (_event, item) => chooseStep(Number(item?.datum?.step)));
+  }
   if (chart.name === "flow") {
     chart.view.addEventListener("click", (_event, item) => {
       const q = Number(item?.datum?.position);

@@ -9,6 +9,7 @@ import { listenToDownloads } from "./downloads.js";
 import { isListed, listenToHeadList, showHeadList } from "./headlist.js";
 import { loadMeasures } from "./heads.js";
 import { captionFlow } from "./flow.js";
+import { listenToGeneration } from "./generation.js";
 import { listenToKeys } from "./keys.js";
 import { mountFirst, mountFitting, placeHeatmap } from "./layout.js";
 import { followLinks } from "./link.js";
@@ -187,6 +188,7 @@ function listen() {
   listenToHeadList();
   listenToOrdering();
   listenToDownloads();
+  listenToGeneration();
   listenToKeys();
   listenToSettings();
   listenToStrips();

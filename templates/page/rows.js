@@ -5,6 +5,7 @@ import { confusionRows } from "./confusion.js";
 import { deletionRows } from "./deletion.js";
 import { flowEdges, flowNodes } from "./flow.js";
 import { tip, weightText } from "./format.js";
+import { stepRows } from "./generation.js";
 import { statisticNamed, usualChance, valueText } from "./heads.js";
 import {
   drawnLabel,
@@ -47,6 +48,10 @@ const ANSWERS = {
   pair: ([stack, q, k, hiding, scale]) =>
     pairRows(Number(stack), Number(q), Number(k), Number(hiding), /** @type {any} */ (scale)),
   entropy: ([stack, layer, head, hiding]) => entropyRows(place(stack, layer, head), Number(hiding)),
+  steps: ([stack, layer, head, hiding, panel]) =>
+    stepRows(Number(stack), Number(panel), () =>
+      entropyRows(place(stack, layer, head), Number(hiding)),
+    ),
   "flow-edges": ([stack, q]) => flowEdges(Number(stack), Number(q)),
   "flow-nodes": ([stack, q]) => flowNodes(Number(stack), Number(q)),
   reference: ([stack, layer]) =>

@@ -27,11 +27,25 @@ export interface Example {
   picture: number | null;
   /** What it should be, in words; empty if that is not known. */
   class: string;
+  /** What was written token by token, if it was. */
+  generation: Generation | null;
   /** Null where the output or the target is not known. */
   right: boolean | null;
   /** Numbers of the classes, or -1. */
   target: number;
   output: number;
+}
+
+/** The tokens that a model wrote, and what is known of each; nothing of none where it is not known. */
+export interface Generation {
+  /** As charts draw them, and as they are read. */
+  drawn: string[];
+  read: string[];
+  /** Markers, such as that of the end. */
+  special: number[];
+  probabilities: number[];
+  /** Of the distributions that they were chosen from, in bits. */
+  entropies: number[];
 }
 
 export interface Curve {
@@ -67,6 +81,10 @@ export interface Stack {
    * the state calls a layer by its place in the stack.
    */
   layerNumbers: number[];
+  /** The query whose row wrote the first token of the example; null where rows wrote none. */
+  firstStep: number | null;
+  /** Where among the keys that token stands; null if what was written is not looked at. */
+  writtenAt: number | null;
   query: Axis;
   /** Null when keys are the same positions as queries. */
   key: Axis | null;

@@ -18,6 +18,12 @@ from attnreport.recording import (
 )
 from attnreport.report import render_report
 from tests.recording.byte_level import byte_level
+from tests.report.generated_recordings import (
+    generated_recording,
+    hostile_generation,
+    pieces_recording,
+    translation_recording,
+)
 from tests.report.picture_recordings import picture_recording
 from tests.report.recordings import (
     chosen_layers_recording,
@@ -224,5 +230,9 @@ REPORTS: dict[str, Callable[[], str]] = {
     "windows": lambda: render_report(windows_recording()),
     "pooling": lambda: render_report(pooling_recording()),
     "caption": lambda: render_report(caption_recording()),
+    "generated": lambda: render_report(generated_recording()),
+    "pieces": lambda: render_report(pieces_recording()),
+    "hostile-generation": lambda: render_report(hostile_generation()),
+    "translation": lambda: render_report(translation_recording()),
     "strong-u8": lambda: render_report(strong_recording(), precision="u8"),
 }

@@ -1,6 +1,7 @@
 import pytest
 
 from attnreport.report import render_report
+from tests.report.generated_recordings import generated_recording
 from tests.report.page_parser import Node, parse_page
 from tests.report.picture_recordings import picture_recording
 from tests.report.recordings import (
@@ -15,6 +16,7 @@ RECORDINGS = {
     "smallest": smallest_recording,
     "translator": translator_recording,
     "hostile": hostile_recording,
+    "generated": generated_recording,
     "pictures": lambda: picture_recording(5),
 }
 
