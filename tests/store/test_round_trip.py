@@ -260,3 +260,33 @@ def test_a_router_comes_back(normalized, tmp_path, assert_same, softmax_weights)
     recording = Recording((Example("a", (router,)),))
     recording.save(tmp_path / "run.attn")
     assert_same(load_recording(tmp_path / "run.attn"), recording)
+
+
+def test_a_recording_of_format_2_knows_of_no_generation(tmp_path, full_recording, assert_same):
+    """What an earlier release wrote: nothing of what was written, and of which row wrote it."""
+    full_recording.save(tmp_path / "run.attn")
+    root = tmp_path / "run.attn" / "zarr.json"
+    content = json.loads(root.read_text(encoding="utf-8"))
+    description = content["attributes"]["attnreport"]
+    description["schema"] = 2
+    for example in description["examples"]:
+        del example["generation"]
+        for attention in example["maps"]:
+            del attention["first_step"]
+    root.write_text(json.dumps(content), encoding="utf-8")
+    found = load_recording(tmp_path / "run.attn")
+    assert all(example.generation is None for example in found.examples)
+    maps = [attention for example in found.examples for attention in example.maps]
+    assert all(attention.first_step is None for attention in maps)
+    plain = dataclasses.replace(
+        full_recording,
+        examples=tuple(
+            dataclasses.replace(
+                example,
+                generation=None,
+                maps=tuple(dataclasses.replace(each, first_step=None) for each in example.maps),
+            )
+            for example in full_recording.examples
+        ),
+    )
+    assert_same(found, plain)
