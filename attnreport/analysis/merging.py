@@ -91,6 +91,7 @@ def merge_words(attention: AttentionMap) -> AttentionMap:
         logits=None,
         # The rows of several pieces wrote several tokens.
         first_step=None,
+        scoring=None,
     )
 
 

@@ -26,6 +26,11 @@ from attnreport.cli.results import (
     help="A file with one text per line; - is standard input.",
 )
 @click.option("--strict", is_flag=True, help="Refuse attention that is only a guess.")
+@click.option(
+    "--queries-and-keys",
+    is_flag=True,
+    help="Keep queries and keys, so that the page shows how each weight was computed.",
+)
 @report_options
 @save_option
 @quiet_option
@@ -35,6 +40,7 @@ def run(
     texts: tuple[str, ...],
     text_file: Path | None,
     strict: bool,
+    queries_and_keys: bool,
     output: Path | None,
     title: str | None,
     force: bool,
@@ -66,6 +72,7 @@ def run(
             instead=", or give fewer or shorter texts",
         ),
         strict=strict,
+        queries_and_keys=queries_and_keys,
         progress=not quiet,
     )
     finish(

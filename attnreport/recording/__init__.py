@@ -32,4 +32,5 @@ from attnreport.recording.recording import Example as Example
 from attnreport.recording.recording import Metric as Metric
 from attnreport.recording.recording import Recording as Recording
 from attnreport.recording.recording import Source as Source
+from attnreport.recording.scoring import Scoring as Scoring
 from attnreport.recording.stitching import stitch_steps as stitch_steps

@@ -284,6 +284,7 @@ def _joined(
         logits=None,
         checks=_checks(pieces),
         first_step=first_step,
+        scoring=None,
     )
 
 

@@ -22,6 +22,7 @@ STYLES = (
     "tokens",
     "generation",
     "maps",
+    "computed",
     "proof",
     "prose",
     "tables",

@@ -84,6 +84,8 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "flow": has_flow(stack),
         # Rows of the stack wrote tokens one by one, after a prompt or while looking at a source.
         "generation": writes,
+        # Queries and keys are known, so the page can say how a weight was computed.
+        "scoring": any(attention.scoring is not None for attention in stack.maps),
         "after-prompt": writes and written_at(stack) is not None,
         "from-source": writes and written_at(stack) is None,
         "probabilities": writes and bool(written and written.probabilities),

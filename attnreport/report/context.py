@@ -182,6 +182,7 @@ class ReportContext:
         charts: Names of the charts that the page has a place for.
         conditions: For each condition, such as `many-heads`, whether it holds for the stack that
             the page opens on; elements that ask for one that does not start hidden.
+        scoring: Whether queries and keys of some map are known.
         broadest: Entropy in bits of attention spread evenly over the keys of that stack.
         check_columns: Headings of the further columns of `checks`.
         checks: What was verified, map by map.
@@ -217,6 +218,7 @@ class ReportContext:
     head_rows: tuple[HeadRow, ...]
     charts: tuple[str, ...]
     conditions: Mapping[str, bool]
+    scoring: bool
     broadest: str
     check_columns: tuple[str, ...]
     checks: tuple[CheckRow, ...]

@@ -41,6 +41,7 @@ from attnreport.report.packing import Encoding, heads_per_block, pack_bits, pack
 from attnreport.report.palette import DARK, LIGHT
 from attnreport.report.pictures import PictureBook, picture_of
 from attnreport.report.proofs import Statement, statements_of
+from attnreport.report.scorings import pack_scorings, scoring_format
 from attnreport.report.stacks import Stack
 
 
@@ -70,11 +71,13 @@ def build_page_data(
 ) -> PageData:
     """Packs the recording for the page, which opens on stack number `first`."""
     blocks: list[Block] = []
+    late: list[Block] = []
     entries, atlases, statistics, measures = [], [], [], []
     statements: dict[Statement, int] = {}
     axes, pictures = AxisBook(), PictureBook()
     sets: dict[tuple[str, ...], int] = {}
     weight_blocks = 0
+    scoring = scoring_format(stacks)
     for index, stack in enumerate(stacks):
         conditions = page_conditions(stack, stacks, recording)
         masks, mask_blocks = _pack_masks(stack.maps, index)
@@ -119,6 +122,10 @@ def build_page_data(
         )
         blocks.extend(Block(f"b{weight_blocks + i}", text) for i, text in enumerate(packed))
         weight_blocks += len(packed)
+        if scoring is not None:
+            found_scorings = pack_scorings(stack, index, scoring)
+            entries[-1]["scoring"] = found_scorings.entries
+            late.extend(found_scorings.blocks)
         blocks.extend(mask_blocks)
         blocks.append(Block(f"heads{index}", heads))
         atlases.append(atlas)
@@ -142,7 +149,8 @@ def build_page_data(
         "ramps": {"light": LIGHT, "dark": DARK},
         "start": {"stack": first, **entries[first]["start"]},
     }
-    blocks.extend(pictures.blocks())
+    # What is only read when somebody asks how a weight was computed comes last.
+    blocks.extend((*pictures.blocks(), *late))
     ordered = _first_block_first(blocks, stacks[first], entries[first])
     return PageData(
         manifest,

@@ -161,8 +161,31 @@ class _Describer:
             "logits": logits,
             "mask": self._flags("mask", attention.mask, dimensions),
             "reference": self._flags("reference", attention.reference, dimensions),
+            "scoring": self._scoring(place, attention, dimensions, label),
             "reference_name": encode_text(attention.reference_name),
         }
+
+    def _scoring(
+        self, place: str, attention: AttentionMap, dimensions: tuple[str, ...], label: str
+    ) -> dict[str, Any] | None:
+        """Queries, keys and bias, a head a chunk."""
+        scoring = attention.scoring
+        if scoring is None:
+            return None
+        head, query, key = dimensions
+        features = f"feature_{scoring.query.shape[-1]}"
+        axes = {"query": (head, query, features), "key": (head, key, features)}
+        arrays = {
+            name: self._array(
+                f"{name}_{place}", getattr(scoring, name), names, f"{name} vectors of {label}"
+            )
+            for name, names in axes.items()
+        }
+        bias = None
+        if scoring.bias is not None:
+            shared = (f"head_{scoring.bias.shape[0]}", query, key)
+            bias = self._array(f"bias_{place}", scoring.bias, shared, f"bias of {label}")
+        return {**arrays, "bias": bias, "scale": encode_number(scoring.scale)}
 
     def _flags(
         self, noun: str, values: np.ndarray | None, dimensions: tuple[str, ...]

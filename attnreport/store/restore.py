@@ -21,6 +21,7 @@ from attnreport.recording import (
     Metric,
     Picture,
     Recording,
+    Scoring,
     Source,
     Training,
     Weights,
@@ -86,6 +87,8 @@ def stored_arrays(attributes: Mapping[str, Any]) -> dict[str, StoredArray]:
         described.append(example.get("picture"))
         for attention in example["maps"]:
             described += [attention[name] for name in ("weights", "logits", "mask", "reference")]
+            scoring = attention.get("scoring") or {}
+            described += [scoring.get(name) for name in ("query", "key", "bias")]
     arrays = [_stored(each) for each in described if each is not None]
     return {array.name: array for array in arrays}
 
@@ -144,9 +147,21 @@ class _Restorer:
             logits=None if logits is None else self._weights(logits),
             mask=None if mask is None else self._whole(mask),
             reference=None if reference is None else self._whole(reference),
+            scoring=self._scoring(attention.get("scoring")),
             # Recordings of before references had names have none.
             reference_name=decode_text(attention.get("reference_name", "")),
         )
+
+    def _scoring(self, scoring: Mapping[str, Any] | None) -> Scoring | None:
+        if scoring is None:
+            return None
+        query, key, bias = (
+            None if scoring[name] is None else self._weights(_stored(scoring[name]))
+            for name in ("query", "key", "bias")
+        )
+        if query is None or key is None:
+            raise ValueError("a scoring has no queries or no keys")
+        return Scoring(query, key, decode_number(scoring["scale"]), bias)
 
     def _axis(self, axis: Mapping[str, Any]) -> Axis:
         fields = {

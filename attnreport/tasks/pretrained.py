@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
@@ -33,6 +33,7 @@ def record_texts(
     names: Sequence[str] | None = None,
     check_size: Callable[[int], object] | None = None,
     strict: bool = False,
+    queries_and_keys: bool = False,
     progress: bool = True,
 ) -> Recording:
     """A recording of what a pretrained BERT-family model attends to in the given texts.
@@ -48,6 +49,7 @@ def record_texts(
         check_size: Called with the number of weights the recording will have, before any is
             computed; what it raises ends the recording.
         strict: Whether to refuse attention that is only a guess.
+        queries_and_keys: Whether to keep queries and keys too; see `capture_attention`.
         progress: Whether to say on stderr what is being done.
 
     Raises:
@@ -71,7 +73,8 @@ def record_texts(
     if check_size is not None:
         cells = sum(len(encoding.ids) ** 2 for encoding in encodings)
         check_size(pretrained.sizes.layers * pretrained.sizes.heads * cells)
-    recording = _recorded(pretrained, encodings, console, strict)
+    options = {"strict": strict, "queries_and_keys": queries_and_keys}
+    recording = _recorded(pretrained, encodings, console, options)
     examples = [
         dataclasses.replace(example, name=name, input=text)
         for example, name, text in zip(
@@ -82,7 +85,10 @@ def record_texts(
 
 
 def _recorded(
-    pretrained: PretrainedBert, encodings: Sequence["Encoding"], console: Console, strict: bool
+    pretrained: PretrainedBert,
+    encodings: Sequence["Encoding"],
+    console: Console,
+    options: Mapping[str, bool],
 ) -> Recording:
     """One example per text, in the order given, named by its number."""
     total, source = len(encodings), _source(pretrained, len(encodings))
@@ -98,7 +104,7 @@ def _recorded(
                 tokens=[_axis(encoding) for encoding in batch],
                 example_names=[str(text) for text in texts],
                 source=source,
-                strict=strict,
+                **options,
             )
         examples.update(zip(texts, recording.examples, strict=True))
         told = recording.source  # with the notes of the capture, the same for every batch

@@ -4,6 +4,7 @@ import { loadAtlas } from "./atlas.js";
 import { caption } from "./captions.js";
 import { listenToCard, showCard } from "./card.js";
 import { listenToChoosers, paintCards, showChoice } from "./chooser.js";
+import { listenToComputed, showComputed } from "./computed.js";
 import { findAll, note } from "./dom.js";
 import { listenToDownloads } from "./downloads.js";
 import { isListed, listenToHeadList, showHeadList } from "./headlist.js";
@@ -88,7 +89,7 @@ async function update(state) {
   // A pointer on its way must not wait for charts that nobody sees.
   if (!isHovering()) await tellHidden();
   if (elsewhere || regrouped) await mountFitting(signalsOf(state));
-  if (!isHovering()) await Promise.all([average(state), captionFlow(state)]);
+  if (!isHovering()) await Promise.all([average(state), captionFlow(state), showComputed(state)]);
   return damage;
 }
 
@@ -187,6 +188,7 @@ function listen() {
   listenToChoosers();
   listenToHeadList();
   listenToOrdering();
+  listenToComputed();
   listenToDownloads();
   listenToGeneration();
   listenToKeys();

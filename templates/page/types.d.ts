@@ -107,8 +107,21 @@ export interface Stack {
   start: { layer: number; head: number; q: number; k: number };
   /** Statistics of each head, layer by layer. */
   statistics: Statistics[];
+  /** Per layer, how to read its queries and keys, or null; missing where the report has none. */
+  scoring?: (Scoring | null)[];
   /** Where positions are words, those that each is made of; see words.js. */
   spans?: Spans;
+}
+
+/** Queries and keys of a layer; each head has a block. See attnreport/report/scorings.py. */
+export interface Scoring {
+  id: string;
+  features: number;
+  /** What the product of query and key was multiplied by; null where logits are given instead. */
+  scale: number | null;
+  /** What follows them in the block, a number per pair. */
+  extra: "" | "bias" | "logits";
+  format: "float32" | "float16";
 }
 
 export interface Spans {

@@ -21,6 +21,7 @@ from attnreport.recording import (
     Metric,
     Picture,
     Recording,
+    Scoring,
     Source,
     StepAxis,
     TokenAxis,
@@ -97,6 +98,12 @@ def full_recording(softmax_weights, hostile_tokens) -> Recording:
                 logits=np.where(mask, 1.5, -np.inf) * np.ones((heads, 1, 1)),
                 layer=7,
                 first_step=1,
+                scoring=Scoring(
+                    np.full((heads, len(query), 3), 0.1, np.float16),
+                    np.full((heads, len(key), 3), 0.2, np.float16),
+                    1 / 3,
+                    np.full((1, len(query), len(key)), -0.5, np.float32),
+                ),
                 checks=Checks(
                     1e-7,
                     0.1 + 0.2,

@@ -23,6 +23,7 @@ from attnreport.recording import (
     Metric,
     Picture,
     Recording,
+    Scoring,
     Source,
     TokenAxis,
     Training,
@@ -53,7 +54,7 @@ def says_something(value: object, default: object) -> bool:
     "kind",
     [
         *(Recording, Example, AttentionMap, Checks, Check, Source, Metric, *AXIS_TYPES),
-        *(Picture, Confusion, Training, Curve, Deletion, DeletionCurve, Generation),
+        *(Picture, Confusion, Training, Curve, Deletion, DeletionCurve, Generation, Scoring),
     ],
 )
 def test_the_full_recording_leaves_no_field_at_its_default(kind, full_recording):
@@ -65,7 +66,13 @@ def test_the_full_recording_leaves_no_field_at_its_default(kind, full_recording)
     for example in full_recording.examples:
         found += [example, example.generation]
         for attention in example.maps:
-            found += [attention, attention.checks, *attention.checks.others, attention.query]
+            found += [
+                attention,
+                attention.scoring,
+                attention.checks,
+                *attention.checks.others,
+                attention.query,
+            ]
     for field in dataclasses.fields(kind):
         values = [getattr(each, field.name) for each in found if type(each) is kind]
         assert any(says_something(value, field.default) for value in values), field.name
@@ -272,7 +279,7 @@ def test_a_recording_of_format_2_knows_of_no_generation(tmp_path, full_recording
     for example in description["examples"]:
         del example["generation"]
         for attention in example["maps"]:
-            del attention["first_step"]
+            del attention["first_step"], attention["scoring"]
     root.write_text(json.dumps(content), encoding="utf-8")
     found = load_recording(tmp_path / "run.attn")
     assert all(example.generation is None for example in found.examples)
@@ -284,7 +291,10 @@ def test_a_recording_of_format_2_knows_of_no_generation(tmp_path, full_recording
             dataclasses.replace(
                 example,
                 generation=None,
-                maps=tuple(dataclasses.replace(each, first_step=None) for each in example.maps),
+                maps=tuple(
+                    dataclasses.replace(each, first_step=None, scoring=None)
+                    for each in example.maps
+                ),
             )
             for example in full_recording.examples
         ),
