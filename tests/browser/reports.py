@@ -37,6 +37,7 @@ from tests.report.recordings import (
     translator_recording,
     two_choices_of_layers_recording,
 )
+from tests.report.scored_recordings import hostile_scored, scored_recording
 
 LONG = 100
 MANY = 7
@@ -234,5 +235,8 @@ REPORTS: dict[str, Callable[[], str]] = {
     "pieces": lambda: render_report(pieces_recording()),
     "hostile-generation": lambda: render_report(hostile_generation()),
     "translation": lambda: render_report(translation_recording()),
+    "scored": lambda: render_report(scored_recording()),
+    "scored-u8": lambda: render_report(scored_recording(), precision="u8"),
+    "hostile-scored": lambda: render_report(hostile_scored()),
     "strong-u8": lambda: render_report(strong_recording(), precision="u8"),
 }

@@ -10,6 +10,7 @@ from tests.report.recordings import (
     smallest_recording,
     translator_recording,
 )
+from tests.report.scored_recordings import scored_recording
 
 RECORDINGS = {
     "self": self_recording,
@@ -17,6 +18,7 @@ RECORDINGS = {
     "translator": translator_recording,
     "hostile": hostile_recording,
     "generated": generated_recording,
+    "scored": scored_recording,
     "pictures": lambda: picture_recording(5),
 }
 
