@@ -130,11 +130,11 @@ function logitStep(row, k) {
   const why = root
     ? `${text(scale)} is 1/√${features}, for ${features} features.`
     : scale === 1
-      ? "The product is not scaled, or its vectors were before."
+      ? `No factor here: a model that divides by √${features} did so to query or key before.`
       : "";
   return step("logit", [
     variable("l"),
-    ` = ${text(scale)} × ${text(row.product(k))}${bias ? ` + ${text(bias(row.q, k))}` : ""} = `,
+    ` = ${scale === 1 ? "" : `${text(scale)} × `}${text(row.product(k))}${bias ? ` + ${text(bias(row.q, k))}` : ""} = `,
     bold(row.logit(k)),
     ...(why ? [small(bias ? `${why} The last number is a bias that the program adds.` : why)] : []),
   ]);
