@@ -8,6 +8,7 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from attnreport.capture import capture_attention as capture_attention
     from attnreport.capture import plan_attention as plan_attention
     from attnreport.capture import with_attention as with_attention
+    from attnreport.outputs import write_comparison as write_comparison
     from attnreport.outputs import write_report as write_report
     from attnreport.recording import AttentionMap as AttentionMap
     from attnreport.recording import Check as Check
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from attnreport.recording import Recording as Recording
     from attnreport.recording import TokenAxis as TokenAxis
     from attnreport.recording import stitch_steps as stitch_steps
+    from attnreport.report import render_comparison as render_comparison
     from attnreport.report import render_report as render_report
     from attnreport.store import load_recording as load_recording
     from attnreport.store import save_recording as save_recording
@@ -31,10 +33,12 @@ _HOME = {
     "capture_attention": "attnreport.capture",
     "load_recording": "attnreport.store",
     "plan_attention": "attnreport.capture",
+    "render_comparison": "attnreport.report",
     "render_report": "attnreport.report",
     "save_recording": "attnreport.store",
     "stitch_steps": "attnreport.recording",
     "with_attention": "attnreport.capture",
+    "write_comparison": "attnreport.outputs",
     "write_report": "attnreport.outputs",
 }
 
@@ -48,10 +52,12 @@ __all__ = [
     "capture_attention",
     "load_recording",
     "plan_attention",
+    "render_comparison",
     "render_report",
     "save_recording",
     "stitch_steps",
     "with_attention",
+    "write_comparison",
     "write_report",
 ]
 

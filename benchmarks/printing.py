@@ -29,11 +29,12 @@ def print_heading(title: str, *, chromium: str = "") -> None:
     print(f"## {title}\n\n{today}. {machine(chromium=chromium)}, {_load()}.\n")
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Prints each row as soon as it is measured."""
     print("| " + " | ".join(columns) + " |")
     print("|---" * len(columns) + "|")
     for row in rows:
-        print("| " + " | ".join(row) + " |")
+        print("| " + " | ".join(row) + " |", flush=True)
     print(flush=True)
 
 

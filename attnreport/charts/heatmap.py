@@ -17,6 +17,10 @@ from attnreport.charts.theme import (
 # Room for token labels left of the heatmap and of the bars below it, so that their columns meet.
 LABEL_WIDTH = 84
 
+# Expressions of which head a picture is of, and of how its weights become colors.
+_HEAD = "stack + '/' + layer + '/' + head"
+_COLORS = "'/' + scale + '/' + ceiling + '/' + hiding + '/' + (dark ? 'dark' : 'light')"
+
 # The parameters that `weight_legend` follows.
 LEGEND = ("legendTicks", "legendLabels", "legendTitle")
 
@@ -27,16 +31,29 @@ def heatmap_chart() -> alt.LayerChart:
     Rectangles mark where a reference alignment says attention should go, if there is one.
     """
     x, y = unit_scale("keys"), unit_scale("queries", downwards=True)
+    # The wide stroke below sets the marks off from cells of any color.
+    under = _reference_marks(x, y, stroke=expr("bg"), strokeWidth=4, strokeOpacity=0.75)
+    marks = _reference_marks(x, y, stroke=expr("gold"), strokeWidth=2)
+    return matrix(f"'attn:head/' + {_HEAD} + {_COLORS}", under, marks)
+
+
+def difference_chart() -> alt.LayerChart:
+    """What another head gives to each key more or less than the chosen one, like a heatmap."""
+    return matrix(f"'attn:difference/' + {_HEAD} + '/' + against + {_COLORS}", crosshair="fg")
+
+
+def matrix(address: str, *marks: alt.Chart, crosshair: str = "accent") -> alt.LayerChart:
+    """A picture of cells, queries downwards, keys across, with a color legend.
+
+    Args:
+        address: Expression of where the picture is.
+        marks: What is drawn over it.
+        crosshair: The parameter with the color of the frames around the chosen row and column.
+    """
+    x, y = unit_scale("keys"), unit_scale("queries", downwards=True)
     picture = (
         alt.Chart(one_row())
-        .transform_calculate(
-            url="'attn:head/' + stack + '/' + layer + '/' + head + '/' + scale + '/' + ceiling"
-            " + '/' + hiding + '/' + (dark ? 'dark' : 'light')",
-            x0="0",
-            x1="keys",
-            y0="0",
-            y1="queries",
-        )
+        .transform_calculate(url=address, x0="0", x1="keys", y0="0", y1="queries")
         .mark_image(aspect=False, smooth=False, aria=False)
         .encode(
             x=alt.X("x0:Q", scale=x, axis=_key_axis()),
@@ -46,20 +63,25 @@ def heatmap_chart() -> alt.LayerChart:
             url="url:N",
         )
     )
-    row = _frame(x, y, "0", "keys", "q", "q + 1", strokeWidth=1.2)
+    stroke = expr(crosshair)
+    row = _frame(x, y, "0", "keys", "q", "q + 1", stroke=stroke, strokeWidth=1.2)
     column = _frame(
-        x, y, "k", "k + 1", "0", "queries", strokeWidth=1, strokeDash=[3, 2], strokeOpacity=0.75
+        x,
+        y,
+        *("k", "k + 1", "0", "queries"),
+        stroke=stroke,
+        strokeWidth=1,
+        strokeDash=[3, 2],
+        strokeOpacity=0.75,
     )
-    # The wide stroke below sets the marks off from cells of any color.
-    under = _reference_marks(x, y, stroke=expr("bg"), strokeWidth=4, strokeOpacity=0.75)
-    marks = _reference_marks(x, y, stroke=expr("gold"), strokeWidth=2)
-    chart = layered(picture, under, marks, row, column, weight_legend(), width=520, height=520)
+    chart = layered(picture, *marks, row, column, weight_legend(), width=520, height=520)
     return themed(
         with_parameters(
             chart,
-            *("stack", "layer", "head", "q", "k", "queries", "keys"),
+            *("stack", "layer", "head", "q", "k", "queries", "keys", "labelRoom"),
             *("queryLabels", "keyLabels", "queryTicks", "keyTicks"),
             *("scale", "ceiling", "hiding", *LEGEND),
+            *(["against"] if "against" in address else []),
         )
     )
 
@@ -71,7 +93,7 @@ def row_chart() -> alt.LayerChart:
         .transform_calculate(left="datum.k + 0.12", right="datum.k + 0.88", zero="0")
         .mark_rect(aria=False, cornerRadiusTopLeft=1.5, cornerRadiusTopRight=1.5)
         .encode(
-            x=alt.X("left:Q", scale=unit_scale("keys"), axis=_row_axis()),
+            x=alt.X("left:Q", scale=unit_scale("keys"), axis=key_labels("single")),
             x2="right:Q",
             y=alt.Y(
                 "w:Q",
@@ -101,11 +123,11 @@ def row_chart() -> alt.LayerChart:
     return chart.properties(padding={"left": 2, "right": 2, "top": 8, "bottom": 6})
 
 
-def _row_axis() -> alt.Axis:
-    """The labels of the bars; below a heatmap, its own stand above them already."""
+def key_labels(shown: str) -> alt.Axis:
+    """The labels below bars, where the expression holds: below a heatmap, its own stand above."""
     return alt.Axis(
         # As many as can be read.
-        values=expr("single ? sequence(0.5, keys, ceil(keys / (width / 9))) : []"),
+        values=expr(f"{shown} ? sequence(0.5, keys, ceil(keys / (width / 9))) : []"),
         tickCount=expr("keys + 1"),
         labelExpr="keyLabels[floor(datum.value)]",
         orient="bottom",
@@ -147,8 +169,8 @@ def _query_axis() -> alt.Axis:
         labelExpr=thinned("queryLabels", "queryTicks", "height"),
         labelOverlap=False,
         labelLimit=LABEL_WIDTH - 4,
-        minExtent=LABEL_WIDTH,
-        maxExtent=LABEL_WIDTH,
+        minExtent=expr("labelRoom"),
+        maxExtent=expr("labelRoom"),
         labelFontSize=expr("max(7, min(12, height / length(queryTicks) * 0.86))"),
         grid=False,
         title=None,
@@ -172,7 +194,7 @@ def _frame(
     return (
         alt.Chart(one_row())
         .transform_calculate(x0=x0, x1=x1, y0=y0, y1=y1)
-        .mark_rect(fillOpacity=0, aria=False, stroke=expr("accent"), **mark)
+        .mark_rect(fillOpacity=0, aria=False, **mark)
         .encode(x=alt.X("x0:Q", scale=x), x2="x1:Q", y=alt.Y("y0:Q", scale=y), y2="y1:Q")
     )
 

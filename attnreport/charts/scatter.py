@@ -41,13 +41,13 @@ def scatter_chart() -> alt.LayerChart:
             "x:Q",
             title=None,
             # Where nothing is measured there are no rows to take the ends from.
-            scale=alt.Scale(domain=[0, expr("acrossEnd")], nice=True),
+            scale=alt.Scale(domain=[expr("acrossStart"), expr("acrossEnd")], nice=True),
             axis=alt.Axis(labelFlush=False, tickCount=6, format="~r"),
         ),
         "y": alt.Y(
             "y:Q",
             title=None,
-            scale=alt.Scale(domain=[0, expr("upEnd")], nice=True),
+            scale=alt.Scale(domain=[expr("upStart"), expr("upEnd")], nice=True),
             axis=alt.Axis(tickCount=5, format="~r"),
         ),
     }
@@ -63,7 +63,8 @@ def scatter_chart() -> alt.LayerChart:
     return themed(
         with_parameters(
             chart,
-            *("stack", "layer", "head", "patterns", "wanted", "across", "up", "acrossEnd", "upEnd"),
+            *("stack", "layer", "head", "patterns", "wanted", "across", "up"),
+            *("acrossStart", "acrossEnd", "upStart", "upEnd"),
         ),
         domain=False,
     )

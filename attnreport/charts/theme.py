@@ -32,6 +32,10 @@ PARAMETERS: Mapping[str, Any] = {
     "keyLabels": [],
     "queryTicks": [0.5],
     "keyTicks": [0.5],
+    # Room for the labels of queries left of a matrix.
+    "labelRoom": 84,
+    # The head that the chosen one is compared with, as the end of an address.
+    "against": "0/0/0",
     # A map: its name, the number of its picture or -1, its size in cells, its chosen cell or -1.
     "map": "",
     "picture": -1,
@@ -70,7 +74,9 @@ PARAMETERS: Mapping[str, Any] = {
     "wanted": "",
     "across": "",
     "up": "",
+    "acrossStart": 0,
     "acrossEnd": 1,
+    "upStart": 0,
     "upEnd": 1,
     # The colors of the page's style, for charts that no page has told its own.
     "dark": False,
@@ -81,8 +87,12 @@ PARAMETERS: Mapping[str, Any] = {
     "accent": "#c03c08",
     "gold": "#cf9400",
     "scheme": "attnlight",
+    # Of two heads that are compared.
+    "first": "#3a53a8",
+    "second": "#a85510",
 }
 SKIN = ("dark", "bg", "fg", "muted", "rule", "accent", "gold", "scheme")
+SIDES = ("first", "second")
 
 expr = alt.ExprRef
 

@@ -2,6 +2,7 @@
 
 import bisect
 import contextlib
+import functools
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -149,13 +150,33 @@ def finish(
         with working("Saving the recording"):
             save_recording(recording, save)
         say(f"Recording: {_place(save)}")
-    options |= {"precision": precision, "budget_mb": budget_mb}
+    write(
+        functools.partial(write_report, recording, report),
+        "the report",
+        force=force,
+        open_page=open_page,
+        precision=precision,
+        budget_mb=budget_mb,
+        **options,
+    )
+
+
+def write(page: Callable[..., Any], what: str, *, open_page: bool, **options: Any) -> None:
+    """Writes a page, says where it is, and shows it if that is wanted.
+
+    Args:
+        page: Writes it and returns its path; it takes the options.
+        what: What it is, as the end of a sentence.
+        open_page: Show it in a browser.
+        options: What it takes; None leaves its default.
+    """
     given = {name: value for name, value in options.items() if value is not None}
-    with working("Writing the report"):
-        written = Path(write_report(recording, report, force=force, **given))
-    say(f"Report: {_place(written)} ({readable_size(written.stat().st_size)})")
+    with working(f"Writing {what}"):
+        written = Path(page(**given))
+    name = what.removeprefix("the ").capitalize()
+    say(f"{name}: {_place(written)} ({readable_size(written.stat().st_size)})")
     if open_page and click.launch(str(written.absolute())):
-        say_error("No browser could be started. Open the report yourself.")
+        say_error(f"No browser could be started. Open {what} yourself.")
 
 
 @contextlib.contextmanager

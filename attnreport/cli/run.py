@@ -25,6 +25,12 @@ from attnreport.cli.results import (
     metavar="FILE",
     help="A file with one text per line; - is standard input.",
 )
+@click.option(
+    "--trust/--no-trust",
+    default=None,
+    help="Also run the model without each head and without some of the tokens, to say which heads "
+    "it needs and whether to trust its attention. Done for short texts unless refused.",
+)
 @click.option("--strict", is_flag=True, help="Refuse attention that is only a guess.")
 @click.option(
     "--queries-and-keys",
@@ -39,6 +45,7 @@ def run(
     folder: Path,
     texts: tuple[str, ...],
     text_file: Path | None,
+    trust: bool | None,
     strict: bool,
     queries_and_keys: bool,
     output: Path | None,
@@ -73,6 +80,7 @@ def run(
         ),
         strict=strict,
         queries_and_keys=queries_and_keys,
+        trust=trust,
         progress=not quiet,
     )
     finish(

@@ -1,4 +1,4 @@
-"""Writes a report as one HTML file, whole or not at all."""
+"""Writes a report or a comparison as one HTML file, whole or not at all."""
 
 import os
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from attnreport._errors import ReportError
 from attnreport.recording import Recording
-from attnreport.report import render_report
+from attnreport.report import render_comparison, render_report
 from attnreport.report.packing import DEFAULT_BUDGET_MB, Encoding
 
 # Every report carries this near its start; see templates/report.html.jinja.
@@ -45,6 +45,45 @@ def write_report(
     require_writable(target, force=force)
     page = render_report(
         recording, title=title, precision=precision, budget_mb=budget_mb, templates=templates
+    )
+    _replace(target, page.encode("utf-8"))
+    return target
+
+
+def write_comparison(
+    first: Recording,
+    second: Recording,
+    path: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    title: str | None = None,
+    precision: Encoding | None = None,
+    budget_mb: float = DEFAULT_BUDGET_MB,
+    templates: Path | None = None,
+) -> Path:
+    """Writes a page that says what changed from one recording to another, and returns its path.
+
+    An earlier report at the path is replaced; the old one stays until the new one is complete.
+
+    Args:
+        first: A on the page: one input, checkpoint or model.
+        second: B on the page: what it is compared with.
+        path: Where to write.
+        force: Also replace a file that is not a report of attnreport.
+        title: See `attnreport.render_comparison`, as for the rest.
+        precision: How to store the weights.
+        budget_mb: Size the page should stay below.
+        templates: Folder whose templates replace the built-in ones.
+
+    Raises:
+        ReportError: The path cannot be written, holds a foreign file, or the recordings are too
+            large for the budget.
+        InvalidAttentionError: Nothing of the two recordings can be compared.
+    """
+    target = Path(path)
+    require_writable(target, force=force)
+    page = render_comparison(
+        first, second, title=title, precision=precision, budget_mb=budget_mb, templates=templates
     )
     _replace(target, page.encode("utf-8"))
     return target

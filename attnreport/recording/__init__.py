@@ -23,6 +23,8 @@ from attnreport.recording.deletion import DeletionCurve as DeletionCurve
 from attnreport.recording.from_arrays import recording_from_arrays as recording_from_arrays
 from attnreport.recording.from_steps import recording_from_steps as recording_from_steps
 from attnreport.recording.generation import Generation as Generation
+from attnreport.recording.importance import Importance as Importance
+from attnreport.recording.importance import LayerImportance as LayerImportance
 from attnreport.recording.layers import layer_numbers as layer_numbers
 from attnreport.recording.outcomes import Confusion as Confusion
 from attnreport.recording.outcomes import Curve as Curve

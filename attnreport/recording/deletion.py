@@ -18,11 +18,14 @@ class DeletionCurve:
         scores: The score at each share.
         spread: The least and the greatest score at each share, where the order was drawn several
             times; empty where it is the only one.
+        chance: How probable it is that an order drawn at random does at least as well, above 0 to
+            1, such as `attnreport.analysis.AgainstRandom.chance`; None where that is not known.
     """
 
     name: str
     scores: tuple[float, ...]
     spread: tuple[tuple[float, float], ...] = ()
+    chance: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scores", tuple(float(score) for score in self.scores))
@@ -38,6 +41,11 @@ class DeletionCurve:
             raise InvalidAttentionError(
                 f"Deletion curve {self.name!r} has a score that is not finite. Give numbers."
             )
+        if self.chance is not None and not 0 < self.chance <= 1:
+            raise InvalidAttentionError(
+                f"Deletion curve {self.name!r} has a chance of {self.chance}. Give a probability "
+                "above 0, at most 1: random orders are never all worse for certain."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +60,14 @@ class Deletion:
         positions: What is taken out, such as `words`.
         shares: Shares of the positions that are gone, rising from 0, at most 1.
         curves: A curve for each order, that of attention first.
+        data: On what it was measured, such as `this text`.
     """
 
     score: str
     positions: str
     shares: tuple[float, ...]
     curves: tuple[DeletionCurve, ...]
+    data: str = "the test set"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shares", _checked_shares(self.shares))

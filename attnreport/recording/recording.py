@@ -11,6 +11,7 @@ from attnreport.recording.attention_map import AttentionMap, Kind
 from attnreport.recording.checks import Checks
 from attnreport.recording.deletion import Deletion
 from attnreport.recording.generation import Generation
+from attnreport.recording.importance import Importance
 from attnreport.recording.layers import layer_numbers
 from attnreport.recording.outcomes import Confusion, Training
 from attnreport.recording.pictures import Picture, require_picture
@@ -108,6 +109,7 @@ class Recording:
         confusion: For a classifier, how often it gave each class for each class.
         training: How the model came to be.
         deletion: How its score falls as parts of its inputs are taken away.
+        importance: How its score falls without each of its heads.
     """
 
     examples: tuple[Example, ...]
@@ -116,6 +118,7 @@ class Recording:
     confusion: Confusion | None = None
     training: Training | None = None
     deletion: Deletion | None = None
+    importance: Importance | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "examples", tuple(self.examples))
@@ -146,7 +149,7 @@ class Recording:
             lines.append(f"  … {len(first) - _SHOWN} more")
         count = "1 example" if len(self.examples) == 1 else f"{len(self.examples)} examples"
         model = f"{self.source.model}, " if self.source.model else ""
-        said = (self.confusion, self.training, self.deletion)
+        said = (self.confusion, self.training, self.deletion, self.importance)
         lines += [f"  {each!r}" for each in said if each is not None]
         return "\n".join([f"Recording({model}{count}; the first has", *lines, ")"])
 
@@ -229,8 +232,8 @@ class Recording:
         Use it to put the encoder's, the decoder's and the cross-attention of the same examples
         into one report, or layers that look at different lengths. Layers keep the numbers they
         say, and without one count on in their group. Texts, pictures, generation, source, metrics,
-        confusion, training and deletion come from the first that has them; scores are merged, and
-        the first wins.
+        confusion, training, deletion and importance come from the first that has them; scores are
+        merged, and the first wins.
 
         Raises:
             InvalidAttentionError: The recordings have different numbers of examples, or two
@@ -249,7 +252,8 @@ class Recording:
     def join_examples(cls, recordings: Sequence["Recording"]) -> "Recording":
         """One recording with the examples of several, renamed where their names collide.
 
-        Source, metrics, confusion, training and deletion come from the first that has them.
+        Source, metrics, confusion, training, deletion and importance come from the first that
+        has them.
         """
         taken: set[str] = set()
         examples = []
@@ -347,6 +351,7 @@ def _said_of_all(recordings: Sequence[Recording]) -> dict[str, Any]:
         "confusion": next((r.confusion for r in recordings if r.confusion is not None), None),
         "training": next((r.training for r in recordings if r.training is not None), None),
         "deletion": next((r.deletion for r in recordings if r.deletion is not None), None),
+        "importance": next((r.importance for r in recordings if r.importance is not None), None),
     }
 
 

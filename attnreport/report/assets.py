@@ -7,7 +7,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from attnreport._resources import read_text
 from attnreport.report.packing import as_text
@@ -21,6 +21,7 @@ STYLES = (
     "bar",
     "tokens",
     "generation",
+    "sides",
     "maps",
     "computed",
     "proof",
@@ -49,9 +50,14 @@ class Assets:
     policy: str
 
 
-def build_assets(specs: Mapping[str, Any]) -> Assets:
-    """The assets of a page with the given compiled charts."""
-    scripts = (read_text("static/vega/vega.js").strip(), read_text("static/page.js").strip())
+def build_assets(
+    specs: Mapping[str, Any], *, script: Literal["page", "comparison"] = "page"
+) -> Assets:
+    """The assets of a page with the given compiled charts, run by the named script."""
+    scripts = (
+        read_text("static/vega/vega.js").strip(),
+        read_text(f"static/{script}.js").strip(),
+    )
     boot = read_text("static/boot.js").strip()
     charts = json.dumps(specs, separators=(",", ":"), sort_keys=True)
     hashes = " ".join(script_hash(script) for script in (boot, *scripts))

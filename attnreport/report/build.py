@@ -10,20 +10,20 @@ from attnreport.analysis import (
     pattern_title,
     visible_text,
 )
-from attnreport.recording import Axis, Example, GridAxis, ItemAxis, Metric, Recording
+from attnreport.recording import Axis, GridAxis, ItemAxis, Metric, Recording
 from attnreport.recording.layers import numbers_text
 from attnreport.report.assets import Assets
 from attnreport.report.blocks import Block
 from attnreport.report.check_tables import check_columns, check_rows, other_check_rows
 from attnreport.report.conditions import page_conditions
 from attnreport.report.context import (
-    ExampleCard,
     FindingText,
     HeadRow,
     MetricText,
     ReportContext,
 )
 from attnreport.report.environment import json_script
+from attnreport.report.example_cards import example_cards
 from attnreport.report.glossary import known_patterns, known_statistics
 from attnreport.report.head_facts import fact_names, head_facts
 from attnreport.report.outcome_text import (
@@ -34,12 +34,10 @@ from attnreport.report.outcome_text import (
     filters,
     kept_step,
     panel_names,
-    verdict_on,
 )
 from attnreport.report.packing import ENCODINGS, Encoding
 from attnreport.report.page_data import PageData
 from attnreport.report.phrases import clipped, counted, magnitude, ranged, rounded, unbroken
-from attnreport.report.pictures import picture_of
 from attnreport.report.provenance import failure_fact, guess_fact, made_rows
 from attnreport.report.scorings import scoring_text
 from attnreport.report.stacks import Stack
@@ -70,10 +68,11 @@ def build_context(
         [head_facts(head, opened.key, opened.kind) for head in data.statistics[first]]
     )
     return ReportContext(
+        kicker="Attention report",
         title=heading,
         facts=_facts(recording, stacks, encoding, heading),
         findings=_findings(recording, stacks, data, first),
-        examples=() if single else _cards(recording, stacks, opened.label),
+        examples=() if single else example_cards(recording, stacks, opened.label),
         compares=compares(recording),
         filters=filters(recording),
         classes=class_names(recording.confusion),
@@ -198,7 +197,15 @@ def _findings(
         place = f"“{visible_text(recording.examples[stack.example].name)}”"
         groups = {other.label for other in stacks if other.example == stack.example}
         place += f", {stack.label}" if len(groups) > 1 else ""
-    found = findings(stack.maps, data.statistics[first], metrics=recording.metrics, place=place)
+    needs = data.measures[first].needs
+    need = needs.finding() if needs is not None else None
+    found = findings(
+        stack.maps,
+        data.statistics[first],
+        metrics=recording.metrics,
+        more=[need] if need is not None else [],
+        place=place,
+    )
     prefix = _link_prefix(stack, data, first)
     return tuple(
         FindingText(
@@ -223,39 +230,6 @@ def _link(finding: Finding, stack: Stack, prefix: str) -> str:
     _, layer, head = finding.head
     cell = f"q{finding.cell[0]}k{finding.cell[1]}" if finding.cell else ""
     return f"#{prefix}L{stack.layer_numbers[layer]}H{head}{cell}"
-
-
-def _cards(recording: Recording, stacks: Sequence[Stack], label: str) -> tuple[ExampleCard, ...]:
-    """A card per example, with the thumbnails of the named group where it has that group."""
-    cards = []
-    for index, example in enumerate(recording.examples):
-        own = [i for i, stack in enumerate(stacks) if stack.example == index]
-        alike = [i for i in own if stacks[i].label == label]
-        # Of a translation that differs nobody can say that it is wrong.
-        verdict = verdict_on(example) if recording.confusion else ""
-        shown = stacks[(alike or own)[0]]
-        # The single row of a text is no picture of anything.
-        pictured = picture_of(example) is not None or shown.is_map or len(shown.query) > 1
-        cards.append(_card(index, example, (alike or own)[0], verdict, thumbnail=pictured))
-    return tuple(cards)
-
-
-def _card(
-    index: int, example: Example, stack: int, verdict: str, *, thumbnail: bool
-) -> ExampleCard:
-    differs = example.target and example.target != example.output
-    return ExampleCard(
-        index=index,
-        # A name that repeats the input would only be read twice.
-        name=example.name if example.name != (example.input or example.name) else "",
-        stack=stack,
-        input=example.input or example.name,
-        output=example.output,
-        target=example.target if differs else "",
-        scores=tuple((name, f"{value:.2f}") for name, value in example.scores.items()),
-        verdict=verdict,
-        thumbnail=thumbnail,
-    )
 
 
 def _head_rows(

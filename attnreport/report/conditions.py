@@ -12,6 +12,7 @@ from attnreport.recording import (
 from attnreport.report.axis_data import is_merged
 from attnreport.report.generations import first_step, written_at
 from attnreport.report.head_measures import has_patterns
+from attnreport.report.head_needs import head_needs
 from attnreport.report.outcome_text import compares
 from attnreport.report.stacks import Stack
 
@@ -33,8 +34,7 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
     axes = (stack.query, stack.key)
     grids = [axis for axis in axes if isinstance(axis, GridAxis)]
     spatial = [axis for axis in axes if isinstance(axis, _SPATIAL)]
-    alone = bool(spatial) or stack.kind in ("pooling", "gate", "activation")
-    matrix = len(stack.query) > 1 or not alone
+    matrix = _is_matrix(stack)
     texts = sum(isinstance(axis, TokenAxis) for axis in axes)
     channels = isinstance(stack.key, ChannelAxis)
     written = recording.examples[stack.example].generation
@@ -59,6 +59,7 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "gives": normalized and stack.kind != "activation",
         "has-strength": not normalized or stack.kind == "activation",
         "patterns": has_patterns(stack),
+        "need": head_needs(stack, recording.importance) is not None,
         # A single row says nothing as a matrix; over a text it is drawn as bars.
         "matrix": matrix,
         "reading": matrix and not spatial,
@@ -91,8 +92,21 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "probabilities": writes and bool(written and written.probabilities),
         "entropies": writes and bool(written and written.entropies),
         "no-entropies": writes and not (written and written.entropies),
+        "other-heads": has_other_heads(stack),
         "mask": any(not mask.all() for mask in masks),
     }
+
+
+def has_other_heads(stack: Stack) -> bool:
+    """Whether a head of the stack can be shown beside another, matrix by matrix."""
+    return stack.heads > 1 and _is_matrix(stack) and stack.kind not in ("gate", "activation")
+
+
+def _is_matrix(stack: Stack) -> bool:
+    """Whether heads are shown as a matrix: a single row may be drawn as a picture or as bars."""
+    spatial = any(isinstance(axis, _SPATIAL) for axis in (stack.query, stack.key))
+    alone = spatial or stack.kind in ("pooling", "gate", "activation")
+    return len(stack.query) > 1 or not alone
 
 
 def has_flow(stack: Stack) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from attnreport.analysis import HEAD_PATTERNS, MEASURES, NO_PATTERN
 from attnreport.report.head_measures import HeadMeasures
+from attnreport.report.head_needs import NEED
 
 _NO_PATTERN = "None of the known patterns is clear enough; what the head does may still matter."
 
@@ -11,9 +12,11 @@ _NO_PATTERN = "None of the known patterns is clear enough; what the head does ma
 def known_statistics(measures: Sequence[HeadMeasures]) -> dict[str, tuple[str, str]]:
     """Unit and meaning of each statistic that some head has, in the order of `MEASURES`."""
     found = {name for each in measures for name in each.statistics}
-    return {
+    known = {
         name: (measure.unit, measure.meaning) for name, measure in MEASURES.items() if name in found
     }
+    needed = next((each.needs for each in measures if each.needs is not None), None)
+    return known if needed is None else {NEED: ("score", needed.meaning), **known}
 
 
 def known_patterns(measures: Sequence[HeadMeasures]) -> dict[str, str]:

@@ -20,6 +20,8 @@ from attnreport.analysis import (
     row_statistics,
     similar_heads,
 )
+from attnreport.recording import Importance
+from attnreport.report.head_needs import NEED, HeadNeeds, head_needs
 from attnreport.report.packing import as_text, deflate
 from attnreport.report.stacks import Stack
 
@@ -54,12 +56,14 @@ class HeadMeasures:
         patterns: For each head the patterns that it shows, the most telling first.
         similar: For each head its nearest ones and their distance, the nearest first.
         compared: How many rows of each head were compared for that; 0 if it was not done.
+        needs: What the model loses without each head, where that was measured.
     """
 
     statistics: dict[str, Statistic]
     patterns: list[list[HeadPattern]]
     similar: list[list[tuple[int, float]]]
     compared: int
+    needs: HeadNeeds | None = None
 
     def name(self, head: int) -> str:
         """The pattern that names a head."""
@@ -82,6 +86,8 @@ class HeadMeasures:
             "similar": [[[head, _rounded(far)] for head, far in near] for near in self.similar],
             "compared": self.compared,
         }
+        if self.needs is not None:
+            entry["needs"] = [self.needs.sentence(head) for head in range(len(self.patterns))]
         data = json.dumps(entry, separators=(",", ":"), allow_nan=False).encode("ascii")
         return as_text(deflate(data)), len(data)
 
@@ -91,8 +97,14 @@ def has_patterns(stack: Stack) -> bool:
     return stack.kind not in ("gate", "activation") and len(stack.query) >= FEWEST_ROWS
 
 
-def measure_heads(stack: Stack, *, stacks: int = 1) -> HeadMeasures:
-    """Measures every head of a stack, one of so many `stacks` that share the time."""
+def measure_heads(
+    stack: Stack, *, stacks: int = 1, importance: Importance | None = None, alike: bool = True
+) -> HeadMeasures:
+    """Measures every head of a stack, one of so many `stacks` that share the time.
+
+    What the model needs of them stands first among their statistics, where it was measured. Which
+    heads are alike takes most of the time, and is left out unless `alike`.
+    """
     if stack.kind in ("gate", "activation"):
         nothing: list[list] = [[] for _ in range(stack.heads)]
         return HeadMeasures({}, nothing, nothing, 0)
@@ -102,12 +114,18 @@ def measure_heads(stack: Stack, *, stacks: int = 1) -> HeadMeasures:
         shown = workers.map(head_patterns, stack.maps)
         measured = list(workers.map(row_statistics, stack.maps))
         patterns = [head for heads in shown for head in heads]
-    rows = _rows_to_compare(stack, stacks)
+    rows = _rows_to_compare(stack, stacks) if alike else 0
     similar: list[list[tuple[int, float]]] = [[] for _ in range(stack.heads)]
     if rows:
         distances = head_distances(stack.maps, most_rows=rows)
         similar = [similar_heads(distances, head, _SIMILAR) for head in range(stack.heads)]
-    return HeadMeasures(_statistics(measured), patterns, similar, min(rows, len(stack.query)))
+    needs = head_needs(stack, importance)
+    statistics = _statistics(measured)
+    if needs is not None:
+        # There is no telling what even attention would be worth.
+        need = Statistic(needs.falls, np.full(stack.heads, np.nan))
+        statistics = {NEED: need, **statistics}
+    return HeadMeasures(statistics, patterns, similar, min(rows, len(stack.query)), needs)
 
 
 def _statistics(measured: Sequence[Mapping[str, RowStatistic]]) -> dict[str, Statistic]:

@@ -1,9 +1,19 @@
 """What the templates say of how well the model does and how it was trained."""
 
 from attnreport.analysis import visible_text
-from attnreport.recording import Confusion, Deletion, Example, Recording, Training
-from attnreport.report.context import DeletionText
+from attnreport.recording import (
+    Confusion,
+    Deletion,
+    DeletionCurve,
+    Example,
+    Recording,
+    Training,
+)
+from attnreport.report.context import DeletionText, Verdict
 from attnreport.report.outcomes import training_panels
+
+# At most so many of the orders drawn at random may do as well as one that is said to be better.
+_TELLING = 0.05
 
 
 def compares(recording: Recording) -> bool:
@@ -68,8 +78,9 @@ def deletion_text(deletion: Deletion | None) -> DeletionText | None:
     if deletion is None:
         return None
     what = (
-        f"the {visible_text(deletion.score)} without a share of the {deletion.positions}, mean "
-        "over the test set: the faster it falls, the more the model needs what goes first"
+        f"the {visible_text(deletion.score)} without a share of the "
+        f"{visible_text(deletion.positions)}, of {visible_text(deletion.data)}: the faster it "
+        "falls, the more the model needs what goes first"
     )
     if any(curve.spread for curve in deletion.curves):
         what += "; a bar spans several draws of an order"
@@ -80,4 +91,20 @@ def deletion_text(deletion: Deletion | None) -> DeletionText | None:
             (visible_text(curve.name), tuple(f"{score:.3f}" for score in curve.scores))
             for curve in deletion.curves
         ),
+        tuple(_verdict(curve) for curve in deletion.curves if curve.chance is not None),
+        visible_text(deletion.data),
     )
+
+
+def _verdict(curve: DeletionCurve) -> Verdict:
+    """Whether an order tells more than one drawn at random, and what to make of it."""
+    chance = 1.0 if curve.chance is None else curve.chance
+    often = f"{100 * chance:.0f} in 100" if chance >= 0.005 else "hardly any"
+    if chance <= _TELLING:
+        said = f"tells what the model needs: of random orders, at most {often} do as well"
+    else:
+        said = (
+            f"does not tell what the model needs: of random orders, {often} do as well. Do not "
+            "read it as what the model goes by"
+        )
+    return Verdict(visible_text(curve.name), chance <= _TELLING, said)

@@ -59,7 +59,7 @@ def render_report(
         title=title,
         charts=tuple(charts),
         assets=build_assets(compiled(charts)),
-        version=_version(),
+        version=package_version(),
     )
     template = template_environment(templates).get_template("report.html.jinja")
     return template.render(report=context)
@@ -80,7 +80,8 @@ def _first_stack(stacks: list[Stack]) -> int:
     return min((i for i, stack in enumerate(stacks) if stack.example == 0), key=rank)
 
 
-def _version() -> str:
+def package_version() -> str:
+    """The version of attnreport that is installed."""
     try:
         return version("attnreport")
     except PackageNotFoundError:  # a checkout that is not installed

@@ -7,12 +7,16 @@ from typing import Any
 from attnreport._resources import read_text
 from attnreport.analysis import HEAD_PATTERNS, NO_PATTERN
 from attnreport.recording import ChannelAxis, GridAxis, Recording
-from attnreport.report.conditions import has_flow
+from attnreport.report.conditions import has_flow, has_other_heads
 from attnreport.report.generations import first_step
 from attnreport.report.head_measures import HeadMeasures
 from attnreport.report.stacks import Stack
 
 Signals = dict[str, list[str]]
+
+# What two heads beside each other are drawn with, and the page of two recordings besides.
+_SIDES = ("heatmap", "difference", "paired-row")
+COMPARISON_CHARTS = ("changes", *_SIDES)
 
 
 def charts_for(
@@ -29,6 +33,8 @@ def charts_for(
     many = [index for index, stack in enumerate(stacks) if stack.heads > 1]
     if many:
         charts |= {"overview": {}, "pair": {}}
+    if any(has_other_heads(stack) for stack in stacks):
+        charts |= {name: {} for name in _SIDES}
     compared = [index for index in many if measures[index].statistics]
     if compared:
         charts["scatter"] = {"patterns": naming_patterns(measures[index] for index in compared)}
@@ -54,14 +60,15 @@ def _special_charts(recording: Recording, stacks: Sequence[Stack]) -> Iterator[s
         yield "deletion"
 
 
-def compiled(charts: Mapping[str, Signals]) -> dict[str, dict[str, Any]]:
+def compiled(charts: Mapping[str, Signals] | Iterable[str]) -> dict[str, dict[str, Any]]:
     """The charts as Vega specifications, with the given values of their signals."""
     known = json.loads(read_text("static/charts.json"))["charts"]
-    for name, values in charts.items():
+    given = charts if isinstance(charts, Mapping) else {name: {} for name in charts}
+    for name, values in given.items():
         for signal in known[name]["signals"]:
             if signal["name"] in values:
                 signal["value"] = values[signal["name"]]
-    return {name: known[name] for name in charts}
+    return {name: known[name] for name in given}
 
 
 def naming_patterns(measures: Iterable[HeadMeasures]) -> list[str]:

@@ -1,7 +1,7 @@
 """Groups the maps of a recording into stacks: layers that share their positions and a picture."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from attnreport.recording import AttentionMap, Axis, GridAxis, Kind, Recording, layer_numbers
 from attnreport.recording.layers import with_numbers
@@ -79,16 +79,24 @@ def stacks_of(recording: Recording) -> list[Stack]:
 
 
 def _stacks_of_maps(example: int, maps: tuple[AttentionMap, ...]) -> Iterator[Stack]:
-    together: dict[tuple[str, str, Axis, Axis], list[tuple[AttentionMap, int]]] = {}
-    for attention, number in zip(maps, layer_numbers(maps), strict=True):
-        place = (attention.group, attention.kind, attention.query, attention.key)
-        together.setdefault(place, []).append((attention, number))
-    taken: set[str] = set()
-    for (group, *_), members in together.items():
+    numbers = layer_numbers(maps)
+    for label, places in stack_places(maps):
+        own = [maps[place] for place in places]
+        # A layer keeps the number it has in its group, wherever it stands in the stack.
+        yield Stack(example, label, with_numbers(own, [numbers[place] for place in places]))
+
+
+def stack_places(maps: Sequence[AttentionMap]) -> list[tuple[str, list[int]]]:
+    """For each stack of an example its label, and which of the example's maps are in it."""
+    together: dict[tuple[str, str, Axis, Axis], list[int]] = {}
+    for place, attention in enumerate(maps):
+        key = (attention.group, attention.kind, attention.query, attention.key)
+        together.setdefault(key, []).append(place)
+    found: dict[str, list[int]] = {}
+    for (group, *_), places in together.items():
         # A group whose layers see different lengths needs one picture per length.
         label, count = group, 2
-        while label in taken:
+        while label in found:
             label, count = f"{group} ({count})", count + 1
-        taken.add(label)
-        # A layer keeps the number it has in its group, wherever it stands in the stack.
-        yield Stack(example, label, with_numbers(*zip(*members, strict=True)))
+        found[label] = places
+    return list(found.items())

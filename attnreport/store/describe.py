@@ -17,6 +17,7 @@ from attnreport.recording import (
     Example,
     Generation,
     GridAxis,
+    Importance,
     Picture,
     Recording,
     Source,
@@ -81,6 +82,7 @@ class _Describer:
             "confusion": self._confusion(recording.confusion),
             "training": _training(recording.training),
             "deletion": _deletion(recording.deletion),
+            "importance": _importance(recording.importance),
             "axes": [self._axis(axis) for axis in self._axes],
             "examples": examples,
         }
@@ -288,8 +290,28 @@ def _deletion(deletion: Deletion | None) -> dict[str, Any] | None:
                 "name": encode_text(curve.name),
                 "scores": list(curve.scores),
                 "spread": [list(bounds) for bounds in curve.spread],
+                "chance": curve.chance,
             }
             for curve in deletion.curves
+        ],
+        "data": encode_text(deletion.data),
+    }
+
+
+def _importance(importance: Importance | None) -> dict[str, Any] | None:
+    if importance is None:
+        return None
+    return {
+        "score": encode_text(importance.score),
+        "data": encode_text(importance.data),
+        "layers": [
+            {
+                "group": encode_text(layer.group),
+                "layer": layer.layer,
+                "falls": list(layer.falls),
+                "errors": list(layer.errors),
+            }
+            for layer in importance.layers
         ],
     }
 

@@ -18,6 +18,8 @@ from attnreport.recording import (
     DeletionCurve,
     Example,
     Generation,
+    Importance,
+    LayerImportance,
     Metric,
     Picture,
     Recording,
@@ -69,6 +71,7 @@ def restore(attributes: Mapping[str, Any], weights: ReadWeights, whole: ReadWhol
         confusion=restorer.confusion(attributes.get("confusion")),
         training=_training(attributes.get("training")),
         deletion=_deletion(attributes.get("deletion")),
+        importance=_importance(attributes.get("importance")),
     )
 
 
@@ -249,14 +252,16 @@ def _deletion(deletion: Mapping[str, Any] | None) -> Deletion | None:
     if deletion is None:
         return None
     curves = tuple(
-        DeletionCurve(decode_text(each["name"]), each["scores"], each["spread"])
+        DeletionCurve(decode_text(each["name"]), each["scores"], each["spread"], each.get("chance"))
         for each in deletion["curves"]
     )
+    said = {"data": decode_text(deletion["data"])} if "data" in deletion else {}
     return Deletion(
         decode_text(deletion["score"]),
         decode_text(deletion["positions"]),
         deletion["shares"],
         curves,
+        **said,
     )
 
 
@@ -268,3 +273,13 @@ def _generation(generation: Mapping[str, Any] | None) -> Generation | None:
         generation["probabilities"],
         generation["entropies"],
     )
+
+
+def _importance(importance: Mapping[str, Any] | None) -> Importance | None:
+    if importance is None:
+        return None
+    layers = tuple(
+        LayerImportance(decode_text(each["group"]), each["layer"], each["falls"], each["errors"])
+        for each in importance["layers"]
+    )
+    return Importance(decode_text(importance["score"]), decode_text(importance["data"]), layers)

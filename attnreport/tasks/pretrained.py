@@ -14,6 +14,7 @@ from attnreport.capture.capture import capture_attention
 from attnreport.models.bert import BertSizes
 from attnreport.models.hugging_face import PretrainedBert, load_bert
 from attnreport.recording import Example, Recording, Source, TokenAxis
+from attnreport.tasks.pretrained_trust import MOST_TOKENS, EncodedText, with_trust
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -34,6 +35,7 @@ def record_texts(
     check_size: Callable[[int], object] | None = None,
     strict: bool = False,
     queries_and_keys: bool = False,
+    trust: bool | None = None,
     progress: bool = True,
 ) -> Recording:
     """A recording of what a pretrained BERT-family model attends to in the given texts.
@@ -50,6 +52,9 @@ def record_texts(
             computed; what it raises ends the recording.
         strict: Whether to refuse attention that is only a guess.
         queries_and_keys: Whether to keep queries and keys too; see `capture_attention`.
+        trust: Whether to run the model again without each head, and without some of the tokens; see
+            `attnreport.tasks.pretrained_trust`. None does so for texts of at most `MOST_TOKENS`
+            tokens together.
         progress: Whether to say on stderr what is being done.
 
     Raises:
@@ -81,7 +86,16 @@ def record_texts(
             recording.examples, _names(texts) if names is None else names, texts, strict=True
         )
     ]
-    return dataclasses.replace(recording, examples=tuple(examples))
+    recording = dataclasses.replace(recording, examples=tuple(examples))
+    if trust or (trust is None and sum(len(each.ids) for each in encodings) <= MOST_TOKENS):
+        with console.status("Running the model without each head and without some of the tokens"):
+            return with_trust(recording, pretrained.model, [_encoded(each) for each in encodings])
+    return recording
+
+
+def _encoded(encoding: "Encoding") -> EncodedText:
+    special = np.array(encoding.special_tokens_mask, bool)
+    return EncodedText(np.array(encoding.ids), np.array(encoding.type_ids), special)
 
 
 def _recorded(

@@ -12,6 +12,7 @@ const NAMES = /** @type {const} */ (["pattern", "order", "across", "up", "find",
 export function askOf(state) {
   const asked = new URLSearchParams();
   for (const name of NAMES) if (state[name]) asked.set(name, state[name]);
+  if (state.view !== "difference") asked.set("view", state.view);
   if (state.ascending) asked.set("ascending", "");
   for (const [name, [least, most]] of Object.entries(state.limits))
     asked.append("limit", [name, bound(least), bound(most)].join(":"));
@@ -25,7 +26,7 @@ const bound = (value) => (Number.isFinite(value) ? value : "");
 /**
  * What the end of a link asks for. A name that the report does not know is asked for in vain.
  * @param {string} text
- * @returns {Pick<State, (typeof NAMES)[number] | "ascending" | "limits">}
+ * @returns {Pick<State, (typeof NAMES)[number] | "ascending" | "limits" | "view">}
  */
 export function askedIn(text) {
   const asked = new URLSearchParams(text);
@@ -37,6 +38,12 @@ export function askedIn(text) {
   const [pattern, order, across, up, find, sort] = NAMES.map((name) => asked.get(name) ?? "");
   return {
     ...{ pattern, order, across, up, find, sort },
+    view:
+      asked.get("view") === "first"
+        ? "first"
+        : asked.get("view") === "second"
+          ? "second"
+          : "difference",
     ascending: asked.has("ascending"),
     limits: Object.fromEntries(limits),
   };

@@ -6,6 +6,7 @@ import { flatIndex, headName, headsOf, manifest, stackAt } from "./manifest.js";
 import { walk, walkedPattern } from "./ranking.js";
 import { choose, chosenState } from "./state.js";
 import { paintHead } from "./thumbnails.js";
+import { headTile } from "./tiles.js";
 
 /** @typedef {Readonly<import("./types").State>} State */
 
@@ -46,6 +47,7 @@ export function showCard() {
   });
   showWalk(state);
   showEvidence(state);
+  showNeed(state);
   showFigures(state);
   showAlike(state);
 }
@@ -83,15 +85,25 @@ function showEvidence({ stack, layer, head }) {
 }
 
 /** @param {State} state */
+function showNeed({ stack, layer, head }) {
+  show("need", measuresNow(stack).needs[flatIndex(stackAt(stack), layer, head)] ?? "");
+}
+
+/** @param {State} state */
 function showFigures({ stack, layer, head }) {
   const flat = flatIndex(stackAt(stack), layer, head);
   const rows = measuresNow(stack).statistics.map((statistic) => {
     const { name, meaning, values, chances } = statistic;
     const [value, chance] = [values[flat], chances[flat]];
     const end = scaleEnd(statistic);
-    const share = (/** @type {number | null} */ number) => `${(100 * (number ?? 0)) / end}%`;
+    // A score may also rise without a head; a bar has no length then.
+    const share = (/** @type {number | null} */ number) =>
+      `${(100 * Math.max(0, number ?? 0)) / end}%`;
     const style = `--value: ${share(value)}; --chance: ${share(chance)}`;
-    const bar = value === null ? "" : element("i", { style, "aria-hidden": "true" });
+    const bar =
+      value === null
+        ? ""
+        : element("i", { style, class: chance === null ? "alone" : "", "aria-hidden": "true" });
     return element(
       "tr",
       {},
@@ -112,20 +124,7 @@ function showAlike({ stack, layer, head }) {
   const buttons = near.map(([flat, distance]) => {
     const place = places[flat];
     const name = headName(stackAt(stack), place.layer, place.head);
-    const canvas = /** @type {HTMLCanvasElement} */ (element("canvas", { "aria-hidden": "true" }));
-    paintHead(canvas, stack, place);
-    const number = stackAt(stack).layerNumbers[place.layer];
-    return element(
-      "li",
-      {},
-      element(
-        "button",
-        { type: "button", "data-place": `${place.layer} ${place.head}`, title: `Go to ${name}` },
-        canvas,
-        element("b", {}, `L${number} H${place.head}`),
-        element("span", {}, distance.toFixed(2)),
-      ),
-    );
+    return headTile(stack, place, distance.toFixed(2), `Go to ${name}`);
   });
   find("#alike").replaceChildren(...buttons);
   const rows = stackAt(stack).query.labels.length;

@@ -24,7 +24,7 @@ export function listenToChoosers() {
       choose({ stack: stackIn(Number(card.dataset.example)) });
     });
   }
-  for (const link of /** @type {HTMLAnchorElement[]} */ (findAll(".findings a"))) {
+  for (const link of /** @type {HTMLAnchorElement[]} */ (findAll(".findings a, .ranking a"))) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
       choose({ ...placeIn(link.hash), direction: "from" });

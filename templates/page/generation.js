@@ -4,9 +4,9 @@ import { element, find } from "./dom.js";
 import { tip, weightText } from "./format.js";
 import { hidingOf } from "./head.js";
 import { baseOf, keyAxis, label, manifest, stackAt } from "./manifest.js";
+import { directionOf } from "./running.js";
 import { shadeOf } from "./scales.js";
 import { choose, chosenState, isHovering } from "./state.js";
-import { directionOf } from "./strip.js";
 import { hideTip, showTip } from "./tooltip.js";
 import { headNow } from "./weights.js";
 

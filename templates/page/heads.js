@@ -14,7 +14,7 @@ export const NO_PATTERN = "no pattern";
 const decoded = new Map();
 
 /** @type {HeadMeasures} */
-const NOTHING = { statistics: [], patterns: [], similar: [], compared: 0 };
+const NOTHING = { statistics: [], patterns: [], similar: [], compared: 0, needs: [] };
 
 /**
  * What is known of the heads of a stack; nothing until it is decoded, or if it is damaged.
@@ -40,12 +40,13 @@ export async function loadMeasures(stackIndex) {
  * @param {number} heads
  * @returns {HeadMeasures}
  */
-function opened({ statistics, patterns, similar, compared }, heads) {
+function opened({ statistics, patterns, similar, compared, needs = [] }, heads) {
   const each = (/** @type {any} */ values) =>
     Array.isArray(values) ? values : new Array(heads).fill(values);
   return {
     similar,
     compared,
+    needs,
     statistics: statistics.map((/** @type {any[]} */ [name, values, chances]) => {
       const [unit, meaning] = manifest.glossary.statistics[name];
       return { name, unit, meaning, values: each(values), chances: each(chances) };
@@ -99,6 +100,7 @@ export function valueText({ unit }, value) {
   if (unit === "share")
     return `${(100 * value).toFixed(value >= 0.0005 && value < 0.0995 ? 1 : 0)}%`;
   if (unit === "bits") return `${value.toFixed(2)} bits`;
+  if (unit === "score") return value === 0 ? "0" : value.toPrecision(2);
   return value.toFixed(1);
 }
 
@@ -117,6 +119,12 @@ export function usualChance({ chances }) {
  */
 export const largest = ({ values, chances }) =>
   Math.max(1e-9, ...values.map((value) => value ?? 0), ...chances.map((chance) => chance ?? 0));
+
+/**
+ * The least number there is of a statistic, 0 unless some are below it.
+ * @param {HeadStatistic} statistic
+ */
+export const least = ({ values }) => Math.min(0, ...values.map((value) => value ?? 0));
 
 /**
  * Where the scale of a statistic ends: all of a share, else the largest number there is.

@@ -1,6 +1,5 @@
 /** Keyboard over the whole page. */
 
-import { walkOn } from "./card.js";
 import { find } from "./dom.js";
 import { keyAxis, stackAt } from "./manifest.js";
 import { choose, chosenState } from "./state.js";
@@ -36,8 +35,6 @@ const ACTIONS = {
   ArrowDown: () => stepTo("layer", 1),
   j: () => stepQuery(1),
   k: () => stepQuery(-1),
-  n: () => walkOn(1),
-  p: () => walkOn(-1),
   m: toggleHidden,
   s: () => choose({ sinks: !chosenState().sinks }),
   w: () => choose({ words: !chosenState().words }),
@@ -53,7 +50,8 @@ export function openHelp() {
   /** @type {HTMLDialogElement} */ (find("#help")).showModal();
 }
 
-export function listenToKeys() {
+/** @param {Record<string, () => void>} more keys that this page alone has */
+export function listenToKeys(more) {
   document.addEventListener("keydown", (event) => {
     const target = event.target instanceof Element ? event.target : document.body;
     if (event.altKey || event.ctrlKey || event.metaKey) return;
@@ -64,10 +62,10 @@ export function listenToKeys() {
       )
     )
       return;
-    const action = ACTIONS[event.key];
+    const action = ACTIONS[event.key] ?? more[event.key];
     // Arrows scroll the page, unless a view of heads has the focus or nothing to walk has it.
     const arrow = event.key.startsWith("Arrow");
-    const walks = target.closest("#chart-overview, #bar, #chart-pair");
+    const walks = target.closest("#chart-overview, #chart-changes, #bar, #chart-pair");
     if (!action || (arrow && !walks)) return;
     event.preventDefault();
     action();

@@ -39,6 +39,7 @@ export function parseLink(hash) {
     target: known ? Number(target) : -1,
     output: known ? Number(output) : -1,
     opacity: percent ? Math.min(1, Number(percent) / 100) : OPACITY,
+    beside: besideIn(asked, stackAt(place.stack ?? 0)),
     ...askedIn(asked),
   };
 }
@@ -78,7 +79,23 @@ export function linkTo(state) {
   ].join("");
   const { spans } = stackAt(state.stack);
   const [q, k] = spans ? [spans.query[state.q][0], spans.key[state.k][0]] : [state.q, state.k];
-  return `${linkToHead(state.stack, state.layer, state.head)}q${q}k${k}${view}${askOf(state)}`;
+  const place = `${linkToHead(state.stack, state.layer, state.head)}q${q}k${k}${view}`;
+  const asked = [askOf(state).slice(1), besideOf(state)].filter(Boolean).join("&");
+  return place + (asked && `?${asked}`);
+}
+
+/** @param {Readonly<import("./types").State>} state */
+const besideOf = ({ stack, beside }) =>
+  beside && `beside=L${stackAt(stack).layerNumbers[beside.layer]}H${beside.head}`;
+
+/**
+ * The head that a link shows beside the chosen one.
+ * @param {string} asked the end of the link
+ * @param {import("./types").Stack} stack
+ */
+function besideIn(asked, stack) {
+  const match = /^L(\d+)H(\d+)$/.exec(new URLSearchParams(asked).get("beside") ?? "");
+  return match && { layer: layerNumbered(stack, Number(match[1])), head: Number(match[2]) };
 }
 
 /**

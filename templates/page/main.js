@@ -1,8 +1,9 @@
 /** Starts the page: draws what is looked at first, then follows every change. */
 
 import { loadAtlas } from "./atlas.js";
+import { listenToBeside, loadBeside, showBeside } from "./beside.js";
 import { caption } from "./captions.js";
-import { listenToCard, showCard } from "./card.js";
+import { listenToCard, showCard, walkOn } from "./card.js";
 import { listenToChoosers, paintCards, showChoice } from "./chooser.js";
 import { listenToComputed, showComputed } from "./computed.js";
 import { findAll, note } from "./dom.js";
@@ -12,56 +13,31 @@ import { loadMeasures } from "./heads.js";
 import { captionFlow } from "./flow.js";
 import { listenToGeneration } from "./generation.js";
 import { listenToKeys } from "./keys.js";
-import { mountFirst, mountFitting, placeHeatmap } from "./layout.js";
+import { complain, damageIn, following, marks, messageOf } from "./following.js";
+import { CHARTS, align } from "./layout.js";
 import { followLinks } from "./link.js";
-import { headName, manifest, stackAt } from "./manifest.js";
+import { stackAt } from "./manifest.js";
 import { captionMeans, listenToLeading } from "./mapview.js";
 import { loadMask } from "./masks.js";
 import { loadMeans } from "./means.js";
 import { listenToOrdering, showOrdering } from "./ordering.js";
+import { mountFirst, mountFitting } from "./mounting.js";
 import { onModeChange } from "./palette.js";
 import { loadPhoto } from "./photos.js";
-import { rowsAt } from "./rows.js";
 import { signalsOf } from "./signals.js";
+import { placeHeatmap } from "./sizes.js";
 import { listenToSettings, showSettings } from "./settings.js";
-import { choose, chosenState, isHovering, onChange, shownState } from "./state.js";
+import { chosenState, isHovering, onChange } from "./state.js";
 import { listenToStrips } from "./strip.js";
 import { listenToTables, listHeads } from "./tables.js";
-import { chartNamed, tellHidden, tellVisible } from "./views.js";
-import { headNow, loadHead } from "./weights.js";
+import { tellHidden, tellVisible } from "./views.js";
+import { loadHead } from "./weights.js";
 
-/** Moments of the start, in milliseconds since the page was opened. @type {Record<string, number>} */
-const marks = { script: performance.now() };
-
-let following = Promise.resolve();
-let behind = false;
 /** Whether everything shows what the page was opened at. */
 let opened = false;
-let busy = false;
 let shownStack = -1;
 /** Whether heads were last shown as a list, and not in their grid. */
 let listed = false;
-
-/** Brings the page up to date; changes that come meanwhile are caught up with in one go. */
-function follow() {
-  behind = true;
-  if (!busy) following = catchUp();
-  return following;
-}
-
-async function catchUp() {
-  busy = true;
-  while (behind) {
-    behind = false;
-    const state = { ...shownState() };
-    try {
-      note(await update(state));
-    } catch (error) {
-      complain(state, error);
-    }
-  }
-  busy = false;
-}
 
 /**
  * Shows a state in every view.
@@ -75,6 +51,7 @@ async function update(state) {
   caption(state, !isHovering() && opened);
   const elsewhere = state.stack !== shownStack;
   const regrouped = isListed(state) !== listed;
+  const rejoined = showBeside(state);
   shownStack = state.stack;
   listed = isListed(state);
   if (elsewhere) placeHeatmap();
@@ -88,7 +65,7 @@ async function update(state) {
   marks.update = performance.now() - started;
   // A pointer on its way must not wait for charts that nobody sees.
   if (!isHovering()) await tellHidden();
-  if (elsewhere || regrouped) await mountFitting(signalsOf(state));
+  if (elsewhere || regrouped || rejoined) await mountAll(state);
   if (!isHovering()) await Promise.all([average(state), captionFlow(state), showComputed(state)]);
   return damage;
 }
@@ -113,9 +90,10 @@ async function average(state) {
  */
 async function prepare(state) {
   const { stack, layer, head } = state;
-  const [, , ...damage] = await Promise.all([
+  const [, , , ...damage] = await Promise.all([
     loadHead(stack, layer, head),
     loadMask(stack, layer),
+    loadBeside(state),
     damageIn(loadAtlas(stack), "The overview could not be drawn"),
     damageIn(loadMeasures(stack), "Heads cannot be compared"),
     ...stackAt(stack).pictures.map((number) => loadPhoto(number).then(() => "")),
@@ -123,16 +101,11 @@ async function prepare(state) {
   return damage.filter(Boolean).join(" ");
 }
 
-/**
- * @param {Promise<unknown>} loading
- * @param {string} consequence
- * @returns {Promise<string>} what is damaged, in a sentence; empty if nothing is
- */
-const damageIn = (loading, consequence) =>
-  loading.then(
-    () => "",
-    (error) => `${consequence}: ${messageOf(error)}.`,
-  );
+/** @param {Readonly<import("./types").State>} state */
+async function mountAll(state) {
+  await mountFitting(CHARTS, signalsOf(state), marks);
+  align();
+}
 
 /** What is said of heads beside the charts. */
 function showHeads() {
@@ -141,17 +114,7 @@ function showHeads() {
   showCard();
 }
 
-/** @param {unknown} error */
-const messageOf = (error) => (error instanceof Error ? error.message : String(error));
-
-/**
- * @param {Readonly<import("./types").State>} state
- * @param {unknown} error
- */
-function complain({ stack, layer, head }, error) {
-  console.error(error);
-  note(`${headName(stackAt(stack), layer, head)} could not be read: ${messageOf(error)}.`);
-}
+const follow = following(update);
 
 async function start() {
   followLinks();
@@ -171,19 +134,20 @@ async function drawFirst(state) {
     await prepare(state);
     marks.decoded = performance.now();
     placeHeatmap();
-    await mountFirst("heatmap", signalsOf(state), marks);
+    await mountFirst(CHARTS, "heatmap", signalsOf(state), marks);
   } finally {
     // The overview needs no weights, so damage to the chosen head does not touch it.
-    await mountFirst("overview", signalsOf(state), marks);
+    await mountFirst(CHARTS, "overview", signalsOf(state), marks);
   }
   caption(state, false);
   showHeads();
-  await mountFitting(signalsOf(state), marks);
+  await mountAll(state);
   shownStack = state.stack;
   marks.all = performance.now();
 }
 
 function listen() {
+  listenToBeside();
   listenToCard();
   listenToChoosers();
   listenToHeadList();
@@ -191,7 +155,7 @@ function listen() {
   listenToComputed();
   listenToDownloads();
   listenToGeneration();
-  listenToKeys();
+  listenToKeys({ n: () => walkOn(1), p: () => walkOn(-1) });
   listenToSettings();
   listenToStrips();
   listenToLeading();
@@ -206,33 +170,6 @@ function listen() {
     void tellHidden();
   });
 }
-
-/** For tests and for curious readers: what the page knows, as numbers. */
-Object.assign(window, {
-  attnreport: {
-    manifest,
-    marks,
-    idle: () => following,
-    state: () => ({ ...chosenState() }),
-    choose,
-    /** The weight as stored in the page. */
-    weight: async (
-      /** @type {number} */ stack,
-      /** @type {number} */ layer,
-      /** @type {number} */ head,
-    ) => {
-      const decoded = await loadHead(stack, layer, head);
-      return Array.from({ length: decoded.queries }, (_, q) =>
-        Array.from({ length: decoded.keys }, (_, k) => decoded.at(q, k)),
-      );
-    },
-    /** What a chart is given at an `attn:` address. */
-    rows: rowsAt,
-    decoded: () => headNow(chosenState().stack, chosenState().layer, chosenState().head) !== null,
-    stack: () => stackAt(chosenState().stack),
-    view: (/** @type {string} */ name) => chartNamed(name)?.view ?? null,
-  },
-});
 
 start().catch((error) => {
   console.error(error);

@@ -35,18 +35,35 @@ export const colorOf = (variable, which) =>
  */
 const colors = { light: ramp(manifest.ramps.light), dark: ramp(manifest.ramps.dark) };
 
+/** Step of a color of change that stands for none; half of the others are less, half are more. */
+export const NO_CHANGE = 128;
+export const STEPS_OF_CHANGE = 127;
+
+/** As many colors from the largest change to less through none to the largest to more. */
+const changes = {
+  light: ramp(manifest.ramps.lightChange, 1),
+  dark: ramp(manifest.ramps.darkChange, 1),
+};
+
 for (const [name, stops] of Object.entries(manifest.ramps)) vega.scheme(`attn${name}`, stops);
 
-/** @param {string[]} stops */
-function ramp(stops) {
+/**
+ * @param {string[]} stops
+ * @param {number} [first] the step at which they begin; they end at 255
+ */
+function ramp(stops, first = 0) {
   const color = vega.interpolateColors(stops, "lab");
   return Uint32Array.from({ length: 256 }, (_, step) => {
-    return pixelOf((color(step / 255).match(/\d+/g) ?? []).map(Number));
+    const share = Math.max(0, step - first) / (255 - first);
+    return pixelOf((color(share).match(/\d+/g) ?? []).map(Number));
   });
 }
 
 /** @param {Mode} which */
 export const pixelsOf = (which) => colors[which];
+
+/** @param {Mode} which */
+export const changePixelsOf = (which) => changes[which];
 
 /**
  * The colors of a hatch, between its lines and on them: a cell without a weight must not look like

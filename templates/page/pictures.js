@@ -4,10 +4,17 @@ import { atlasNow } from "./atlas.js";
 import { stackAt } from "./manifest.js";
 import { mapNamed } from "./maps.js";
 import { maskNow } from "./masks.js";
-import { heatPixel, hatchPixels, pixelsOf } from "./palette.js";
+import {
+  NO_CHANGE,
+  STEPS_OF_CHANGE,
+  changePixelsOf,
+  hatchPixels,
+  heatPixel,
+  pixelsOf,
+} from "./palette.js";
 import { photoNow } from "./photos.js";
 import { shadeOf } from "./scales.js";
-import { headNow } from "./weights.js";
+import { differenceNow, headNow } from "./weights.js";
 
 /** @typedef {import("./palette.js").Mode} Mode */
 /** @typedef {import("./types").Scale} Scale */
@@ -20,6 +27,7 @@ const drawn = new Map();
 /** @type {Record<string, (address: string[]) => HTMLCanvasElement | null>} */
 const PAINTERS = {
   atlas: atlasPicture,
+  difference: differencePicture,
   head: headPicture,
   map: mapPicture,
   picture: ([number]) => photoNow(Number(number)),
@@ -44,8 +52,8 @@ export function attnImage(address) {
 function atlasPicture([stackIndex, mode]) {
   const steps = atlasNow(Number(stackIndex));
   if (!steps) return null;
-  const { width, height } = stackAt(Number(stackIndex)).atlas;
-  const colors = pixelsOf(/** @type {Mode} */ (mode));
+  const { width, height, changes } = stackAt(Number(stackIndex)).atlas;
+  const colors = (changes ? changePixelsOf : pixelsOf)(/** @type {Mode} */ (mode));
   return paint(width, height, (pixels) => {
     for (let i = 0; i < pixels.length; i++) pixels[i] = colors[steps[i]];
   });
@@ -63,11 +71,64 @@ function headPicture([stackIndex, layer, headIndex, scaleName, ceiling, hidingTe
     const most = scale === "row" ? head.maximum(query, hiding) || 1 : Number(ceiling);
     return (key) => colorOf(head.shown(query, key, hiding) / most);
   });
-  const allowed = maskNow(Number(stackIndex), Number(layer), Number(headIndex));
-  if (!allowed && !hiding) return cells;
-  return hatched(cells, hatchPixels(mode), (query) => {
+  const place = { stack: Number(stackIndex), layer: Number(layer), head: Number(headIndex) };
+  const none = noneIn(head, place, hiding);
+  return none ? hatched(cells, hatchPixels(mode), none) : cells;
+}
+
+/** @typedef {(row: number) => (column: number) => boolean} Cells which cells, row by row */
+
+/**
+ * The cells in which a head has no weight; null if it has one in all.
+ * @param {import("./difference.js").AnyHead} head
+ * @param {import("./types").Place} place
+ * @param {number} hiding
+ * @returns {Cells | null}
+ */
+function noneIn(head, { stack, layer, head: index }, hiding) {
+  const allowed = maskNow(stack, layer, index);
+  if (!allowed && !hiding) return null;
+  return (query) => {
     const empty = head.isEmpty(query, hiding);
     return (key) => empty || head.hides(key, hiding) || (allowed !== null && !allowed(query, key));
+  };
+}
+
+/**
+ * What a second head gives more or less than a first one, where both have weights.
+ * @param {string[]} address
+ */
+function differencePicture(address) {
+  const [first, second] = [address.slice(0, 3), address.slice(3, 6)].map(
+    ([stack, layer, head]) => ({
+      stack: Number(stack),
+      layer: Number(layer),
+      head: Number(head),
+    }),
+  );
+  const difference = differenceNow(first, second);
+  if (!difference) return null;
+  const [scaleName, ceiling, hidingText, modeName] = address.slice(6);
+  const mode = /** @type {Mode} */ (modeName);
+  const scale = /** @type {Scale} */ (scaleName);
+  const hiding = Number(hidingText);
+  const colors = changePixelsOf(mode);
+  const cells = paintCells(difference.keys, difference.queries, (query) => {
+    const most = scale === "row" ? difference.maximum(query, hiding) || 1 : Number(ceiling);
+    return (key) => {
+      const change = difference.shown(query, key, hiding);
+      const steps = Math.round(STEPS_OF_CHANGE * shadeOf(scale, Math.abs(change) / most));
+      return colors[NO_CHANGE + Math.sign(change) * steps];
+    };
+  });
+  const nones = [
+    noneIn(difference.first, first, hiding),
+    noneIn(difference.second, second, hiding),
+  ].filter((each) => each !== null);
+  if (!nones.length) return cells;
+  return hatched(cells, hatchPixels(mode), (query) => {
+    const rows = nones.map((none) => none(query));
+    return (key) => rows.some((isNone) => isNone(key));
   });
 }
 
@@ -134,7 +195,7 @@ function paintCells(columns, rows, colorsOf) {
  * A picture of cells, larger, with a hatch where there is no weight.
  * @param {HTMLCanvasElement} cells
  * @param {[number, number]} hatch colors between its lines and on them
- * @param {(row: number) => (column: number) => boolean} areNone
+ * @param {Cells} areNone
  */
 function hatched(cells, hatch, areNone) {
   const { width: columns, height: rows } = cells;

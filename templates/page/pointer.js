@@ -19,8 +19,11 @@ const ARROWS = {
   ArrowDown: [1, 0],
 };
 
-/** @param {import("./views.js").Chart} chart */
-export function listenToHeatmap(chart) {
+/**
+ * @param {import("./views.js").Chart} chart
+ * @param {(cell: Cell) => string} [said] what the tooltip says
+ */
+export function listenToHeatmap(chart, said = describe) {
   let frame = 0;
   /** @type {PointerEvent} */
   let last;
@@ -31,7 +34,7 @@ export function listenToHeatmap(chart) {
       const cell = cellAt(chart, last);
       if (!cell) return leave();
       // The tooltip measures itself, which is quick until the views have been told to change.
-      showTip(describe(cell), last.clientX, last.clientY);
+      showTip(said(cell), last.clientX, last.clientY);
       hover(cell);
     });
   });

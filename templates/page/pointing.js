@@ -8,6 +8,9 @@ import { chosenState, hover } from "./state.js";
 import { hideTip, showTip } from "./tooltip.js";
 import { headNow } from "./weights.js";
 
+/** What two recordings are called that are compared. */
+export const SIDES = ["A", "B"];
+
 /** @typedef {"query" | "key"} Side */
 /** @typedef {Readonly<import("./types").State>} State */
 /** @typedef {{ q: number, k: number }} Pair */
@@ -36,6 +39,8 @@ export function pairAt(side, position, state) {
 export function whyNone({ q, k }, state, head) {
   const allowed = maskNow(state.stack, state.layer, state.head);
   const hiding = hidingOf(state);
+  const { absent, side } = stackAt(state.stack);
+  if (absent?.query.includes(q) || absent?.key.includes(k)) return `not in ${SIDES[side ?? 0]}`;
   if (allowed && !allowed(q, k)) return "masked";
   if (head.hides(k, hiding)) return "left out";
   return head.isEmpty(q, hiding) ? "nothing left of its row" : "";
@@ -45,7 +50,7 @@ export function whyNone({ q, k }, state, head) {
  * @param {Pair} pair
  * @param {State} state
  */
-export function describe(pair, state) {
+function describe(pair, state) {
   const { q, k } = pair;
   const stack = stackAt(state.stack);
   const head = headNow(state.stack, state.layer, state.head);
@@ -60,11 +65,12 @@ export function describe(pair, state) {
  * @param {Side} side
  * @param {number} position
  * @param {MouseEvent} event
+ * @param {(pair: Pair, state: State) => string} [said] what the tooltip says
  */
-export function pointAt(side, position, event) {
+export function pointAt(side, position, event, said = describe) {
   const state = chosenState();
   const pair = pairAt(side, position, state);
-  showTip(describe(pair, state), event.clientX, event.clientY);
+  showTip(said(pair, state), event.clientX, event.clientY);
   // A hovered query would change what is colored while the pointer walks over it.
   if (pair.q === state.q) hover(pair);
 }

@@ -1,5 +1,6 @@
 /** Answers to `attn:` addresses: the rows that charts draw. */
 
+import { changeRows } from "./changes.js";
 import { channelRows, classChannelRows } from "./channels.js";
 import { confusionRows } from "./confusion.js";
 import { deletionRows } from "./deletion.js";
@@ -20,6 +21,7 @@ import {
 import { outlineRows } from "./maps.js";
 import { wantedHeads } from "./ranking.js";
 import { shadeOf } from "./scales.js";
+import { pairedRows } from "./sides.js";
 import { curveRows } from "./training.js";
 import { loadHead } from "./weights.js";
 
@@ -47,6 +49,9 @@ const ANSWERS = {
     edgeRowsFrom(place(stack, layer, head), Number(q), Number(hiding)),
   pair: ([stack, q, k, hiding, scale]) =>
     pairRows(Number(stack), Number(q), Number(k), Number(hiding), /** @type {any} */ (scale)),
+  changes: ([stack]) => changeRows(Number(stack)),
+  "paired-row": ([stack, layer, head, against, to, other, q, hiding]) =>
+    pairedRows(place(stack, layer, head), place(against, to, other), Number(q), Number(hiding)),
   entropy: ([stack, layer, head, hiding]) => entropyRows(place(stack, layer, head), Number(hiding)),
   steps: ([stack, layer, head, hiding, panel]) =>
     stepRows(Number(stack), Number(panel), () =>

@@ -46,6 +46,39 @@ export function legendOf(scale, low, high, title) {
   return legend;
 }
 
+/**
+ * The legend of differences, which runs as far to less as to more.
+ * @param {Scale} scale
+ * @param {number} high the largest difference
+ * @param {string} title
+ * @returns {Legend}
+ */
+export function changeLegendOf(scale, high, title) {
+  const key = ["change", scale, high, title].join();
+  let legend = legends.get(key);
+  if (!legend) {
+    /** @type {Ticks} */
+    const half =
+      scale === "row" ? ofRow().slice(1) : scale === "log" ? powers(high) : [[high, text(high)]];
+    const shades = half.map(([size]) => 0.5 * shadeOf(scale, scale === "row" ? size : size / high));
+    legend = {
+      legendTicks: [
+        ...shades.map((shade) => 0.5 - shade).reverse(),
+        0.5,
+        ...shades.map((s) => 0.5 + s),
+      ],
+      legendLabels: [
+        ...half.map(([, text]) => `−${text}`).reverse(),
+        "0",
+        ...half.map(([, text]) => `+${text}`),
+      ],
+      legendTitle: title,
+    };
+    legends.set(key, legend);
+  }
+  return legend;
+}
+
 /** @typedef {[number, string][]} Ticks weights and their texts */
 
 /** @returns {Ticks} */

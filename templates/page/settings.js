@@ -19,7 +19,8 @@ export function showSettings() {
   input("words").checked = words;
   input("scale").value = scale;
   find("#sinks-label").hidden = !hasSinks(stackAt(stack));
-  /** @type {HTMLInputElement} */ (find(`[name=direction][value=${direction}]`)).checked = true;
+  for (const each of /** @type {HTMLInputElement[]} */ (findAll("[name=direction]")))
+    each.checked = each.value === direction;
   for (const place of findAll("#opacity"))
     /** @type {HTMLInputElement} */ (place).value = String(opacity);
 }

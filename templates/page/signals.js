@@ -2,7 +2,7 @@
 
 import { classesOf } from "./channels.js";
 import { hidingOf } from "./head.js";
-import { largest, statisticNamed, usualAxes } from "./heads.js";
+import { largest, least, statisticNamed, usualAxes } from "./heads.js";
 import {
   drawnLabel,
   keyAxis,
@@ -23,7 +23,7 @@ const SHORT_TEXT = 72;
 /** @typedef {Record<string, unknown>} Signals */
 
 /** @param {import("./types").Stack} stack */
-const titleOf = (stack) => (nounOf(stack) === "weight" ? "attention weight" : nounOf(stack));
+export const titleOf = (stack) => (nounOf(stack) === "weight" ? "attention weight" : nounOf(stack));
 
 /**
  * @param {Readonly<import("./types").State>} state
@@ -56,7 +56,9 @@ function scatterAxes({ stack, across, up }) {
   return {
     across: right?.name ?? "",
     up: upward?.name ?? "",
+    acrossStart: right ? least(right) : 0,
     acrossEnd: right ? largest(right) : 1,
+    upStart: upward ? least(upward) : 0,
     upEnd: upward ? largest(upward) : 1,
   };
 }
@@ -119,13 +121,14 @@ function ticks(axis) {
 }
 
 /**
+ * Where the colors of a head end.
  * @param {import("./types").Stack} stack
- * @param {Readonly<import("./types").State>} state
+ * @param {import("./types").HeadPlace} place
  */
-export function ceilingOf(stack, state) {
+export function ceilingOf(stack, { layer, head }) {
   const longest = Math.max(stack.query.labels.length, keyAxis(stack).labels.length);
   if (longest <= SHORT_TEXT) return stack.largest;
-  const { peak } = statisticsOf(stack, state.layer, state.head);
+  const { peak } = statisticsOf(stack, layer, head);
   return Number(Math.min(stack.largest, Math.max(peak, 1e-3)).toPrecision(2));
 }
 
@@ -137,6 +140,8 @@ const COLORS = {
   rule: "--line",
   accent: "--accent",
   gold: "--gold",
+  first: "--first",
+  second: "--second",
 };
 
 /** @type {Map<import("./palette.js").Mode, Signals>} */

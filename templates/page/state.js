@@ -8,6 +8,8 @@ import { wordAt } from "./words.js";
 /** @type {State} */
 const chosen = {
   ...manifest.start,
+  beside: null,
+  view: "difference",
   scale: "sqrt",
   hidden: false,
   sinks: false,
@@ -129,8 +131,19 @@ function clamp() {
   chosen.head = within(chosen.head, stack.heads[chosen.layer]);
   chosen.q = within(chosen.q, stack.query.labels.length);
   chosen.k = within(chosen.k, keyAxis(stack).labels.length);
+  if (chosen.beside) chosen.beside = besideIn(stack, chosen.beside);
   chosen.hidden &&= keyAxis(stack).special.length > 0;
   if (!stack.conditions.includes("direction")) chosen.direction = "from";
+}
+
+/**
+ * The head beside the chosen one, if the stack has it and shows heads beside each other.
+ * @param {import("./types").Stack} stack
+ * @param {import("./types").HeadPlace} place
+ */
+function besideIn({ heads, conditions }, { layer, head }) {
+  const known = conditions.includes("other-heads") && heads[layer] > head;
+  return known && (layer !== chosen.layer || head !== chosen.head) ? { layer, head } : null;
 }
 
 /**

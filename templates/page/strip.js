@@ -1,10 +1,11 @@
 /** The text itself, each token as dark as the attention it gives or gets. */
 
-import { element, find, findAll, show } from "./dom.js";
+import { find, findAll, show } from "./dom.js";
 import { weightText } from "./format.js";
 import { hidingOf } from "./head.js";
-import { isSelf, keyAxis, label, stackAt } from "./manifest.js";
+import { isSelf, keyAxis, stackAt } from "./manifest.js";
 import { leave, pointAt, whyNone } from "./pointing.js";
+import { LONG, listenToFades, shade, tokenOf, writeText } from "./running.js";
 import { shadeOf } from "./scales.js";
 import { chosenState, choose, choosePosition, shownState } from "./state.js";
 
@@ -14,9 +15,6 @@ let written = -1;
 /** @type {{ query: HTMLElement[], key: HTMLElement[] }} */
 let spans = { query: [], key: [] };
 
-/** How dark each colored token is, in percent; -1 without a weight. @type {WeakMap<HTMLElement, number>} */
-const shades = new WeakMap();
-
 /** @type {HTMLElement | undefined} */
 let marked;
 
@@ -24,10 +22,8 @@ let marked;
 const stops = {};
 
 /**
- * Restyling hundreds of tokens takes longer than a frame. So a longer text does not fade from color
- * to color, and what is out of sight waits until the pointer rests.
+ * What is out of sight of a long text waits until the pointer rests.
  */
-const LONG = 96;
 const REST_MS = 150;
 /** About a line of text, in pixels. */
 const LINE = 40;
@@ -110,25 +106,6 @@ function firstOf(tokens, reached) {
   return low;
 }
 
-/**
- * Every style that is written costs, and most tokens of a long text stay as they are.
- * @param {HTMLElement} span
- * @param {number} [percent]
- * @param {boolean} [none] whether it has no weight, which is not a weight of zero
- */
-function shade(span, percent, none = false) {
-  const kept = none ? -1 : percent;
-  if (shades.get(span) === kept) return;
-  span.classList.toggle("none", none);
-  if (percent === undefined) {
-    shades.delete(span);
-    span.style.removeProperty("--w");
-  } else {
-    shades.set(span, none ? -1 : percent);
-    span.style.setProperty("--w", `${percent}%`);
-  }
-}
-
 /** @param {HTMLElement | undefined} span */
 function mark(span) {
   if (span === marked) return;
@@ -171,87 +148,11 @@ function writeStrip(side, axis) {
   const { conditions } = stackAt(written);
   const asks = conditions.includes(side === "query" ? "matrix" : "text");
   strip.hidden = !axis || !asks || /^(grid|channels)$/.test(axis.kind);
-  return axis && !strip.hidden ? writeAxis(find(".strip", strip), axis) : [];
-}
-
-/**
- * @param {HTMLElement} place
- * @param {import("./types").Axis} axis
- */
-function writeAxis(place, axis) {
-  const special = new Set(axis.special);
-  /** @type {HTMLElement[]} */
-  const tokens = [];
-  const words = axis.words.map((positions) => {
-    const inside = positions.map((position) => {
-      const token = element(
-        "span",
-        {
-          class: special.has(position) ? "tk sp" : "tk",
-          role: "button",
-          tabindex: -1,
-          "data-position": position,
-        },
-        label(axis, position),
-      );
-      tokens[position] = token;
-      return token;
-    });
-    return element("span", { class: "wd", dir: "auto" }, ...inside);
-  });
-  place.dir = directionOf(axis);
-  place.replaceChildren(...words.flatMap((word) => [word, " "]));
-  place.classList.toggle("long", tokens.length > LONG);
-  place.classList.remove("whole");
-  fade(place);
-  return tokens;
-}
-
-/** Letters of scripts that run from right to left, and all letters. */
-const LEFTWARD = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/gu;
-const LETTERS = /\p{L}/gu;
-
-/**
- * The direction of most letters. The first one, by which browsers go, may be that of a marker.
- * @param {import("./types").Axis} axis
- */
-export function directionOf({ labels, special }) {
-  const markers = new Set(special);
-  const text = labels.filter((_, position) => !markers.has(position)).join("");
-  const leftward = text.match(LEFTWARD)?.length ?? 0;
-  return 2 * leftward > (text.match(LETTERS)?.length ?? 0) ? "rtl" : "ltr";
-}
-
-/**
- * Lets the text fade at its end if there is more of it than can be seen, and offers all of it.
- * @param {HTMLElement} place
- */
-function fade(place) {
-  // The fade makes room for itself, which must not count.
-  place.classList.remove("cut");
-  const whole = place.classList.contains("whole");
-  const cut = !whole && place.scrollHeight > place.clientHeight + 4;
-  place.classList.toggle("cut", cut);
-  const button = find(".more", /** @type {HTMLElement} */ (place.parentElement));
-  button.hidden = !cut && !whole;
-  button.textContent = whole ? "Show less" : "Show the whole text";
+  return axis && !strip.hidden ? writeText(find(".strip", strip), axis) : [];
 }
 
 export function listenToStrips() {
-  const watcher = new ResizeObserver((changes) => {
-    for (const { target } of changes) fade(/** @type {HTMLElement} */ (target));
-  });
-  // The fade changes the padding, and must not be told of that.
-  for (const place of findAll(".strip")) {
-    watcher.observe(place, { box: "border-box" });
-    find(".more", /** @type {HTMLElement} */ (place.parentElement)).addEventListener(
-      "click",
-      () => {
-        place.classList.toggle("whole");
-        fade(place);
-      },
-    );
-  }
+  listenToFades();
   for (const input of findAll("[name=direction]")) {
     input.addEventListener("change", () => {
       const { value } = /** @type {HTMLInputElement} */ (input);
@@ -273,10 +174,6 @@ export function listenToStrips() {
     place.addEventListener("pointerleave", leave);
   }
 }
-
-/** @param {EventTarget | null} target */
-const tokenOf = (target) =>
-  /** @type {HTMLElement | null} */ (target instanceof Element ? target.closest(".tk") : null);
 
 /**
  * @param {"query" | "key"} which

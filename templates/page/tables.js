@@ -13,7 +13,7 @@ export function listenToTables() {
       if (heading && target?.closest("button")) sortBy(table, heading);
     });
   }
-  find("#heads-table").addEventListener("click", (event) => {
+  document.querySelector("#heads-table")?.addEventListener("click", (event) => {
     const link = event.target instanceof Element ? event.target.closest("a") : null;
     if (!link) return;
     event.preventDefault();

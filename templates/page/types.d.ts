@@ -15,7 +15,7 @@ export interface Manifest {
     statistics: Record<string, [unit: Unit, meaning: string]>;
     patterns: Record<string, string>;
   };
-  ramps: { light: string[]; dark: string[] };
+  ramps: Record<"light" | "dark" | "lightChange" | "darkChange", string[]>;
   start: { stack: number; layer: number; head: number; q: number; k: number };
 }
 
@@ -92,7 +92,8 @@ export interface Stack {
   pictures: [number | null, number | null];
   firstBlock: number;
   headsPerBlock: number;
-  atlas: { id: string; width: number; height: number };
+  /** Its thumbnails: of weights, or of how they changed to the stack that it is compared with. */
+  atlas: { id: string; width: number; height: number; changes?: true };
   /** Per layer, its mask block, or null. `heads` is 1 when all heads share the mask. */
   masks: ({ id: string; heads: number } | null)[];
   /** Per layer, the pairs [query, key] that a reference alignment links, or null. */
@@ -109,6 +110,12 @@ export interface Stack {
   statistics: Statistics[];
   /** Per layer, how to read its queries and keys, or null; missing where the report has none. */
   scoring?: (Scoring | null)[];
+  /** Of two recordings that are compared: whether it is of the first (0) or the second (1). */
+  side?: 0 | 1;
+  /** Then the stack of the other recording, the positions that it lacks, and what changed. */
+  other?: number;
+  absent?: { query: number[]; key: number[] };
+  change?: Change;
   /** Where positions are words, those that each is made of; see words.js. */
   spans?: Spans;
 }
@@ -122,6 +129,14 @@ export interface Scoring {
   /** What follows them in the block, a number per pair. */
   extra: "" | "bias" | "logits";
   format: "float32" | "float16";
+}
+
+/** How a stack differs from the one that it is compared with. */
+export interface Change {
+  /** For each head, layer by layer, the mean Jensen-Shannon distance of its rows, if it has one. */
+  distances: (number | null)[];
+  /** The largest difference of two weights. */
+  largest: number;
 }
 
 export interface Spans {
@@ -170,12 +185,17 @@ export interface Statistics {
 
 /** How weights become colors: by square root, in proportion, by logarithm, or row by row. */
 export type Scale = "sqrt" | "linear" | "log" | "row";
-export type Unit = "bits" | "share" | "positions" | "keys";
+export type Unit = "bits" | "share" | "positions" | "keys" | "score";
 
 /** A head of a stack, by the place of its layer in the stack. */
 export interface HeadPlace {
   layer: number;
   head: number;
+}
+
+/** A head of a stack, and which stack it is. */
+export interface Place extends HeadPlace {
+  stack: number;
 }
 
 /** What is measured of the heads of a stack, which count layer by layer. */
@@ -187,6 +207,8 @@ export interface HeadMeasures {
   similar: [head: number, distance: number][][];
   /** How many rows were compared for that; 0 if it was not done. */
   compared: number;
+  /** What the model loses without each head, in a sentence; empty where it was not measured. */
+  needs: string[];
 }
 
 export interface HeadStatistic {
@@ -216,6 +238,10 @@ export interface State {
   head: number;
   q: number;
   k: number;
+  /** The head of the same stack that the chosen one is shown beside, if there is one. */
+  beside: HeadPlace | null;
+  /** Which of two heads a narrow page shows, or what changed between them. */
+  view: "first" | "second" | "difference";
   scale: Scale;
   /** Whether special keys are left out. */
   hidden: boolean;

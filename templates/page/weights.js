@@ -1,6 +1,7 @@
 /** The weights of each head: decoded when first looked at, forgotten when long unused. */
 
 import { readBlock } from "./blocks.js";
+import { Difference } from "./difference.js";
 import { BYTES, Head, WordHead } from "./head.js";
 import { baseOf, flatIndex, headCount, headsOf, keyAxis, stackAt } from "./manifest.js";
 
@@ -68,6 +69,24 @@ export function headNow(stackIndex, layer, head) {
   const { id, within } = locate(stackIndex, layer, head);
   const decoded = cache.get(id)?.heads?.[within];
   return decoded ? asShown(decoded, stackIndex) : null;
+}
+
+/** @type {WeakMap<object, WeakMap<object, Difference>>} */
+const differences = new WeakMap();
+
+/**
+ * What a second head gives more or less than a first one, if both are decoded already.
+ * @param {import("./types").Place} first
+ * @param {import("./types").Place} second
+ */
+export function differenceNow(first, second) {
+  const [one, other] = [first, second].map((each) => headNow(each.stack, each.layer, each.head));
+  if (!one || !other) return null;
+  const known = differences.get(one) ?? new WeakMap();
+  differences.set(one, known);
+  const difference = known.get(other) ?? new Difference(one, other);
+  known.set(other, difference);
+  return difference;
 }
 
 /**

@@ -76,3 +76,16 @@ def visit(windows: Windows, report_file: Callable[[str], Path]) -> Iterator[Visi
         report.leave()
         windows.take_back(report.page)
     assert complaints == []
+
+
+@pytest.fixture
+def damaged(report_file, tmp_path):
+    """A function that writes a copy of a report with one change to its text."""
+
+    def copy_of(name, change):
+        page = change(report_file(name).read_text(encoding="utf-8"))
+        path = tmp_path / "damaged.html"
+        path.write_text(page, encoding="utf-8", newline="\n")
+        return path
+
+    return copy_of

@@ -22,9 +22,9 @@ SETTLE = """async () => {
 }"""
 
 # The middle of a cell in the window, from what is drawn and not from what Vega believes.
-CELL_POINT = """([q, k]) => {
-  const view = attnreport.view("heatmap");
-  const canvas = document.querySelector("#chart-heatmap canvas");
+CELL_POINT = """([q, k, name]) => {
+  const view = attnreport.view(name);
+  const canvas = document.querySelector(`#chart-${name} canvas`);
   const box = canvas.getBoundingClientRect();
   const shrunk = box.width / parseFloat(canvas.style.width);
   const [left, top] = view.origin();
@@ -34,9 +34,9 @@ CELL_POINT = """([q, k]) => {
 }"""
 
 # The color in the middle of each given cell, as red, green and blue.
-CELL_COLORS = """(cells) => {
-  const view = attnreport.view("heatmap");
-  const canvas = document.querySelector("#chart-heatmap canvas");
+CELL_COLORS = """([cells, name]) => {
+  const view = attnreport.view(name);
+  const canvas = document.querySelector(`#chart-${name} canvas`);
   // A copy, because a canvas that is read often is drawn in another way.
   const copy = new OffscreenCanvas(canvas.width, canvas.height);
   const context = copy.getContext("2d", { willReadFrequently: true });
@@ -137,9 +137,9 @@ class ReportPage:
         self.page.click(selector)
         self.settle()
 
-    def cell_point(self, q: int, k: int) -> tuple[float, float]:
-        """Where the cell of the heatmap stands in the window, scrolled into view."""
-        x, y = self.page.evaluate(CELL_POINT, [q, k])
+    def cell_point(self, q: int, k: int, chart: str = "heatmap") -> tuple[float, float]:
+        """Where a cell of a matrix stands in the window, scrolled into view."""
+        x, y = self.page.evaluate(CELL_POINT, [q, k, chart])
         # The bar sticks to the top and would be in the way.
         height, bar = self.page.evaluate(
             "[innerHeight, document.querySelector('#bar').getBoundingClientRect().bottom]"
@@ -147,22 +147,24 @@ class ReportPage:
         if not max(bar, 0) + 4 < y < height - 4:
             self.page.evaluate("(by) => scrollBy({top: by, behavior: 'instant'})", y - height * 0.6)
             self.settle()
-            x, y = self.page.evaluate(CELL_POINT, [q, k])
+            x, y = self.page.evaluate(CELL_POINT, [q, k, chart])
         return x, y
 
-    def hover_cell(self, q: int, k: int) -> None:
-        """Moves the pointer onto a cell of the heatmap."""
-        self.page.mouse.move(*self.cell_point(q, k))
+    def hover_cell(self, q: int, k: int, chart: str = "heatmap") -> None:
+        """Moves the pointer onto a cell of a matrix."""
+        self.page.mouse.move(*self.cell_point(q, k, chart))
         self.settle()
 
-    def click_cell(self, q: int, k: int) -> None:
-        """Clicks a cell of the heatmap."""
-        self.page.mouse.click(*self.cell_point(q, k))
+    def click_cell(self, q: int, k: int, chart: str = "heatmap") -> None:
+        """Clicks a cell of a matrix."""
+        self.page.mouse.click(*self.cell_point(q, k, chart))
         self.settle()
 
-    def cell_colors(self, cells: list[tuple[int, int]]) -> list[tuple[int, ...]]:
-        """Colors drawn in the middle of the heatmap's cells."""
-        return [tuple(color) for color in self.page.evaluate(CELL_COLORS, cells)]
+    def cell_colors(
+        self, cells: list[tuple[int, int]], chart: str = "heatmap"
+    ) -> list[tuple[int, ...]]:
+        """Colors drawn in the middle of the cells of a matrix."""
+        return [tuple(color) for color in self.page.evaluate(CELL_COLORS, [cells, chart])]
 
     def text(self, selector: str) -> str:
         """What is written in the first element at the selector."""

@@ -1,5 +1,6 @@
 """The reports that the browser tests open, by name."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -10,14 +11,22 @@ from attnreport.recording import (
     DeletionCurve,
     Example,
     GridAxis,
+    Importance,
     ItemAxis,
+    LayerImportance,
     Picture,
     Recording,
     TokenAxis,
     recording_from_arrays,
 )
-from attnreport.report import render_report
+from attnreport.report import render_comparison, render_report
 from tests.recording.byte_level import byte_level
+from tests.report.compared_recordings import (
+    two_checkpoints,
+    two_scripts,
+    two_texts,
+    two_translators,
+)
 from tests.report.generated_recordings import (
     generated_recording,
     hostile_generation,
@@ -203,11 +212,32 @@ def many_scripts_recording() -> Recording:
     )
 
 
+def trusted_recording() -> Recording:
+    """Heads that do what heads are known for, and what the model loses without each of them."""
+    recording = patterned_recording()
+    group = recording.examples[0].maps[0].group
+    falls = [(0.1, 0.3, -0.05), (0, 0.02, 0.25), (0.01, 0.04, 0.03)]
+    layers = tuple(
+        LayerImportance(group, layer, each, (0.02,) * 3) for layer, each in enumerate(falls)
+    )
+    curves = (
+        DeletionCurve("most attended to first", (1, 0.4), chance=0.75),
+        DeletionCurve("highest rollout first", (1, 0.1), chance=1 / 21),
+        DeletionCurve("random order", (1, 0.5), ((1, 1), (0.3, 0.7))),
+    )
+    return dataclasses.replace(
+        recording,
+        importance=Importance("share of </script> right", "40 texts, mean", layers),
+        deletion=Deletion("share right", "tokens", (0, 0.5), curves, "40 texts"),
+    )
+
+
 # A name that ends scripts, one that turns around, and one of several code points.
 HOSTILE_CLASSES = ("</script><img src=x onerror=alert(1)>", "\u202edlrow", "👩‍👩‍👧‍👦")
 
 
 REPORTS: dict[str, Callable[[], str]] = {
+    "trusted": lambda: render_report(trusted_recording()),
     "patterned": lambda: render_report(patterned_recording()),
     "gates": lambda: render_report(gates_recording()),
     "self": lambda: render_report(self_recording()),
@@ -238,5 +268,11 @@ REPORTS: dict[str, Callable[[], str]] = {
     "scored": lambda: render_report(scored_recording()),
     "scored-u8": lambda: render_report(scored_recording(), precision="u8"),
     "hostile-scored": lambda: render_report(hostile_scored()),
+    "two-texts": lambda: render_comparison(*two_texts()),
+    "two-checkpoints": lambda: render_comparison(*two_checkpoints()),
+    "two-translators": lambda: render_comparison(*two_translators()),
+    "two-hostile": lambda: render_comparison(hostile_recording(), hostile_recording(seed=1)),
+    "two-scripts": lambda: render_comparison(*two_scripts()),
+    "two-u8": lambda: render_comparison(*two_texts(), precision="u8"),
     "strong-u8": lambda: render_report(strong_recording(), precision="u8"),
 }

@@ -43,6 +43,20 @@ def test_axe_finds_nothing(visit, axe, name, scheme):
     assert violations(report, axe) == []
 
 
+@pytest.mark.parametrize("name", ["two-texts", "two-translators", "two-hostile"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_comparison(visit, axe, name, scheme):
+    report = visit(name, color_scheme=scheme, bypass_csp=True)
+    report.page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+    assert violations(report, axe) == []
+
+
+def test_axe_finds_nothing_with_two_heads_side_by_side(visit, axe):
+    report = visit("self", bypass_csp=True)
+    report.choose(layer=0, head=0, beside={"layer": 1, "head": 2})
+    assert violations(report, axe) == []
+
+
 @pytest.mark.parametrize("stack", [0, 2])
 def test_axe_finds_nothing_in_gates_and_maps(visit, axe, stack):
     report = visit("pictures", bypass_csp=True)
@@ -50,7 +64,7 @@ def test_axe_finds_nothing_in_gates_and_maps(visit, axe, stack):
     assert violations(report, axe) == []
 
 
-@pytest.mark.parametrize("name", ["self", "translator", "pictures"])
+@pytest.mark.parametrize("name", ["self", "translator", "pictures", "two-texts"])
 def test_axe_finds_nothing_on_a_phone(visit, axe, name):
     report = visit(name, viewport=PHONE, is_mobile=True, has_touch=True, bypass_csp=True)
     assert violations(report, axe) == []

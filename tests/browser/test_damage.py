@@ -2,38 +2,9 @@ import re
 
 import pytest
 
+from tests.browser.damage import expect_failure, flip, note
+
 UNREADABLE = "could not be read"
-
-
-@pytest.fixture
-def damaged(report_file, tmp_path):
-    """A function that writes a copy of a report with one change to its text."""
-
-    def copy_of(name, change):
-        page = change(report_file(name).read_text(encoding="utf-8"))
-        path = tmp_path / "damaged.html"
-        path.write_text(page, encoding="utf-8", newline="\n")
-        return path
-
-    return copy_of
-
-
-def flip(page, block, *, at=0.5):
-    """The page with one character of a block changed to its neighbor in base64."""
-    start = page.index(f'id="{block}">') + len(f'id="{block}">')
-    end = page.index("</script>", start)
-    place = start + int((end - start) * at)
-    other = "B" if page[place] != "B" else "C"
-    return page[:place] + other + page[place + 1 :]
-
-
-def expect_failure(report):
-    report.expected.append("is damaged")
-
-
-def note(report):
-    place = report.page.locator("#note")
-    return place.text_content() if place.is_visible() else ""
 
 
 def heatmap_places(report):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from attnreport.analysis import rollout
-from tests.browser.test_damage import damaged, expect_failure, flip  # noqa: F401
+from tests.browser.damage import expect_failure, flip
 from tests.report.recordings import SENTENCE, patterned_recording
 
 LAYERS = [attention.array() for attention in patterned_recording().examples[0].maps]
@@ -78,7 +78,7 @@ def test_a_click_on_a_token_of_the_flow_follows_that_one(visit):
     assert report.state()["q"] == 2
 
 
-def test_nothing_is_followed_through_a_damaged_layer(visit, damaged):  # noqa: F811
+def test_nothing_is_followed_through_a_damaged_layer(visit, damaged):
     report = visit(damaged("patterned", lambda page: flip(page, "b0")))
     expect_failure(report)
     assert report.page.locator("#sources li").count() == 0

@@ -12,7 +12,7 @@ from attnreport.analysis import (
     row_statistics,
     similar_heads,
 )
-from tests.browser.test_damage import damaged, flip, note  # noqa: F401  damaged is a fixture
+from tests.browser.damage import flip, note
 from tests.report.recordings import patterned_recording
 
 HEADS = 3
@@ -318,7 +318,7 @@ def test_of_gates_it_is_said_that_nothing_is_measured(visit):
     assert place(report) == (0, 0)
 
 
-def test_damaged_statistics_are_told_and_the_rest_is_drawn(visit, damaged):  # noqa: F811
+def test_damaged_statistics_are_told_and_the_rest_is_drawn(visit, damaged):
     report = visit(damaged("patterned", lambda page: flip(page, "heads0")))
     assert note(report) == (
         "Heads cannot be compared: the statistics of the heads in this file are damaged."

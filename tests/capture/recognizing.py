@@ -1,7 +1,8 @@
 """Analyses of functions, and the attention that they find in canonical layout."""
 
 import dataclasses
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -27,7 +28,18 @@ class Outcome:
 
 def graph_of(fn: Callable[..., Any], *args: Any) -> Graph:
     """The graph of a function called with arrays or their shapes, in pytrees."""
-    return Graph(jax.make_jaxpr(fn)(*args))
+    return Graph(jax.make_jaxpr(fn)(*args), labels_of(fn, args))
+
+
+def labels_of(fn: Callable[..., Any], args: Sequence[Any]) -> list[str]:
+    """Where in a call each array stands, from the name of its argument."""
+    names = list(inspect.signature(fn).parameters)
+    names += [f"more{number}" for number in range(len(args) - len(names))]
+    return [
+        name + jax.tree_util.keystr(path)
+        for name, each in zip(names, args, strict=False)
+        for path, _ in jax.tree_util.tree_flatten_with_path(each)[0]
+    ]
 
 
 def analysis_of(fn: Callable[..., Any], *args: Any) -> Analysis:
@@ -43,7 +55,7 @@ def found_in(fn: Callable[..., Any], *args: Any) -> list[Found]:
 def outcome_of(fn: Callable[..., Any], *args: Any) -> Outcome:
     """What a function computes and what is found in it, compiled as one program."""
     closed, shape = jax.make_jaxpr(fn, return_shape=True)(*args)
-    analysis = Analysis(Graph(closed))
+    analysis = Analysis(Graph(closed, labels_of(fn, args)))
     sites = analysis.sites()
     probes = [
         Probe(f"{number:03d}", site.recipe.addresses, _canonical(site))

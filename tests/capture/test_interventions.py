@@ -4,9 +4,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from attnreport._errors import CaptureError
-from attnreport.capture import ablate_heads, attention_gradients, with_scaled_heads
+from attnreport.capture import (
+    ablate_heads,
+    attention_gradients,
+    with_attention,
+    with_scaled_heads,
+)
+from attnreport.nn import MultiHeadAttention
 
 pytestmark = pytest.mark.optimized
 
@@ -57,8 +64,9 @@ def test_gradients_are_those_of_weights_varied_by_hand(case):
     assert np.array_equal(output, jax.jit(stack)(*case))
 
 
-def test_each_head_is_cut_once(case):
-    ablation = ablate_heads(stack)(*case)
+@pytest.mark.parametrize("at_once", [None, 1, 4])
+def test_each_head_is_cut_once(case, at_once):
+    ablation = ablate_heads(stack, at_once=at_once)(*case)
     assert [index for _, index in ablation.heads] == [
         (number, head) for number in range(LAYERS) for head in range(HEADS)
     ]
@@ -121,3 +129,14 @@ def test_a_loop_of_unknown_length_is_refused():
 
     with pytest.raises(CaptureError, match="runs in a `while` loop, whose iterations run with the"):
         ablate_heads(until)(jnp.ones((2, 5, 4)))
+
+
+def test_attentions_are_called_what_capture_calls_them():
+    module = MultiHeadAttention(2, 8, rngs=nnx.Rngs(0))
+    words = jnp.ones((1, 3, 8))
+    _, attention = with_attention(module)(words)
+    assert list(attention) == ["MultiHeadAttention"]
+    assert {name for name, _ in ablate_heads(module)(words).heads} == {"MultiHeadAttention"}
+    _, _, gradients = attention_gradients(module, jnp.sum)(words)
+    assert list(gradients) == ["MultiHeadAttention"]
+    with_scaled_heads(module)(words)({"MultiHeadAttention": jnp.zeros(2)})

@@ -64,6 +64,12 @@ def segments(q, k, v):
     return sum(each * jnp.exp(share - whole) for each, share in zip(made, shares, strict=True))
 
 
+def slices(q, k, v):
+    """One softmax over two segments, whose weights are cut apart for their values."""
+    weights = jax.nn.softmax(logits_of(q, k, ALLOWED))
+    return weights[..., :BLOCK] @ v[:, :, :BLOCK] + weights[..., BLOCK:] @ v[:, :, BLOCK:]
+
+
 @pytest.fixture(scope="module")
 def qkv():
     return [numbers(3, HEADS, KEYS, 4, seed=seed) for seed in range(3)]
@@ -78,7 +84,7 @@ def gradient_by_hand(qkv):
     return np.asarray(jax.grad(lambda added: loss(before(*qkv, added)))(zeros))
 
 
-@pytest.mark.parametrize("fn", [before, after])
+@pytest.mark.parametrize("fn", [before, after, slices])
 def test_gradients_are_those_for_weights_and_not_for_terms(qkv, fn):
     output, attention, gradients = attention_gradients(fn, loss)(*qkv)
     (name,) = attention
@@ -99,7 +105,7 @@ def test_gradients_are_zero_where_nothing_of_a_block_is_seen(qkv, fn):
     np.testing.assert_allclose(found, expected, atol=1e-5 * abs(expected).max())
 
 
-@pytest.mark.parametrize("fn", [before, after, blocks])
+@pytest.mark.parametrize("fn", [before, after, blocks, segments, slices])
 def test_a_head_that_is_cut_adds_nothing(qkv, fn):
     ablation = ablate_heads(fn)(*qkv)
     assert [index for _, index in ablation.heads] == [(head,) for head in range(HEADS)]
@@ -108,7 +114,7 @@ def test_a_head_that_is_cut_adds_nothing(qkv, fn):
         np.testing.assert_allclose(output, before(*qkv, scale=scale), atol=1e-5)
 
 
-@pytest.mark.parametrize("fn", [before, after, blocks])
+@pytest.mark.parametrize("fn", [before, after, blocks, segments, slices])
 def test_a_head_is_scaled(qkv, fn):
     run = with_scaled_heads(fn)(*qkv)
     (name, _), *_ = ablate_heads(fn)(*qkv).heads

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from attnreport.capture.program.graph import Graph
+from attnreport.capture.program import lineage
+from attnreport.capture.program.graph import Graph, feeds
 from attnreport.capture.program.lineage import (
     Numbers,
     carries_numbers,
@@ -84,3 +85,18 @@ def test_random_numbers_need_a_key_that_goes_in():
     outputs = Graph(jax.make_jaxpr(fn)(jax.random.key(1), X)).root.outputs
     assert [is_random(value) for value in outputs] == [True, False, False]
     assert [is_drawn(value) for value in outputs] == [True, True, False]
+
+
+def test_what_hangs_on_random_numbers_is_looked_for_once(monkeypatch):
+    """Each product of a program asks, and most are computed from most of what came before."""
+
+    def fn(x):
+        for _ in range(100):
+            x = jnp.sin(x)
+        return x
+
+    graph = graph_of(fn, 1.0)
+    asked = []
+    monkeypatch.setattr(lineage, "feeds", lambda value: asked.append(value) or feeds(value))
+    assert not any(is_drawn(node.outputs[0]) for node in graph.nodes)
+    assert len(asked) <= len(graph.nodes) + 1

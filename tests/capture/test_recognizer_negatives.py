@@ -269,6 +269,29 @@ def two_layers_of_softplus_without_batch(x, a, b):
     return jax.nn.softplus(x @ a) @ b
 
 
+@_without(_array(3, 5, 6), _array(3, 6, 8), _array(3, 8, 6))
+def layers_of_experts(x, a, b):
+    return jnp.einsum("etf,efm->etm", jax.nn.relu(jnp.einsum("etm,emf->etf", x, a)), b)
+
+
+@_without(np.abs(_array(2, 5, 5)), X, W, W)
+def graph_convolutions(adjacency, x, a, b):
+    h = jax.nn.elu(jnp.einsum("bij,bjm->bim", adjacency, x @ a))
+    return jnp.einsum("bij,bjm->bim", adjacency, h @ b)
+
+
+@_without(X, _array(2, 4), _array(4, 48), _array(4, 48))
+def layers_from_a_context(x, context, a, b):
+    a, b = (context @ a).reshape(2, 6, 8), (context @ b).reshape(2, 8, 6)
+    return jnp.einsum("btf,bfm->btm", jnp.square(jax.nn.relu(x @ a)), b)
+
+
+@_without(X, _array(6, 1), W)
+def mean_weighted_by_precisions(x, v, m):
+    precisions = 1 / (jax.nn.softplus(x @ v)[..., 0] + 1e-3)
+    return jnp.einsum("bt,btd->bd", precisions / precisions.sum(-1, keepdims=True), x @ m)
+
+
 @_without(X, _array(6, 3), _array(6, 3))
 def factorization_machine(x, v, w):
     return ((x @ v) ** 2 - (x**2) @ (v**2)).sum(-1) / 2 + (x @ w).sum(-1)

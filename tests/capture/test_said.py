@@ -55,6 +55,22 @@ def test_what_is_closed_over_is_to_be_an_argument():
     assert said.sentence.endswith("over the axis it is normalized over.")
 
 
+def test_scores_that_nothing_normalizes_are_said_and_layers_are_not():
+    def rectified(x, p):
+        q, k, v = (x @ each for each in p)
+        return jax.nn.relu(q @ k.mT) / 5 @ v
+
+    (said,) = _said(rectified, X, P)
+    assert said.what == "unnormalized"
+    assert "nothing normalizes their rows" in said.sentence
+    assert analysis_of(rectified, X, P).sites() == []
+
+    def experts(x, p):
+        return jax.nn.relu(jnp.einsum("etm,emf->etf", jnp.tanh(x), p)) @ p
+
+    assert _said(experts, np.ones((3, 5, 8), np.float32), P) == []
+
+
 def test_softmax_over_one_key_at_a_time_is_not_called_linear_attention_for_sure():
     def fn(x, p):
         def step(carry, kv):

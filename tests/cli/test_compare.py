@@ -53,3 +53,62 @@ def test_json_has_all_heads(recordings, invoke):
 def test_a_recording_and_itself(recordings, invoke):
     printed = invoke("compare", recordings[0], recordings[0]).output
     assert "All of them look at the same positions with the same weights." in printed
+
+
+def test_a_page_is_written_and_named(recordings, invoke, tmp_path):
+    done = invoke("compare", *recordings, "-o", tmp_path / "diff.html", "--title", "Both")
+    assert done.exit_code == 0
+    assert done.output.startswith(f"Comparison: {tmp_path / 'diff.html'} (")
+    page = (tmp_path / "diff.html").read_text(encoding="utf-8")
+    assert "<h1>Both</h1>" in page
+    assert page.rstrip().endswith("</html>")
+
+
+def test_an_earlier_page_is_replaced_and_a_foreign_file_is_not(recordings, invoke, tmp_path):
+    page = tmp_path / "diff.html"
+    assert invoke("compare", *recordings, "-o", page).exit_code == 0
+    assert invoke("compare", *recordings, "-o", page).exit_code == 0
+    page.write_text("my thesis")
+    done = invoke("compare", *recordings, "-o", page)
+    assert done.exit_code == 1
+    assert "exists and is not an attnreport report" in done.output
+    assert page.read_text() == "my thesis"
+    assert invoke("compare", *recordings, "-o", page, "--force").exit_code == 0
+
+
+def test_what_cannot_be_compared_leaves_no_file(recordings, invoke, tmp_path):
+    axis = TokenAxis(("x", "y"))
+    maps = (AttentionMap("other", np.full((5, 2, 2), 0.5, np.float32), axis, axis),)
+    save_recording(Recording((Example("z", maps),)), tmp_path / "other.attn")
+    before = sorted(tmp_path.iterdir())
+    done = invoke("compare", recordings[0], tmp_path / "other.attn", "-o", tmp_path / "d.html")
+    assert done.exit_code == 1
+    assert "Nothing of the two recordings can be compared" in done.output
+    assert "Traceback" not in done.output
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_folder_that_is_missing_is_said_before_anything_is_read(invoke, tmp_path):
+    done = invoke("compare", "no.attn", "none.attn", "-o", tmp_path / "no" / "d.html")
+    assert done.exit_code == 1
+    assert "There is no folder" in done.output
+
+
+@pytest.mark.parametrize("option", [["--title", "x"], ["--force"], ["--precision", "u8"]])
+def test_options_of_a_page_need_a_page(recordings, invoke, option):
+    done = invoke("compare", *recordings, *option)
+    assert done.exit_code == 2
+    assert "say with -o where to write it" in done.output
+
+
+def test_a_page_and_json_are_not_written_at_once(recordings, invoke):
+    done = invoke("compare", *recordings, "-o", "d.html", "--json")
+    assert done.exit_code == 2
+    assert "Choose one of -o" in done.output
+
+
+def test_a_page_over_its_budget_says_how_much_it_needs(recordings, invoke, tmp_path):
+    done = invoke("compare", *recordings, "-o", tmp_path / "d.html", "--budget", "0.000001")
+    assert done.exit_code == 1
+    assert "Allow more with `--budget 1`" in done.output
+    assert not (tmp_path / "d.html").exists()

@@ -16,6 +16,7 @@ def test_texts_are_read_in_order(invoke, tasks, outputs, calls, tmp_path):
             "folder": Path("model"),
             "texts": ["first", "second", "third", "fourth\u2028line"],
             "strict": False,
+            "trust": None,
             "progress": True,
         }
     ]
@@ -26,6 +27,14 @@ def test_texts_may_come_from_standard_input(invoke, tasks, outputs, calls):
     result = invoke("run", "model", "--text-file", "-", input="der fuchs\nspringt\n")
     assert result.exit_code == 0, result.output
     assert calls.named("record_texts")[0]["texts"] == ["der fuchs", "springt"]
+
+
+@pytest.mark.parametrize(("option", "trust"), [("--trust", True), ("--no-trust", False)])
+def test_running_the_model_again_can_be_asked_for_and_refused(
+    option, trust, invoke, tasks, outputs, calls
+):
+    assert invoke("run", "model", "--text", "a", option).exit_code == 0
+    assert calls.named("record_texts")[0]["trust"] is trust
 
 
 def test_the_report_is_named_after_the_folder(invoke, tasks, outputs, tmp_path):

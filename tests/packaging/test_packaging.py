@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
 BROWSER_FILES = (
     "report.html.jinja",
+    "comparison.html.jinja",
+    "static/comparison.js",
     "static/page.js",
     "static/vega/LICENSES.txt",
     "static/vega/vega.js",

@@ -139,13 +139,16 @@ def smallest_recording() -> Recording:
     return recording_from_arrays(np.ones((1, 1, 1, 1), dtype=np.float32), ["only"])
 
 
-def hostile_recording() -> Recording:
+def hostile_recording(*, seed: int = 0) -> Recording:
     """The hostile tokens wherever a recording can hold text."""
     count = len(HOSTILE)
     axis = TokenAxis(tuple(HOSTILE), special=(1,))
     maps = (
         recording_from_arrays(
-            softmax_weights(2, 2, count, count), axis, names=HOSTILE[:2], group=HOSTILE[2]
+            softmax_weights(2, 2, count, count, seed=seed),
+            axis,
+            names=HOSTILE[:2],
+            group=HOSTILE[2],
         )
         .examples[0]
         .maps

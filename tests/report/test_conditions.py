@@ -52,7 +52,7 @@ def test_what_holds_for_a_sentence_and_for_a_translation():
         *("many-heads", "one-axis", "special", "normalized", "attention", "gives", "two-texts"),
         "words",
         *("matrix", "row", "lines", "text", "direction", "reading", "color-scale"),
-        *("patterns", "comparing", "flow", "words"),
+        *("patterns", "comparing", "flow", "words", "other-heads"),
     }
     cross = conditions_of(translator_recording(), 2)
     assert cross["two-axes"]

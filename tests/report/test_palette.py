@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 
 from attnreport._resources import templates_root
-from attnreport.charts.theme import PARAMETERS, SKIN
+from attnreport.charts.theme import PARAMETERS, SIDES, SKIN
 from attnreport.report.assets import style_sheet
-from attnreport.report.palette import DARK, LIGHT, hex_to_rgb, palette_bytes
+from attnreport.report.palette import (
+    DARK,
+    DARK_CHANGE,
+    LIGHT,
+    LIGHT_CHANGE,
+    hex_to_rgb,
+    palette_bytes,
+)
 
 # Machado, Oliveira and Fernandes (2009), "A Physiologically-based Model for Simulation of Color
 # Vision Deficiency", severity 1.0, on linear RGB.
@@ -81,6 +88,47 @@ def test_the_colors_between_the_stops_keep_the_order(ramp, sign, vision):
     assert (steps > 0).all()
 
 
+def lab(rgb, vision):
+    """CIE 1976 L*a*b* of the color as someone with that vision sees it, under D65."""
+    to_xyz = np.array(
+        [
+            [0.4124564, 0.3575761, 0.1804375],
+            [0.2126729, 0.7151522, 0.0721750],
+            [0.0193339, 0.1191920, 0.9503041],
+        ]
+    )
+    light = np.clip(linear(rgb) @ VISION[vision].T, 0, 1)
+    shares = light @ to_xyz.T / np.array([0.95047, 1, 1.08883])
+    roots = np.where(shares > 216 / 24389, np.cbrt(shares), (24389 / 27 * shares + 16) / 116)
+    x, y, z = np.moveaxis(roots, -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+@pytest.mark.parametrize("vision", VISION)
+@pytest.mark.parametrize(("ramp", "sign"), [(LIGHT_CHANGE, -1), (DARK_CHANGE, 1)])
+def test_more_change_is_always_further_from_the_page_on_either_side(ramp, sign, vision):
+    colors = lightness(np.array([hex_to_rgb(color) for color in ramp]), vision)
+    middle = len(ramp) // 2
+    assert (sign * np.diff(colors[middle:]) > 0).all()
+    assert (sign * np.diff(colors[middle::-1]) > 0).all()
+
+
+@pytest.mark.parametrize("vision", VISION)
+@pytest.mark.parametrize("ramp", [LIGHT_CHANGE, DARK_CHANGE])
+def test_less_never_looks_like_more(ramp, vision):
+    colors = lab(np.array([hex_to_rgb(color) for color in ramp]), vision)
+    middle = len(ramp) // 2
+    for step in range(1, middle + 1):
+        apart = np.linalg.norm(colors[middle - step] - colors[middle + step])
+        assert apart > 20, step
+        # Neither side is the louder one.
+        assert abs(colors[middle - step, 0] - colors[middle + step, 0]) < 8, step
+
+
+def test_no_change_is_the_color_of_the_card():
+    assert panel_colors() == [LIGHT_CHANGE[5], DARK_CHANGE[5]]
+
+
 def test_zero_weight_is_the_color_of_the_card():
     assert panel_colors() == [LIGHT[0], DARK[0]]
 
@@ -94,7 +142,12 @@ def test_the_table_of_colors_starts_and_ends_with_the_ramp(ramp):
 
 
 def test_the_page_gets_the_same_ramps(page):
-    assert page.manifest()["ramps"] == {"light": list(LIGHT), "dark": list(DARK)}
+    assert page.manifest()["ramps"] == {
+        "light": list(LIGHT),
+        "dark": list(DARK),
+        "lightChange": list(LIGHT_CHANGE),
+        "darkChange": list(DARK_CHANGE),
+    }
 
 
 def test_hex_colors_are_read():
@@ -109,6 +162,8 @@ SIGNALS = {
     "rule": "--line",
     "accent": "--accent",
     "gold": "--gold",
+    "first": "--first",
+    "second": "--second",
 }
 
 
@@ -129,7 +184,7 @@ def test_the_charts_start_in_the_colors_of_the_page():
 def test_the_page_tells_the_charts_those_same_colors():
     source = templates_root().joinpath("page", "signals.js").read_text(encoding="utf-8")
     assert dict(re.findall(r'(\w+): "(--\w+)",', source)) == SIGNALS
-    assert set(SIGNALS) | {"dark", "scheme"} == set(SKIN)
+    assert set(SIGNALS) | {"dark", "scheme"} == {*SKIN, *SIDES}
 
 
 def test_a_weight_of_zero_has_the_color_of_the_page():

@@ -36,7 +36,11 @@ def test_one_head_is_compared_with_nothing():
 
 
 @pytest.mark.parametrize(
-    ("make", "more"), [(self_recording, {"scatter", "flow"}), (cross_recording, {"scatter"})]
+    ("make", "more"),
+    [
+        (self_recording, {"scatter", "flow", "difference", "paired-row"}),
+        (cross_recording, {"scatter", "difference", "paired-row"}),
+    ],
 )
 def test_heads_are_compared_where_there_are_several(make, more):
     assert set(charts_of(make())) == SINGLE | COMPARING | more

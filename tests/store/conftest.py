@@ -17,7 +17,9 @@ from attnreport.recording import (
     FrameAxis,
     Generation,
     GridAxis,
+    Importance,
     ItemAxis,
+    LayerImportance,
     Metric,
     Picture,
     Recording,
@@ -165,8 +167,17 @@ def full_recording(softmax_weights, hostile_tokens) -> Recording:
             "\n",
             (0, 0.1, 1),
             (
-                DeletionCurve("attention", (1, 1 / 3, 0)),
+                DeletionCurve("attention", (1, 1 / 3, 0), chance=1 / 21),
                 DeletionCurve("random", (1, 0.5, 0), ((1, 1), (0.4, 0.6), (0, 0))),
+            ),
+            "\ud800 texts",
+        ),
+        importance=Importance(
+            "\x00",
+            "\n",
+            (
+                LayerImportance("a \udcff", 3, (1 / 3, -1e-300), (0, 1 / 7)),
+                LayerImportance("a \udcff", 0, (0.0,)),
             ),
         ),
     )

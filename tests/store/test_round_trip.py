@@ -19,7 +19,9 @@ from attnreport.recording import (
     Example,
     Generation,
     GridAxis,
+    Importance,
     ItemAxis,
+    LayerImportance,
     Metric,
     Picture,
     Recording,
@@ -55,6 +57,7 @@ def says_something(value: object, default: object) -> bool:
     [
         *(Recording, Example, AttentionMap, Checks, Check, Source, Metric, *AXIS_TYPES),
         *(Picture, Confusion, Training, Curve, Deletion, DeletionCurve, Generation, Scoring),
+        *(Importance, LayerImportance),
     ],
 )
 def test_the_full_recording_leaves_no_field_at_its_default(kind, full_recording):
@@ -62,6 +65,7 @@ def test_the_full_recording_leaves_no_field_at_its_default(kind, full_recording)
     found = [full_recording, full_recording.source, *full_recording.metrics]
     found += [full_recording.confusion, full_recording.training, *full_recording.training.curves]
     found += [full_recording.deletion, *full_recording.deletion.curves]
+    found += [full_recording.importance, *full_recording.importance.layers]
     found.append(full_recording.examples[0].picture)
     for example in full_recording.examples:
         found += [example, example.generation]
@@ -223,7 +227,7 @@ def test_a_recording_from_before_there_were_pictures_is_read(
     written = json.loads(root.read_text())
     description = written["attributes"]["attnreport"]
     description["schema"] = 1
-    for later in ("confusion", "training", "deletion"):
+    for later in ("confusion", "training", "deletion", "importance"):
         del description[later]
     del description["examples"][0]["picture"]
     assert "picture" not in description["axes"][0]

@@ -1,3 +1,4 @@
+import functools
 import importlib.util
 import json
 import shutil
@@ -12,11 +13,13 @@ from attnreport._errors import InvalidAttentionError, ModelFolderError, ReportEr
 from attnreport.capture import capture_attention
 from attnreport.models.hugging_face import load_bert
 from attnreport.tasks import pretrained
-from attnreport.tasks.pretrained import record_texts
 
 TINY = Path(__file__).parents[1] / "gold" / "bert" / "tiny"
 LONG = "The quick brown fox jumped over the lazy dog."
 SHORT = "Small cats sleep"
+
+# What the model makes of texts when it is run again is tested in test_pretrained_trust.py.
+record_texts = functools.partial(pretrained.record_texts, trust=False)
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,17 @@
-/** Bundles the hand-written modules of the page into one script. */
+/** Bundles the hand-written modules of each kind of page into one script. */
 import { build, context } from "esbuild";
 import { readFile } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { BUNDLE, TEMPLATES, TOOLS, ascii, json, sha256, sizes, write } from "../outputs.mjs";
+
+/** The scripts and the modules that start them: a report, and a comparison of two recordings. */
+const ENTRIES = { page: "page/main.js", comparison: "page/comparing.js" };
 
 /** @satisfies {import("esbuild").BuildOptions} */
 const OPTIONS = {
   ...BUNDLE,
-  entryPoints: [join(TEMPLATES, "page/main.js")],
-  outfile: "page.js",
+  entryPoints: Object.entries(ENTRIES).map(([out, entry]) => ({ in: join(TEMPLATES, entry), out })),
+  outdir: ".",
 };
 
 /**
@@ -29,11 +32,15 @@ async function sourceHashes(inputs) {
 
 /** @param {import("esbuild").BuildResult<typeof OPTIONS>} result */
 async function outputsOf(result) {
-  const code = ascii(result.outputFiles[0].text);
+  const scripts = result.outputFiles.map(({ path, text }) => [
+    `static/${basename(path)}`,
+    ascii(text),
+  ]);
+  const hashes = scripts.map(([name, code]) => [basename(name), sha256(code)]);
   const sources = await sourceHashes(Object.keys(result.metafile.inputs));
   return {
-    "static/page.js": code,
-    "static/page.manifest.json": json({ sha256: sha256(code), sources }),
+    ...Object.fromEntries(scripts),
+    "static/page.manifest.json": json({ sha256: Object.fromEntries(hashes.sort()), sources }),
   };
 }
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from attnreport._errors import InvalidAttentionError
-from attnreport.analysis.comparing.aligning import aligned_maps
+from attnreport.analysis.comparing.aligning import AlignedAxis, aligned_axes, aligned_maps
 from attnreport.analysis.comparing.divergence import changed_heads
 from attnreport.analysis.comparing.matching import MapPair, match_maps
 from attnreport.recording import AttentionMap, Example, Recording
@@ -21,6 +21,8 @@ class ComparedMap:
         layer: Number of its layer in its group.
         first: The map in the first recording.
         second: The map in the second, with the same heads, queries and keys.
+        query: The positions that look, and which of them each map has.
+        key: The same of the positions that are looked at.
         distances: For each head, the mean Jensen-Shannon distance of the rows that both have, over
             the keys that both may look at, from 0 to 1; NaN where no row can be compared.
     """
@@ -28,6 +30,8 @@ class ComparedMap:
     layer: int
     first: AttentionMap
     second: AttentionMap
+    query: AlignedAxis
+    key: AlignedAxis
     distances: Float[np.ndarray, " head"]
 
 
@@ -51,6 +55,12 @@ class ComparedExample:
         if self.first.name == self.second.name:
             return self.first.name
         return f"{self.first.name} / {self.second.name}"
+
+    def scores(self) -> dict[str, float]:
+        """How much its heads changed on average; empty where that cannot be said."""
+        distances = np.concatenate([each.distances for each in self.maps])
+        known = distances[~np.isnan(distances)]
+        return {"mean change": float(known.mean())} if len(known) else {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,13 +169,15 @@ def _compared(one: Example, other: Example, notes: dict[str, None]) -> Iterator[
         notes[f"Map {name!r} is only in the second recording."] = None
     for pair in matched.pairs:
         maps = aligned_maps(pair.map, pair.baseline)
-        if maps is None:
+        query = aligned_axes(pair.map.query, pair.baseline.query)
+        key = aligned_axes(pair.map.key, pair.baseline.key)
+        if maps is None or query is None or key is None:
             notes[_obstacle(pair)] = None
             continue
         distances = np.full(maps[0].heads, np.nan)
         for change in changed_heads([maps[0]], [maps[1]]):
             distances[change.head] = change.distance
-        yield ComparedMap(pair.layer, *maps, distances)
+        yield ComparedMap(pair.layer, *maps, query, key, distances)
 
 
 def _obstacle(pair: MapPair) -> str:

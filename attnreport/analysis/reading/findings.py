@@ -47,6 +47,7 @@ def findings(
     statistics: Sequence[HeadStatistics] | None = None,
     *,
     metrics: Sequence[Metric] = (),
+    more: Sequence[Finding] = (),
     place: str = "",
     limit: int = 4,
 ) -> list[Finding]:
@@ -59,6 +60,7 @@ def findings(
         maps: The maps of one group, in the order of their layers.
         statistics: What `group_statistics` says about them, if it is at hand.
         metrics: Numbers over a whole data set that are about this group; at most two are told.
+        more: What else is known of these maps; it is told after the numbers.
         place: What the maps are of, such as `test 3`, for the small print of what is said of them;
             a number over a whole data set is of more.
         limit: How many sentences at most.
@@ -66,7 +68,7 @@ def findings(
     told = [_metric(metric) for metric in metrics if math.isfinite(metric.value)][:2]
     found = _about_maps(maps, statistics)
     small = f"In {place}." if place else ""
-    return (told + [dataclasses.replace(each, detail=small) for each in found])[:limit]
+    return [*told, *more, *(dataclasses.replace(each, detail=small) for each in found)][:limit]
 
 
 def _about_maps(

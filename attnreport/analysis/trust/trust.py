@@ -111,11 +111,50 @@ def measure_trust(
     # The curve of what is kept ends with the whole input, as the other begins with it.
     only = [~kept_without(order, (*shares, 1.0)[1:]) for order in orders]
     scores = curves_of(rescore, [np.concatenate(pair) for pair in zip(without, only, strict=True)])
-    deletion, insertion = scores[:, : len(shares)], scores[:, len(shares) :]
+    return _trust(tuple(shares), scores[:, : len(shares)], scores[:, len(shares) :])
+
+
+def mean_trust(found: Sequence[Trust]) -> Trust:
+    """The trust in one kind of weights over several inputs: the mean of their curves.
+
+    The first random order of each input makes up the first mean random curve, and so on, so that
+    chance is told on means as well.
+
+    Args:
+        found: Of each input, measured at the same shares and with as many random orders, which
+            should have seeds of their own.
+
+    Raises:
+        InvalidAttentionError: There is no input, or they were measured differently.
+    """
+    plans = {(each.shares, len(each.random_deletion)) for each in found}
+    if len(plans) != 1:
+        raise InvalidAttentionError(
+            f"The trust of {len(found)} inputs was measured in {len(plans)} ways. Measure at least "
+            "one input, and all at the same shares with as many random orders."
+        )
+
+    def mean(own: str, random: str) -> Float[np.ndarray, "order share"]:
+        curves = [np.vstack([getattr(each, own), getattr(each, random)]) for each in found]
+        return np.mean(curves, axis=0)
+
+    return _trust(
+        found[0].shares,
+        mean("deletion", "random_deletion"),
+        mean("insertion", "random_insertion"),
+    )
+
+
+def _trust(
+    shares: tuple[float, ...],
+    deletion: Float[np.ndarray, "order share"],
+    insertion: Float[np.ndarray, "order share"],
+) -> Trust:
+    """What curves say of the first order, where the others are random."""
     falls = np.array([comprehensiveness(curve) for curve in deletion])
     gaps = np.array([sufficiency(curve) for curve in insertion])
     return Trust(
-        shares=tuple(shares),
+        shares=shares,
         deletion=deletion[0],
         insertion=insertion[0],
         random_deletion=deletion[1:],

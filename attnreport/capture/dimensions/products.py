@@ -40,6 +40,18 @@ def product_of(dimensions: Dimensions, node: Node) -> Product | None:
     return None
 
 
+def distance_of(dimensions: Dimensions, node: Node) -> Product | None:
+    """A sum of squared or absolute differences, read as a product; None if it is none."""
+    inner = source(node.inputs[0]).node if node.primitive == "reduce_sum" else None
+    if inner is None or inner.primitive not in _SIZES:
+        return None
+    parts = {source(each) for each in inner.inputs}
+    between = parts.pop().node
+    if parts or between is None or between.primitive not in ("sub", "add"):
+        return None
+    return _summed_product(dimensions, node, between)
+
+
 def projecting(dimensions: Dimensions, node: Node) -> Product | None:
     """A product, or a convolution read as one: of an array with a kernel that makes features."""
     if node.primitive != "conv_general_dilated":
@@ -116,3 +128,7 @@ def _places(dimensions: Dimensions, value: Value) -> set[int]:
 
 def _flat(axes: Sequence[Axis]) -> Axis:
     return tuple(factor for axis in axes for factor in axis)
+
+
+# What is made of a difference before it is added up to a distance.
+_SIZES = frozenset(["abs", "integer_pow", "mul", "square"])

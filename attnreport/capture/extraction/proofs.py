@@ -12,7 +12,7 @@ from attnreport.capture.dimensions.factors import Factor, ancestry, canonical
 from attnreport.capture.program.graph import Value
 from attnreport.capture.program.lineage import Numbers, is_drawn
 from attnreport.capture.roles.normalizers import is_mask, unmasked
-from attnreport.capture.roles.sites import Site
+from attnreport.capture.roles.sites import Recipe, Site, address_of
 
 # The distance from one that rounding gives the sum of a row, in float32 and in narrower formats.
 _ROUNDING, _ROUNDING_OF_NARROW = 1e-3, 0.05
@@ -114,6 +114,36 @@ def product_of(dimensions: Dimensions, site: Site) -> Product | None:
         ("".join(str(operand[id(f)]) for f in values), _sizes(values)),
         ("".join(map(str, result)), _sizes(_factors(dimensions, use.output))),
     )
+
+
+def with_checked_parts(site: Site, products: Sequence[Product]) -> Site:
+    """A site of several segments, with a recipe that multiplies each of them with its values.
+
+    Args:
+        site: The site.
+        products: How the weights of each segment are multiplied with its values.
+    """
+    used = [(part.contraction.values, part.contraction.output) for part in site.parts]
+    if any(
+        each.address is None or each.scope is not site.weights.scope
+        for pair in used
+        for each in pair
+    ):
+        return site
+    read = [len(part.recipe.addresses) for part in site.parts]
+    begun = [sum(read[:number]) for number in range(len(read))]
+    made = tuple(address_of(each) for pair in used for each in pair)
+
+    def checked(*arrays: Any) -> tuple[Any, Any]:
+        weights, used = arrays[: sum(read)], arrays[sum(read) :]
+        errors = [
+            product.error(weights[first], *used[2 * number : 2 * number + 2])
+            for number, (product, first) in enumerate(zip(products, begun, strict=True))
+        ]
+        return site.recipe.compute(*weights), jnp.max(jnp.stack(errors))
+
+    recipe = Recipe((*site.recipe.addresses, *made), site.recipe.compute, checked)
+    return dataclasses.replace(site, recipe=recipe)
 
 
 def is_masked(numbers: Numbers, value: Value, whole: Value) -> bool:

@@ -78,7 +78,9 @@ def wanted_of(dimensions: Dimensions, site: Site, names: Sequence[str]) -> Wante
     axes: dict[str, int] = {}
     notes: list[str] = []
     for name in names:
-        if name == "mask":
+        if site.parts and name not in ("weights", "mask"):
+            notes.append(f"There is no one {name}: the keys lie in {len(site.parts)} arrays.")
+        elif name == "mask":
             parts[name] = _mask(site, layout)
             notes += _mask_note(site, layout)
         elif name == "bias":
@@ -211,7 +213,7 @@ def _mask_note(site: Site, layout: Layout | None) -> list[str]:
 def _logits_layout(dimensions: Dimensions, site: Site) -> Layout | None:
     """How to bring logits into canonical order; None if they have other dimensions."""
     logits = site.scores.logits
-    if logits.address is None or logits.scope is not site.weights.scope:
+    if site.parts or logits.address is None or logits.scope is not site.weights.scope:
         return None
     axes = dimensions.of(logits)
     factors = {canonical(factor) for axis in axes for factor in axis}

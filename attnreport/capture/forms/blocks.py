@@ -24,6 +24,7 @@ from attnreport.capture.roles.loops import loops_of
 from attnreport.capture.roles.normalizers import Normalized, quotients, unmasked
 from attnreport.capture.roles.scores import is_maximum, scores_of
 from attnreport.capture.roles.sites import Recipe, Site, address_of
+from attnreport.capture.roles.turns import changes, given_by
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ def blocks_of(facts: Facts, use: Contraction, steps: Sequence[Step]) -> Blocks |
     sums = [each for value in summed for each in facts.sums_of(value, use)]
     dimensions, numbers = facts.dimensions, facts.numbers
     found = next(_exponentials(summed), None)
-    loop = next((s for s in use.node.scope.enclosing() if s.kind in ("scan", "body")), None)
+    loop = _loop_over_keys(use)
     if found is None or loop is None:
         return None
     stacked = _stacked(dimensions, loop)
@@ -95,7 +96,7 @@ def segments_of(
     found = next(_exponentials(made), None)
     if not shares or found is None:
         return None
-    loop = next((s for s in use.node.scope.enclosing() if s.kind in ("scan", "body")), None)
+    loop = _loop_over_keys(use)
     added = _Downstream(use.output, facts.dimensions, set()).carries(loop) if loop else []
     if loop is not None and added:
         logarithms = facts.scalings.shares.carried_into(shares, use)
@@ -135,6 +136,15 @@ def in_blocks(facts: Facts, use: Contraction, blocks: Blocks) -> Site | None:
     )
     loops = loops_of(facts.dimensions, logits, scores, site.roles, blocks.loop)
     return dataclasses.replace(site, loops=loops, assemble=weights_of)
+
+
+def _loop_over_keys(use: Contraction) -> Scope | None:
+    """The innermost loop whose iterations have values of their own; None if there is none.
+
+    A loop inside of it may go through blocks of queries, which all meet the same values.
+    """
+    loops = (scope for scope in use.node.scope.enclosing() if scope.kind in ("scan", "body"))
+    return next((loop for loop in loops if any(map(changes, given_by(use.values, loop)))), None)
 
 
 def _logits_beside(exponential: Value) -> Value:
@@ -273,5 +283,6 @@ def _is_base_two(exponential: Value) -> bool:
 
 _NONE = -1e4
 _ROWWISE = frozenset(
-    "add add_any mul div sub max select_n log exp integer_pow slice dynamic_update_slice".split()
+    """add add_any mul div sub max select_n log exp integer_pow slice dynamic_update_slice
+    scatter""".split()
 )

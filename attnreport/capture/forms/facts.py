@@ -66,6 +66,10 @@ class Facts:
         logits = self.numbers.of(logits_of(each.numerator))
         return [each.total, *self._sums_by_logits.get(logits, ())]
 
+    def at(self, address: Address) -> Value:
+        """The value at an address."""
+        return self._by_address[address]
+
     @functools.cached_property
     def _by_address(self) -> dict[Address, Value]:
         made = (value for node in self.graph.nodes for value in node.outputs)
@@ -122,7 +126,7 @@ class Facts:
         """
         roles = self._assignment.roles(weights, over, use, scores)
         recipe = recipe or Recipe((address_of(weights),), lambda array: array)
-        made_of = [self._by_address[address] for address in recipe.addresses]
+        made_of = list(map(self.at, recipe.addresses))
         return Site(
             weights=weights,
             recipe=recipe,

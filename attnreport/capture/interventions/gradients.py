@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from attnreport._errors import CaptureError
 from attnreport.capture.choice.options import Options
@@ -23,6 +24,7 @@ from attnreport.capture.interventions.varying import (
 )
 from attnreport.capture.planning.plan import plan_of
 from attnreport.capture.planning.planned import Planned
+from attnreport.capture.program.origin import origin_of
 from attnreport.capture.program.trace import require_values, trace
 from attnreport.capture.replay.replay import Edit, Probe, replay
 from attnreport.capture.roles.layouts import canonical_weights, merged
@@ -63,11 +65,12 @@ def attention_gradients(
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Attention, dict[str, jax.Array]]:
         traced = trace(function, args, kwargs)
         require_values(traced)
-        plan = plan_of(traced, wanted)
+        plan = plan_of(traced, wanted, origin_of(function, args, kwargs)["model"])
         plan.require_within_budget()
-        varied = [varied_of(each) for each in plan.kept]
-        probes = [*plan.probes(), *(probe for each in varied for probe in each.probes)]
-        run = replay(traced.closed, probes, [each.edit for each in varied], steps=plan.bounds)
+        varied = {each.name: [varied_of(part) for part in each.segments] for each in plan.kept}
+        every = [part for parts in varied.values() for part in parts]
+        probes = [*plan.probes(), *(probe for part in every for probe in part.probes)]
+        run = replay(traced.closed, probes, [part.edit for part in every], steps=plan.bounds)
 
         def value(zeros: Mapping[str, Any]) -> tuple[Any, Any]:
             outputs, values, aux = run(traced.leaves, zeros)
@@ -78,14 +81,27 @@ def attention_gradients(
             found, (output, values, aux) = jax.grad(value, has_aux=True)(zeros)
             attention = collected(plan, values, aux)
             kept = {
-                each.edit.key: each.gradient(found[each.edit.key], values, attention)
-                for each in varied
+                name: _side_by_side(parts, found, values, attention[name].weights)
+                for name, parts in varied.items()
             }
             return output, attention, kept
 
-        return jax.jit(gradients)({each.edit.key: each.zeros() for each in varied})
+        return jax.jit(gradients)({part.edit.key: part.zeros() for part in every})
 
     return differentiated
+
+
+def _side_by_side(
+    parts: "Sequence[Varied]", found: Mapping[str, Any], values: Any, weights: jax.Array
+) -> jax.Array:
+    """The gradients for weights, whose keys may lie in several segments."""
+    keys = [part.planned.site.layout.shape[3] for part in parts]
+    pieces = jnp.split(weights, np.cumsum(keys)[:-1], axis=-1) if len(parts) > 1 else [weights]
+    gradients = [
+        part.gradient(found[part.edit.key], values, own)
+        for part, own in zip(parts, pieces, strict=True)
+    ]
+    return jnp.concatenate(gradients, axis=-1) if len(gradients) > 1 else gradients[0]
 
 
 def varied_of(planned: Planned) -> "Varied":
@@ -114,9 +130,9 @@ class VariedWeights:
         shape = (*self.planned.stacking.lengths, *site.layout.shape)
         return jnp.zeros(shape, site.weights.dtype)
 
-    def gradient(self, found: jax.Array, values: Any, attention: Attention) -> jax.Array:
+    def gradient(self, found: jax.Array, values: Any, weights: jax.Array) -> jax.Array:
         """The gradient for the weights, from that for what is added."""
-        del values, attention
+        del values, weights
         return _as_captured(self.planned, found)
 
 
@@ -154,7 +170,7 @@ class VariedOutput:
         output = self.planned.site.contraction.output
         return jnp.zeros((*self.planned.stacking.lengths, *output.shape), output.dtype)
 
-    def gradient(self, found: jax.Array, values: Any, attention: Attention) -> jax.Array:
+    def gradient(self, found: jax.Array, values: Any, weights: jax.Array) -> jax.Array:
         """The gradient for the weights, from that for the product."""
         planned = self.planned
         terms, multiplied = values[self._key]
@@ -163,7 +179,6 @@ class VariedOutput:
             per_term = jax.vmap(per_term)
         gradient = _as_captured(planned, per_term(found, multiplied))
         terms = chosen(planned, merged(terms, planned.site.loops))
-        weights = attention[planned.name].weights
         return gradient * _ratio(terms, weights, _blocks(planned)).astype(gradient.dtype)
 
     def _per_term(self, result: jax.Array, values: jax.Array) -> jax.Array:

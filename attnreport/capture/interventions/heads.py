@@ -19,6 +19,7 @@ from attnreport.capture.interventions.varying import (
 )
 from attnreport.capture.planning.plan import plan_of
 from attnreport.capture.planning.planned import Planned
+from attnreport.capture.program.origin import origin_of
 from attnreport.capture.program.trace import trace
 from attnreport.capture.replay.replay import replay
 
@@ -44,18 +45,19 @@ def with_scaled_heads(
 
     def prepared(*args: Any, **kwargs: Any) -> Callable[[Mapping[str, Any]], Any]:
         traced = trace(function, args, kwargs)
-        plan = plan_of(traced, wanted)
-        edits = [scaled(each) for each in plan.kept]
+        plan = plan_of(traced, wanted, origin_of(function, args, kwargs)["model"])
+        edits = [scaled(part) for each in plan.kept for part in each.segments]
         run = replay(traced.closed, [], edits, steps=plan.bounds)
         ones = {each.name: jnp.ones(head_shape(each)) for each in plan.kept}
 
         def output(scales: Mapping[str, Any]) -> Any:
             _require_named(scales, ones)
             given = {
-                each.name: for_each_iteration(
-                    each, jnp.asarray(scales.get(each.name, ones[each.name]))
+                part.name: for_each_iteration(
+                    part, jnp.asarray(scales.get(each.name, ones[each.name]))
                 )
                 for each in plan.kept
+                for part in each.segments
             }
             outputs, _, _ = run(traced.leaves, given)
             return jax.tree.unflatten(traced.structure, outputs)
@@ -81,14 +83,18 @@ class Ablation:
     without: Any
 
 
-def ablate_heads(function: Callable[..., Any], **options: Any) -> Callable[..., Ablation]:
+def ablate_heads(
+    function: Callable[..., Any], *, at_once: int | None = None, **options: Any
+) -> Callable[..., Ablation]:
     """A function that runs a call once for each of its heads, with that head cut.
 
-    All heads run in one mapped call. Cutting a head sets its weights to zero, so that it adds
+    All heads run in one compiled call. Cutting a head sets its weights to zero, so that it adds
     nothing to the output of its attention.
 
     Args:
         function: As in `with_attention`.
+        at_once: How many heads run side by side, each of which takes the memory of a call; all if
+            left out.
         options: Options of `with_attention` that choose attentions, layers and heads.
 
     Raises:
@@ -97,19 +103,28 @@ def ablate_heads(function: Callable[..., Any], **options: Any) -> Callable[..., 
     wanted = Options(**options)
 
     def ablated(*args: Any, **kwargs: Any) -> Ablation:
-        plan = plan_of(trace(function, args, kwargs), wanted)
+        model = origin_of(function, args, kwargs)["model"]
+        plan = plan_of(trace(function, args, kwargs), wanted, model)
         run = with_scaled_heads(function, **options)(*args, **kwargs)
         heads = [(each.name, index) for each in plan.kept for index in _head_indices(each)]
-        scales = {each.name: np.ones((len(heads), *head_shape(each)), "f") for each in plan.kept}
-        for number, (name, index) in enumerate(heads):
+        # The whole program first, in the same call: it is compiled once, and rounds alike.
+        shapes = {each.name: (len(heads) + 1, *head_shape(each)) for each in plan.kept}
+        scales = {name: np.ones(shape, "f") for name, shape in shapes.items()}
+        for number, (name, index) in enumerate(heads, start=1):
             scales[name][(number, *index)] = 0
-        return Ablation(
-            jax.jit(run)({}),
-            tuple(heads),
-            jax.jit(jax.vmap(run))(jax.tree.map(jnp.asarray, scales)),
+        outputs = jax.jit(_mapped(run, at_once))(jax.tree.map(jnp.asarray, scales))
+        whole, without = (
+            jax.tree.map(part, outputs) for part in (lambda each: each[0], lambda each: each[1:])
         )
+        return Ablation(whole, tuple(heads), without)
 
     return ablated
+
+
+def _mapped(run: Callable[[Any], Any], at_once: int | None) -> Callable[[Any], Any]:
+    if at_once is None:
+        return jax.vmap(run)
+    return lambda scales: jax.lax.map(run, scales, batch_size=at_once)
 
 
 def _head_indices(planned: Planned) -> list[tuple[int, ...]]:

@@ -16,7 +16,7 @@ from attnreport.capture.choice.selection import (
     usual_group,
 )
 from attnreport.capture.extraction.attention import About
-from attnreport.capture.extraction.proofs import Product, is_masked, product_of
+from attnreport.capture.extraction.proofs import Product, is_masked, product_of, with_checked_parts
 from attnreport.capture.extraction.stacking import Stacking, bounds, stacking_of
 from attnreport.capture.extraction.wanted import Wanted, wanted_of
 from attnreport.capture.planning.notes import (
@@ -125,10 +125,9 @@ def _planned(
             '`reduce="head mean"`.'
         )
     wanted = wanted_of(analysis.facts.dimensions, site, options.want)
-    numbers, used = analysis.facts.numbers, site.contraction.weights
-    same = numbers.same(used, site.weights)
-    one = same or is_masked(numbers, used, site.weights)
-    product = product_of(analysis.facts.dimensions, site) if one else None
+    same, products = _products(analysis, site)
+    if site.parts and None not in products:
+        site = with_checked_parts(site, [each for each in products if each is not None])
     *front, _, queries, keys = stacking.shape(site.layout.shape, len(choice.layers))
     about = About(
         kind=site.kind,
@@ -145,7 +144,7 @@ def _planned(
         heads=choice.all_heads,
         models=site.layout.batch[0],
         parts=site.layout.batch[2],
-        unproved=_unproved(site.mixed or not same, product),
+        unproved=_unproved(site.mixed or not same, None not in products),
         notes=(*wanted.notes, *_uncut(wanted, choice, candidate.heads)),
     )
     return Planned(
@@ -158,16 +157,29 @@ def _planned(
         wanted=wanted,
         shape=(*front, len(choice.all_heads), queries, keys),
         bytes=0,
-        product=product,
+        products=products,
         weights="weights" in options.want,
     ).weighed()
 
 
-def _unproved(changed: bool, product: Product | None) -> str:
+def _products(analysis: Analysis, site: Site) -> tuple[bool, tuple[Product | None, ...]]:
+    """Whether the program uses weights as they are, and how it multiplies each segment of them."""
+    numbers = analysis.facts.numbers
+    every, products = True, list[Product | None]()
+    for part in site.parts or (site,):
+        used = part.contraction.weights
+        same = numbers.same(used, part.weights)
+        one = same or is_masked(numbers, used, part.weights)
+        products.append(product_of(analysis.facts.dimensions, part) if one else None)
+        every &= same
+    return every, tuple(products)
+
+
+def _unproved(changed: bool, told: bool) -> str:
     """Why weights are not multiplied with values to prove them; empty if they are."""
     if changed:
         return "the program changes the weights before it uses them (dropout, mixing of heads)"
-    return "" if product else "the dimensions of its result cannot be told apart"
+    return "" if told else "the dimensions of its result cannot be told apart"
 
 
 def _uncut(wanted: Wanted, choice: Choice, heads: int) -> list[str]:

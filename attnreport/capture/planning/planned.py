@@ -36,7 +36,8 @@ class Planned:
         shape: Shape of its canonical weights before they are reduced; a loop of which only running
             tells how long it is counts as the iterations that are kept.
         bytes: Size of what leaves the program.
-        product: How what the program holds is multiplied with values; None if that is not told.
+        products: How what the program holds is multiplied with values, for each segment of the
+            keys; None where that is not told.
         weights: Whether its weights are taken.
     """
 
@@ -49,7 +50,7 @@ class Planned:
     wanted: Wanted
     shape: tuple[int, ...]
     bytes: int
-    product: Product | None
+    products: tuple[Product | None, ...]
     weights: bool = True
 
     @property
@@ -69,6 +70,26 @@ class Planned:
             self.wanted,
             self.weights,
             self.about.reduction or None,
+        )
+
+    @property
+    def product(self) -> Product | None:
+        """How what the program holds is multiplied with values, if it holds it in one array."""
+        return self.products[0] if len(self.products) == 1 else None
+
+    @property
+    def segments(self) -> "tuple[Planned, ...]":
+        """The same for each segment of the keys; itself if there is only one."""
+        if not self.site.parts:
+            return (self,)
+        return tuple(
+            # No name of an attention goes on in another line.
+            dataclasses.replace(
+                self, name=f"{self.name}\nsegment {number}", site=site, products=(product,)
+            )
+            for number, (site, product) in enumerate(
+                zip(self.site.parts, self.products, strict=True)
+            )
         )
 
     def reduced(self, reduce: str | None) -> "Planned":

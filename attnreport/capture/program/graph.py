@@ -41,6 +41,7 @@ class Value:
         link: How `outer` feeds it: unchanged, as the carry's start, one slice an iteration, or
             one piece a device.
         uses: The operations that read it, with the operand's number.
+        hangs_on: Whether it is computed from something that was asked for, such as random numbers.
     """
 
     shape: tuple[int, ...]
@@ -54,6 +55,7 @@ class Value:
     outer: "Value | None" = None
     link: Link | None = None
     uses: list[tuple["Node", int]] = dataclasses.field(default_factory=list)
+    hangs_on: dict[str, bool] = dataclasses.field(default_factory=dict)
 
     @property
     def is_float(self) -> bool:

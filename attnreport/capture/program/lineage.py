@@ -185,12 +185,12 @@ def is_filled(value: Value) -> bool:
 
 def is_random(value: Value) -> bool:
     """Whether a value depends on random numbers, drawn with a key that goes into the program."""
-    return any(_is_draw(each) and _has_input(each) for each in upstream(value))
+    return _hangs_on(value, "drawn with a key", lambda each: _is_draw(each) and _has_input(each))
 
 
 def is_drawn(value: Value) -> bool:
     """Whether a value depends on random numbers, even if they are the same in each run."""
-    return any(map(_is_draw, upstream(value)))
+    return _hangs_on(value, "drawn", _is_draw)
 
 
 def _is_draw(value: Value) -> bool:
@@ -209,7 +209,33 @@ def is_argument(value: Value) -> bool:
 
 
 def _has_input(value: Value) -> bool:
-    return any(map(is_given, upstream(value)))
+    return _hangs_on(value, "given", is_given)
+
+
+def _hangs_on(value: Value, what: str, is_it: Callable[[Value], bool]) -> bool:
+    """Whether a value, or anything it is computed from, is something.
+
+    What is found is kept for the values on the way, since a program asks this for each product, and
+    what all of its layers are computed from is most of it.
+    """
+    after: dict[Value, Value | None] = {value: None}
+    waiting = collections.deque([value])
+    while waiting:
+        current: Value | None = waiting.popleft()
+        known = current.hangs_on.get(what)
+        if known or (known is None and is_it(current)):
+            while current is not None:
+                current.hangs_on[what] = True
+                current = after[current]
+            return True
+        if known is None:
+            for each in feeds(current):
+                if each not in after:
+                    after[each] = current
+                    waiting.append(each)
+    for each in after:
+        each.hangs_on[what] = False
+    return False
 
 
 # Of layers and heads; larger arrays are learned, and take time to look through.

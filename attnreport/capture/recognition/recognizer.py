@@ -17,7 +17,8 @@ from attnreport.capture.forms.before import hits_of, is_apart, normalized_before
 from attnreport.capture.forms.blocks import Blocks, are_complete, blocks_of, in_blocks, segments_of
 from attnreport.capture.forms.facts import Facts
 from attnreport.capture.forms.gates import gates
-from attnreport.capture.forms.measured import to_be_measured
+from attnreport.capture.forms.joined import joined
+from attnreport.capture.forms.measured import is_unnormalized, to_be_measured
 from attnreport.capture.kernels.kernels import Kernels
 from attnreport.capture.program.graph import Graph, Node, Value
 from attnreport.capture.program.lineage import carries_numbers
@@ -27,6 +28,7 @@ from attnreport.capture.recognition.said import (
     linear_attention,
     pieces,
     segments,
+    unnormalized,
     unused,
 )
 from attnreport.capture.roles.contractions import Contraction, contractions
@@ -53,6 +55,7 @@ class Analysis:
         self.facts = Facts(graph)
         self._totals = {each.total for each in self.facts.normalized.values()}
         self._pieces: dict[Node, bool] = {}
+        self._unnormalized: list[Site] = []
 
     def sites(self) -> list[Site]:
         """Every attention that an output depends on, in the order in which they run."""
@@ -74,6 +77,7 @@ class Analysis:
             *segments(facts.graph, facts.numbers),
             *linear_attention(facts.graph, facts.is_weights, is_forward),
             *pieces(self._pieces),
+            *unnormalized(self._unnormalized, is_forward),
             *([] if sites else unused(facts.graph, facts.normalized.values(), is_forward)),
         ]
 
@@ -92,10 +96,8 @@ class Analysis:
         fused = Kernels(*known).sites(facts.graph, list(found.values()))
         found |= {_identity(site): site for site in fused}
         kinds = Kinds(*known)
-        return [
-            dataclasses.replace(site, kind=kinds.of(site))
-            for site in sorted(found.values(), key=_order)
-        ]
+        ordered = joined(facts, sorted(found.values(), key=_order))
+        return [dataclasses.replace(site, kind=kinds.of(site)) for site in ordered]
 
     def _found_in(self, uses: Iterable[Contraction]) -> dict[Any, Site]:
         found: dict[Any, Site] = {}
@@ -146,7 +148,10 @@ class Analysis:
             yield from normalized_before(facts, use, steps, hit)
         if apart and not hits:
             site = normalized_after(facts, use, steps) or to_be_measured(facts, use, steps)
-            yield from [site] if site is not None else []
+            if site is not None and is_unnormalized(site):
+                self._unnormalized.append(site)
+            else:
+                yield from [site] if site is not None else []
 
     def _in_blocks(self, use: Contraction, blocks: Blocks) -> Iterator[Site]:
         if not are_complete(self.facts, blocks):

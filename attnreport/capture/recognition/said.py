@@ -20,6 +20,7 @@ from attnreport.capture.recognition.recurrences import keeps_a_maximum, recurren
 from attnreport.capture.roles.normalizers import Normalized, quotients
 from attnreport.capture.roles.requirements import is_backward
 from attnreport.capture.roles.scores import is_parameter
+from attnreport.capture.roles.sites import Site
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Said:
     Attributes:
         sentence: What it is, why there are no weights, and what to do.
         place: File and line, or the name stack; empty if neither is known.
-        what: `linear attention`, `recurrence`, `segments`, `kernel`, `blocks` or `softmax`.
+        what: `linear attention`, `segments`, `kernel`, `blocks`, `unnormalized` or `softmax`.
     """
 
     sentence: str
@@ -130,6 +131,15 @@ def pieces(nodes: Mapping[Node, bool]) -> Iterator[Said]:
         yield say("blocks", node, _LOOP_OF_BLOCKS if in_loop else _MERGED_SEGMENTS)
 
 
+def unnormalized(sites: Iterable[Site], is_forward: Callable[[Node], bool]) -> Iterator[Said]:
+    """Scores that act on values one by one; those of layers, which have matrices, are none."""
+    for site in sites:
+        product, use = site.scores.product, site.contraction
+        operands = [use.values] if product is None else [*product.operands, use.values]
+        if is_forward(use.node) and not any(map(is_parameter, operands)):
+            yield say("unnormalized", use.node, _UNNORMALIZED)
+
+
 _LINEAR = (
     "Here is linear attention or a state space: queries, keys and values (or what a state reads "
     "and remembers) are multiplied without normalizing scores, so there are no attention weights "
@@ -139,6 +149,11 @@ _KEY_BY_KEY = (
     "Here is linear attention, a state space, or attention that takes one key at a time and "
     "divides at the end: whatever weights it has are in no array of the program. If it is a "
     "softmax, let the loop take several keys at a time, and its weights can be put together."
+)
+_UNNORMALIZED = (
+    "Products of two computed arrays act on values each by itself, and nothing normalizes their "
+    "rows. If they are scores, as in attention by a rectifier, they are no shares of anything. "
+    "Divide them by their sum over the keys, or return them and use `Recording.from_arrays`."
 )
 _LOOP_OF_BLOCKS = (
     "A loop goes through blocks of keys, but how often it runs is not known before, or its sums do "

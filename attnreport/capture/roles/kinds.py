@@ -1,17 +1,17 @@
 """What an attention attends to: its own tokens, others, or none in particular."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import Axis, ancestry, origins_of, stems_from
 from attnreport.capture.dimensions.products import product_of
 from attnreport.capture.program.graph import Value, feeds
-from attnreport.capture.program.lineage import Numbers, source
+from attnreport.capture.program.lineage import Numbers, is_given, source
 from attnreport.capture.roles.neighborhoods import collected_along
 from attnreport.capture.roles.origins import ENTRYWISE, Origins, argument_of
 from attnreport.capture.roles.projections import Projection
 from attnreport.capture.roles.roles import Role
-from attnreport.capture.roles.scores import is_parameter, key_side, rank
+from attnreport.capture.roles.scores import is_parameter, key_side, looked_up_in, rank
 from attnreport.capture.roles.sites import Site
 
 
@@ -26,7 +26,14 @@ class Kinds:
         self._origins = Origins(numbers, is_weights)
 
     def of(self, site: Site) -> str:
-        """`self`, `cross`, `pooling`, `gate`, `router` or `memory`."""
+        """`self`, `cross`, `pooling`, `gate`, `router` or `memory`.
+
+        Of several segments of keys one may be learned, such as a prefix, and another one not.
+        """
+        if site.parts:
+            kinds = [self.of(part) for part in site.parts]
+            kinds = [kind for kind in kinds if kind != "memory"] or kinds
+            return "self" if "self" in kinds else kinds[0]
         if site.form == "gate":
             return "gate"
         if self._routes(site) and not collected_along(self._dimensions, site.contraction):
@@ -44,7 +51,8 @@ class Kinds:
             return "pooling"
         if learned and not self._brings(site, "query"):
             return "self" if self._have_one_dimension(site) else "cross"
-        return "pooling" if learned and self._asks_directly(site) else "cross"
+        pools = learned and self._asks_directly(site)
+        return "pooling" if pools or self._is_of_the_model(site, asking, answering) else "cross"
 
     def _routes(self, site: Site) -> bool:
         """Whether scores of learned keys choose what is computed from the tokens that ask."""
@@ -66,7 +74,8 @@ class Kinds:
 
     def _averages_parameters(self, site: Site) -> bool:
         """Whether values are learned like the keys, as in a dense layer behind a softmax."""
-        value = source(site.contraction.values)
+        values = site.contraction.values
+        value = source(looked_up_in(values) or values)
         mine = self._dimensions.within(value)
         if any(stems_from(each, mine) for each in site.roles.with_role("batch")):
             return False
@@ -77,7 +86,7 @@ class Kinds:
         """Whether what is looked at is a table of parameters, and no tokens."""
         scores = site.scores
         if scores.query is None or scores.key is None:
-            return scores.of_parameters
+            return scores.of_parameters or looked_up_in(site.contraction.values) is not None
         if _is_given_only(scores.query):
             # Of two given arrays, the keys of several heads are no table.
             learned = scores.of_parameters or self._is_held_by_a_model(site)
@@ -151,6 +160,25 @@ class Kinds:
         batch = [factor for factor, role in site.roles.of.items() if role == "batch"]
         return not any(id(each) in mine for factor in batch for each in ancestry(factor))
 
+    def _is_of_the_model(self, site: Site, asking: Value | None, answering: list[Value]) -> bool:
+        """Whether what asks is made of what a model holds, such as latents, for all examples alike.
+
+        An argument that holds it is a model's if the tokens that are looked at came in another one.
+        What was computed from other tokens on the way, as queries that attend to each other are, is
+        no longer learned alone.
+        """
+        projection = site.roles.query_projection
+        if asking is None or projection is None:
+            return False
+        made = list(_made_of_given(asking))
+        batch = {id(e) for f in site.roles.with_role("batch") for e in ancestry(f)}
+        if any(not batch.isdisjoint(self._dimensions.ids(each)) for each in made):
+            return False
+        held = {argument_of(each)[0] for each in made}
+        origins = (each for e in answering for each in self._origins.of(e) if is_given(each))
+        looked_at = {argument_of(each)[0] for each in origins}
+        return held == {argument_of(projection.weights)[0]} and not looked_at <= held
+
     def _brings(self, site: Site, *roles: Role) -> bool:
         """Whether dimensions with some roles are those of the array that asks."""
         query = site.scores.query
@@ -176,7 +204,9 @@ class Kinds:
             seen.add(current)
             if current is tokens:
                 return True
-            waiting.extend(feeds(current))
+            # Where entries of a table are looked up is no part of them.
+            table = looked_up_in(current)
+            waiting.extend(feeds(current) if table is None else [table])
         return False
 
     def _have_one_dimension(self, site: Site) -> bool:
@@ -209,9 +239,41 @@ def _is_given_only(value: Value) -> bool:
     return not waiting
 
 
+def _made_of_given(value: Value) -> Iterator[Value]:
+    """The given arrays that a value is made of, token by token; nothing if it has met others.
+
+    They are projected by matrices that are given too, or normalized; products of two computed
+    arrays, loops and what is looked up for tokens are none of that.
+    """
+    found: list[Value] = []
+    seen = {source(value)}
+    waiting = [source(value)]
+    while waiting:
+        current = waiting.pop()
+        node = current.node
+        if node is None:
+            if not is_parameter(current):
+                return
+            found.append(current)
+            continue
+        if node.scopes or node.primitive in _MEETING:
+            return
+        operands = node.inputs
+        if node.primitive == "dot_general":
+            operands = [each for each in operands if not is_parameter(each)] or operands[:1]
+            if len(operands) > 1:
+                return
+        for each in map(source, operands):
+            if each not in seen and not each.is_scalar:
+                seen.add(each)
+                waiting.append(each)
+    yield from found
+
+
 def _data(value: Value | None, projection: Projection | None) -> Value | None:
     return value if projection is None else projection.data
 
 
 _NEAR, _FAR = 40, 600
+_MEETING = frozenset(["gather", "conv_general_dilated"])
 _PRODUCTS = frozenset(["dot_general", "conv_general_dilated", "gather"])

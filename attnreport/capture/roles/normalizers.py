@@ -173,11 +173,11 @@ def quotients(node: Node) -> Iterator[tuple[Value, Value]]:
         yield node.inputs[0], node.inputs[1]
     if node.primitive == "mul" or is_product(node):
         for side in (0, 1):
-            for denominator in _inverted(node.inputs[side]):
+            for denominator in inverted(node.inputs[side]):
                 yield node.inputs[1 - side], denominator
 
 
-def _inverted(value: Value) -> Iterator[Value]:
+def inverted(value: Value) -> Iterator[Value]:
     """What a value is the reciprocal of, perhaps once for each sign, as gradients of logs are."""
     waiting = [value]
     for _ in range(12):

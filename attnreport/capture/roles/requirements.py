@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 
+from attnreport.capture.dimensions.axis_rules import batch_axes
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import Axis, ancestry, stems_from, whole
 from attnreport.capture.dimensions.products import Product
@@ -14,15 +15,24 @@ from attnreport.capture.program.lineage import (
     upstream,
 )
 from attnreport.capture.roles.contractions import Contraction
-from attnreport.capture.roles.scores import Scores, is_parameter
+from attnreport.capture.roles.normalizers import inverted
+from attnreport.capture.roles.scores import Scores, is_matrix, is_parameter
 from attnreport.capture.roles.sites import Site
 
 
 def is_scored(site: Site) -> bool:
-    """Whether weights come from scores, instead of being given or counted."""
-    if site.form == "quotient by the sum" and site.scores.node is None:
-        return False
-    return not is_parameter(site.scores.logits)
+    """Whether weights come from scores, instead of being given, counted, or precisions.
+
+    The mean of measurements, each divided by its variance, has the reciprocals of numbers that each
+    of them brings along, and no two tokens meet in these.
+    """
+    scores = site.scores
+    if site.form == "quotient by the sum":
+        if scores.node is None or scores.query is None:
+            return False
+        if is_parameter(scores.query) and any(inverted(scores.logits)):
+            return False
+    return not is_parameter(scores.logits)
 
 
 def is_per_channel(site: Site) -> bool:
@@ -60,9 +70,11 @@ def is_result(value: Value) -> bool:
 def feeds_dense_layer(use: Contraction, over: Axis) -> bool:
     """Whether weights are the features of a layer, such as the categories of several latents.
 
-    Its matrix sums over all latents, not only over what each of them is normalized over.
+    Its matrix sums over all latents, not only over what each of them is normalized over. Entries
+    that were looked up for each token are no matrix, and nor is what has examples.
     """
-    return is_parameter(use.values) and sums_more(use, over)
+    examples = use.node.primitive == "dot_general" and batch_axes(use.node)[0]
+    return not examples and is_matrix(use.values) and sums_more(use, over)
 
 
 def sums_more(use: Contraction, over: Axis) -> bool:

@@ -4,10 +4,10 @@ import dataclasses
 
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import Axis, ancestry, canonical, stems_from
-from attnreport.capture.dimensions.products import Product, product_of
+from attnreport.capture.dimensions.products import Product, distance_of, product_of
 from attnreport.capture.program.graph import Node, Value, feeds
-from attnreport.capture.program.lineage import MOVES, source
-from attnreport.capture.roles.normalizers import is_constant
+from attnreport.capture.program.lineage import MOVES, is_given, source, upstream
+from attnreport.capture.roles.normalizers import is_constant, unmasked
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,6 +87,24 @@ def is_parameter(value: Value) -> bool:
     return False
 
 
+def looked_up_in(value: Value) -> Value | None:
+    """The given array whose entries scores chose, as the largest ones do; None if there is none.
+
+    Entries that whole numbers of the inputs name, such as words, are tokens.
+    """
+    for each in unmasked(value):
+        if each.node is not None and each.node.primitive == "gather" and is_parameter(each):
+            table, places = each.node.inputs
+            scored = any(each.is_float and is_given(each) for each in upstream(places))
+            return table if scored else None
+    return None
+
+
+def is_matrix(value: Value) -> bool:
+    """Whether a value is a parameter and no entries of one, looked up for each token."""
+    return is_parameter(value) and looked_up_in(value) is None
+
+
 def rank(value: Value) -> int:
     """Number of axes that are longer than one."""
     return sum(size != 1 for size in value.shape)
@@ -115,7 +133,9 @@ def scores_of(
     masks = tuple(found.masks)
     if not found.nodes:
         return Scores(logits, None, None, None, (), "unknown", masks, ())
-    each = [_scored(logits, node, product, over, masks) for node, product in found.nodes]
+    # Where there are products too, distances, as of points in space, only add to them.
+    made = [each for each in found.nodes if product_of(dimensions, each[0])] or found.nodes
+    each = [_scored(logits, node, product, over, masks) for node, product in made]
     # Mixing of heads and relative positions lie nearer to the weights than the product itself.
     ordered = sorted(each, key=lambda scores: _distance(scores, over))
     return next((scores for scores in ordered if scores.of_tokens), each[0])
@@ -195,7 +215,7 @@ def _walk(dimensions: Dimensions, logits: Value, over: Axis, anything: bool) -> 
         value, depth = waiting.pop(0)
         node = value.node
         following: list[Value] = []
-        product = None if node is None else product_of(dimensions, node)
+        product = None if node is None else _scoring(dimensions, node)
         if node is None:
             following = [value.outer] if value.outer is not None and value.link == "same" else []
         elif product is not None and _is_score(dimensions, node, product, over, wide):
@@ -213,6 +233,11 @@ def _walk(dimensions: Dimensions, logits: Value, over: Axis, anything: bool) -> 
                 seen.add(each)
                 waiting.append((each, depth + 1))
     return found
+
+
+def _scoring(dimensions: Dimensions, node: Node) -> Product | None:
+    """A product or a distance."""
+    return distance_of(dimensions, node) or product_of(dimensions, node)
 
 
 def _below(product: Product, over: Axis, wide: set[int]) -> list[Value]:

@@ -60,6 +60,7 @@ class Site:
         kind: What it attends to: `self`, `cross`, `pooling`, `gate`, `router` or `memory`.
         assemble: From what the recipe gave for all iterations, loops over keys merged, to the
             weights, `[*loops, batch, head, query, key]`; None if the recipe gives the weights.
+        parts: The segments of its keys, in their order, where each has values of its own.
     """
 
     weights: Value
@@ -75,6 +76,7 @@ class Site:
     loops: tuple[Loop, ...] = ()
     kind: str = ""
     assemble: Callable[[Any], Any] | None = None
+    parts: tuple["Site", ...] = ()
 
     @property
     def fallbacks(self) -> tuple[str, ...]:

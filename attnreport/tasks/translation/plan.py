@@ -39,6 +39,7 @@ class TranslationPlan:
         batch: Sentences in a batch.
         one_width: Whether short and long sentences share batches, because there are few.
         vocabulary: Most words of a language; None for all.
+        removals: From how many test sentences words are taken, and heads from the model.
         data: Where the sentences come from, if not from the grammar.
         digest: Tells those sentences apart from others.
     """
@@ -49,6 +50,7 @@ class TranslationPlan:
     batch: int = 64
     one_width: bool = False
     vocabulary: int | None = None
+    removals: int = 40
     data: str = ""
     digest: str = ""
 
@@ -89,4 +91,5 @@ def translation_plan(
         schedule=dataclasses.replace(schedule, epochs=2, rounds=1, hurried=True),
         batch=32,
         one_width=True,
+        removals=6,
     )

@@ -6,6 +6,9 @@ import importlib.metadata
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
+from attnreport.analysis import recorded_importance
 from attnreport.models.transformer_layers import TransformerSizes
 from attnreport.recording import Metric, Recording, Source
 from attnreport.tasks.demos import quick_notes
@@ -17,6 +20,7 @@ from attnreport.tasks.translation.own_data import read_sentence_pairs
 from attnreport.tasks.translation.plan import TranslationPlan, translation_plan
 from attnreport.tasks.translation.systems import System
 from attnreport.tasks.translation.task import Findings, translation_recipe
+from attnreport.tasks.translation.trust import Removals
 
 _LUONG = "(Luong, Pham and Manning, 2015)"
 _NAMES = {
@@ -76,12 +80,28 @@ def record_translation(
         _source(trained, plan),
         notes=(*quick_notes(quick=quick), *_notes(trained, plan, found.quality.alignment)),
     )
-    return Recording(
+    recording = Recording(
         examples,
         source,
         tuple(_metrics(found.quality, plan)),
         training=trained.training("words right", "sentences right"),
+        deletion=found.removals.deletion,
     )
+    return _with_importance(recording, found.removals)
+
+
+def _with_importance(recording: Recording, removals: Removals) -> Recording:
+    """The recording with what the model loses without each of several heads."""
+    if not removals.heads:
+        return recording
+    importance = recorded_importance(
+        recording,
+        removals.heads,
+        np.array(removals.scores),
+        score="probability of the right words",
+        data=f"{len(removals.scores[0])} test sentences, mean",
+    )
+    return dataclasses.replace(recording, importance=importance)
 
 
 def _source(trained: TrainedModel[System], plan: TranslationPlan) -> Source:

@@ -21,6 +21,7 @@ from attnreport.tasks.translation.own_data import OwnPairs
 from attnreport.tasks.translation.plan import TranslationPlan
 from attnreport.tasks.translation.selection import choose_examples
 from attnreport.tasks.translation.systems import System, logits, new_system
+from attnreport.tasks.translation.trust import Removals, measure_removals
 from attnreport.tasks.translation.vocabulary import Vocabulary
 
 # The code that only this task depends on.
@@ -40,6 +41,7 @@ SOURCES = (
     "tasks/translation/selection.py",
     "tasks/translation/systems.py",
     "tasks/translation/task.py",
+    "tasks/translation/trust.py",
     "tasks/translation/vocabulary.py",
 )
 
@@ -52,11 +54,13 @@ class Findings:
         languages: Its vocabularies.
         quality: Its quality on the test sentences.
         examples: Test sentences worth looking at.
+        removals: What is left without words and without heads.
     """
 
     languages: Languages
     quality: Quality
     examples: tuple[SentencePair, ...]
+    removals: Removals
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> "Findings":
@@ -66,7 +70,12 @@ class Findings:
             SentencePair(tuple(english), tuple(german), tuple(tuple(link) for link in links))
             for english, german, links in facts["examples"]
         )
-        return cls(Languages(source, target), Quality.of(facts["quality"]), examples)
+        return cls(
+            Languages(source, target),
+            Quality.of(facts["quality"]),
+            examples,
+            Removals.of(facts["removals"]),
+        )
 
 
 class TranslationTask:
@@ -151,6 +160,9 @@ class TranslationTask:
             "target": languages.target.words,
             "quality": dataclasses.asdict(quality),
             "examples": [(pair.english, pair.german, pair.links) for pair in examples],
+            "removals": dataclasses.asdict(
+                measure_removals(model, languages, corpus.test[: self.plan.removals], width)
+            ),
         }
 
 

@@ -6,75 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnreport.analysis import Finding, findings
-from attnreport.recording import (
-    KINDS,
-    AttentionMap,
-    ChannelAxis,
-    GridAxis,
-    ItemAxis,
-    Metric,
-    TokenAxis,
+from attnreport.analysis import findings
+from attnreport.recording import KINDS, AttentionMap, Metric, TokenAxis
+from tests.analysis.reading.told import (
+    UNIFORM,
+    encoder_maps,
+    layer,
+    neighbor,
+    sentence,
+    sentences,
+    stripe,
+    translation,
 )
-
-WORDS = ("[CLS]", "the", "antique", "manuscript", "because", "it", "was", "fragile", "[SEP]")
-SENTENCE = TokenAxis(WORDS, (0, 8))
-SIZE = len(WORDS)
-
-
-def stripe(key, weight=1.0):
-    head = np.full((SIZE, SIZE), (1 - weight) / (SIZE - 1))
-    head[:, key] = weight
-    return head
-
-
-def neighbor(offset):
-    return np.eye(SIZE)[np.clip(np.arange(SIZE) + offset, 0, SIZE - 1)]
-
-
-def layer(*heads, axis=SENTENCE, group="encoder", **fields):
-    weights = np.array(heads, dtype=np.float32)
-    return AttentionMap("layer", weights, axis, axis, group=group, **fields)
-
-
-def translation(keys, *, reference=None, noise=0.0, heads=1):
-    """Cross-attention of a German sentence whose rows look at the given English words."""
-    german = TokenAxis(("ich", "habe", "den", "fuchs", "gesehen", "</s>"), (5,))
-    english = TokenAxis(("i", "have", "seen", "the", "fox", "</s>"), (5,))
-    weights = np.eye(6, dtype=np.float32)[list(keys)] * (1 - noise) + noise / 6
-    weights = np.stack([weights] * heads)
-    return AttentionMap(
-        "decoder.attention",
-        weights,
-        german,
-        english,
-        "cross",
-        "cross-attention",
-        reference=None if reference is None else np.eye(6, dtype=bool)[list(reference)],
-    )
-
-
-def sentence(finding):
-    return f"{finding.value} {finding.text}"
-
-
-def sentences(maps, **options):
-    return [sentence(finding) for finding in findings(maps, **options)]
-
-
-UNIFORM = np.full((SIZE, SIZE), 1 / SIZE)
-
-
-def encoder_maps():
-    linked = UNIFORM * 0.36
-    linked[7] = 0.05 / 8
-    linked[7, 3] = 0.95
-    linked[:, 0] += 1 - linked.sum(axis=-1)
-    return [
-        layer(stripe(0, 0.9), stripe(0, 0.5), neighbor(-1)),
-        layer(neighbor(1), UNIFORM, UNIFORM),
-        layer(linked, UNIFORM, stripe(0, 0.41)),
-    ]
 
 
 def test_a_trained_encoder_in_four_sentences():
@@ -135,48 +78,6 @@ def test_the_best_head_is_named_where_there_are_several():
     )
 
 
-def test_markers_and_punctuation_are_not_words():
-    german, english = TokenAxis(("fuchs", ".", "</s>"), (2,)), TokenAxis(("fox", ".", "</s>"), (2,))
-    links = np.eye(3, dtype=bool)
-
-    def cross(*heads):
-        weights = np.eye(3, dtype=np.float32)[np.array(heads)]
-        return AttentionMap("a", weights, german, english, "cross", reference=links)
-
-    assert sentences([cross([0, 1, 2])])[0] == "1 of 1 word looks at the word it translates"
-    marks_only, word_only = [1, 1, 2], [0, 0, 0]
-    assert sentences([cross(marks_only, word_only)])[0] == (
-        "1 of 1 word looks at the word it translates in L0 H1, the head that does it best"
-    )
-    bare = TokenAxis((".", "</s>"), (1,))
-    weights = np.array([[[0.9, 0.1], [0.2, 0.8]]], np.float32)
-    attention = AttentionMap("a", weights, bare, bare, "cross", reference=np.eye(2, dtype=bool))
-    assert not any("translate" in text for text in sentences([attention], limit=9))
-
-
-def test_one_word_is_singular():
-    word = TokenAxis(("fuchs",))
-    weights = np.array([[[0.9, 0.1]]], np.float32)
-    attention = AttentionMap(
-        "a", weights, word, TokenAxis(("fox", ".")), "cross", reference=np.array([[True, False]])
-    )
-    assert sentences([attention])[0] == "1 of 1 word looks at the word it translates"
-
-
-def test_one_head_is_told_as_one():
-    assert sentences([layer(stripe(0, 0.6))]) == [
-        "60% of all attention goes to [CLS]",
-        "2.17 bits is the mean entropy of a row; looking everywhere equally would be 3.17 bits",
-    ]
-
-
-def test_a_single_row_need_not_be_attention():
-    weights = np.array([[[0.6, 0.2, 0.1, 0.1]]], np.float32)
-    grid = GridAxis(2, 2)
-    pooled = AttentionMap("stage", weights, ItemAxis(("the picture",)), grid, kind="pooling")
-    assert sentences([pooled])[0] == "60% of the weight lies on cell 0,0"
-
-
 def test_single_heads_of_several_are_named():
     maps = [layer(stripe(3, 0.5), stripe(4, 0.3), neighbor(1))]
     assert sentences(maps) == [
@@ -186,67 +87,6 @@ def test_single_heads_of_several_are_named():
         "neighbors aside, that the heads connect most",
         "L0 H2 looks mostly at the token just after (100%)",
     ]
-
-
-def test_a_repeated_token_is_told_apart_by_its_position():
-    axis = TokenAxis(("a", ".", "b", "."))
-    head = np.tile([0.1, 0.1, 0.1, 0.7], (4, 1))
-    assert sentences([layer(head, axis=axis)])[0] == (
-        "70% of all attention goes to “.” (position 3)"
-    )
-
-
-def test_long_and_hostile_tokens_stay_text():
-    hostile = "</script><img src=x onerror=alert(1)>"
-    axis = TokenAxis((hostile, "\x00", ""))
-    for key, shown in ((0, "“</script><img src=x one…”"), (1, "“␀”"), (2, "“∅”")):
-        head = np.eye(3)[[key] * 3]
-        assert sentences([layer(head, axis=axis)])[0] == f"100% of all attention goes to {shown}"
-
-
-def test_other_positions_have_their_own_words():
-    axis = ItemAxis(("shoe", "sock", "hat", "coat", "bag"))
-    heads = [np.eye(5)[[1] * 5], np.eye(5)[[1] * 5], np.eye(5)[[0, 0, 1, 2, 3]]]
-    told = sentences([layer(*heads, axis=axis)])
-    assert told[0].endswith("on sock, more than on any other item")
-    assert (
-        "goes to sock in L0 H0, the two items, neighbors aside, that the heads connect" in told[2]
-    )
-    assert told[3] == "L0 H2 looks mostly at the item just before (100%)"
-
-
-@pytest.mark.parametrize(
-    "attention",
-    [
-        layer([[1]], axis=TokenAxis(("a",))),
-        layer(np.eye(SIZE), mask=np.eye(SIZE, dtype=bool)),
-    ],
-)
-def test_without_a_choice_there_is_one_sentence(attention):
-    assert findings([attention]) == [
-        Finding("0 bits", "of entropy: no row looks at more than one position")
-    ]
-
-
-@pytest.mark.parametrize(
-    "attention",
-    [
-        layer(np.zeros((SIZE, SIZE)), mask=np.zeros((SIZE, SIZE), dtype=bool)),
-        layer(np.zeros((SIZE, SIZE)), normalized=False),
-        layer(np.zeros((SIZE, SIZE)), normalized=False, kind="gate"),
-    ],
-)
-def test_where_nothing_attends_that_is_said(attention):
-    assert findings([attention]) == [Finding("0 rows", "attend to anything: every weight is 0")]
-    some = layer(np.eye(SIZE), mask=np.eye(SIZE, dtype=bool))
-    assert sentences([attention, some])[0].startswith("0 bits")
-
-
-@pytest.mark.parametrize("fields", [{"kind": "gate", "normalized": False}, {"normalized": False}])
-def test_strengths_are_not_told_as_shares_of_attention(fields):
-    linked = stripe(0, 0.1)
-    linked[7, 3] = 0.99
-    assert not any("of the attention of" in each for each in sentences([layer(linked, **fields)]))
 
 
 def test_an_even_spread_is_not_told_as_a_sink():
@@ -263,12 +103,6 @@ def test_an_even_spread_is_not_told_as_a_sink():
 def test_no_head_is_both_the_sharpest_and_broad():
     told = sentences([layer(UNIFORM, UNIFORM)], limit=9)
     assert told == ["2 of 2 heads spread their attention broadly"]
-
-
-def test_characters_that_turn_the_direction_are_visible():
-    for axis in (TokenAxis(("\u202ea", "b", "c")), ItemAxis(("\u202ea", "b", "c"))):
-        told = sentences([layer(np.eye(3)[[0] * 3], axis=axis)])
-        assert "⟨202E⟩a" in told[0]
 
 
 def test_metrics_without_a_value_are_left_out():
@@ -377,43 +211,9 @@ def test_layers_are_called_by_their_numbers_in_the_model():
     assert sum(sentence(a) != sentence(b) for a, b in zip(told, expected, strict=True)) == 4
 
 
-def test_experts_stand_in_no_order():
-    experts = ItemAxis(tuple(f"expert {i}" for i in range(5)))
-    weights = np.eye(5, dtype=np.float32)[[4, 0, 1, 3, 2, 4, 0, 2, 1]][np.newaxis]
-    router = AttentionMap("router", weights, SENTENCE, experts, "router")
-    cross = dataclasses.replace(router, kind="cross")
-    assert "longest jump" in sentences([cross])[0]
-    assert sentences([router]) == [sentence(findings([cross])[1])]
-
-
 def test_what_is_said_of_one_example_names_it():
     accuracy = Metric("right", 0.5, "On 100 texts.", percent=True)
     told, *others = findings(encoder_maps(), metrics=[accuracy], place="“test 3”")
     assert told.detail == "On 100 texts."
     assert {finding.detail for finding in others} == {"In “test 3”."}
     assert {finding.detail for finding in findings(encoder_maps())} == {""}
-
-
-def test_of_a_gate_the_range_of_its_strengths_is_told():
-    weights = np.full((1, 1, 3), 0.25, np.float32)
-    weights[0, 0, 1] = 0.75
-    gate = AttentionMap(
-        "gate", weights, ItemAxis(("x",)), ChannelAxis(3), kind="gate", normalized=False
-    )
-    assert findings([gate]) == [
-        Finding(
-            "0.25 to 0.75",
-            "is how strong the gate is; channel 1 is let through most",
-            ("gate-attention", 0, 0),
-        )
-    ]
-
-
-def test_of_activations_only_the_numbers_are_told():
-    grid = GridAxis(2, 2)
-    row = ItemAxis(("the picture",))
-    weights = np.full((1, 1, 4), 0.25, np.float32)
-    responds = AttentionMap("stage", weights, row, grid, kind="activation")
-    assert findings([responds]) == []
-    (told,) = findings([responds], metrics=[Metric("in the box", 0.5)])
-    assert told.text == "in the box"

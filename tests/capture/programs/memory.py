@@ -165,7 +165,7 @@ def retrieval_top_k(draw: Draw) -> Case:
         a = ref.softmax(np.take_along_axis(s, index, -1))
         dense = np.zeros_like(s)
         np.put_along_axis(dense, index, a, -1)
-        a = note(a[:, None, None], "cross", also=[dense[:, None, None]], also_kinds=("router",))
+        a = note(a[:, None, None], "cross", also=[dense[:, None, None]], also_kinds=("memory",))
         return np.einsum("bk,bkd->bd", a[:, 0, 0], values[index])
 
     return Case(fn, (draw(2, 6), draw.weight(6, 4), draw(9, 4), draw(9, 5)), reference)

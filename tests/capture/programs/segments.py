@@ -42,9 +42,7 @@ def _two(attend, merge):
 def _joint(note, x, old, p):
     q = ref.project(x, p["q"])
     k, v = (np.concatenate([ref.project(old, p[n]), ref.project(x, p[n])], 2) for n in "kv")
-    w = ref.softmax(ref.logits_of(q, k))
-    past, here = (note(w[..., part], also_kinds=("cross",)) for part in np.s_[:4, 4:])
-    return ref.mix(past, v[:, :, :4]) + ref.mix(here, v[:, :, 4:])
+    return ref.attend(note, q, k, v)
 
 
 def _old_and_new(draw: Draw):

@@ -20,6 +20,7 @@ from typing import Any
 import jax
 
 from tests.capture.programs import PROGRAMS, SHARDED
+from tests.capture.recognizing import labels_of
 from tests.capture.rules.breaking import FOLDER, Rule, broken, forget
 from tests.capture.rules.reading import reading
 
@@ -63,13 +64,14 @@ def _whole(name: str) -> Any:
 
 
 def _read(name: str) -> Any:
-    return reading(_traced(name))
+    return reading(*_traced(name))
 
 
 @functools.cache
 def _traced(name: str) -> Any:
     program = READ[name]()
-    return jax.make_jaxpr(program.fn)(*program.args)
+    closed = jax.make_jaxpr(program.fn)(*program.args)
+    return closed, labels_of(program.fn, program.args)
 
 
 def _tests(group: str) -> Iterator[tuple[str, Callable[[], None]]]:

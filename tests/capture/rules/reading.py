@@ -1,7 +1,7 @@
 """What capture says of a program before it runs: its attention, and what else was seen."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -17,9 +17,14 @@ from attnreport.capture.roles.projections import Projection
 from attnreport.capture.roles.sites import Recipe, Site
 
 
-def reading(closed: Any) -> tuple[Any, ...]:
-    """What capture says of a traced program, to be compared with another reading of it."""
-    analysis = Analysis(Graph(closed))
+def reading(closed: Any, labels: Sequence[str]) -> tuple[Any, ...]:
+    """What capture says of a traced program, to be compared with another reading of it.
+
+    Args:
+        closed: The program.
+        labels: Where in the call each of its inputs stands.
+    """
+    analysis = Analysis(Graph(closed, labels))
     sites = analysis.sites()
     values = {value.address: value for value in _values(analysis.facts.graph)}
     return (

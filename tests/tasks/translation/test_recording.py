@@ -6,8 +6,9 @@ import pytest
 
 from attnreport.analysis.alignment import alignment_error_rate
 from attnreport.models.looking import ATTENTIONS
+from attnreport.models.transformer import Transformer
 from attnreport.models.translator_decoding import translate_greedily
-from attnreport.recording import Recording, TokenAxis
+from attnreport.recording import Deletion, DeletionCurve, Recording, TokenAxis
 from attnreport.tasks.checkpoints import Round
 from attnreport.tasks.trained import TrainedModel
 from attnreport.tasks.training import new_model
@@ -20,9 +21,27 @@ from attnreport.tasks.translation.grammar import SentencePair
 from attnreport.tasks.translation.plan import TranslationPlan, translation_plan
 from attnreport.tasks.translation.recording import record_translation
 from attnreport.tasks.translation.task import Findings, TranslationTask
+from attnreport.tasks.translation.trust import Removals
 from attnreport.tasks.translation.vocabulary import END_MARKER, text_of
 
 QUALITY = Quality(0.96, 0.99, Alignment(0.07, 0, 0, ((0.07,),), 0.4, 0.9))
+
+DELETION = Deletion("probability", "words", (0, 0.5), (DeletionCurve("first", (0.9, 0.3)),))
+CUT = tuple(
+    (f"{name}.layers.{n}.{attention}", (head,))
+    for n in range(2)
+    for name, attention in (
+        ("encoder", "attention"),
+        ("decoder", "attention"),
+        ("decoder", "cross_attention"),
+    )
+    for head in range(2)
+)
+# Without a Transformer, and with one, whose heads are worth 0, 0.01, 0.02 and so on.
+REMOVALS = (
+    Removals(DELETION, (), ()),
+    Removals(DELETION, CUT, tuple((1 - max(n, 0) / 100,) * 3 for n in range(-1, 12))),
+)
 
 
 def examples_of(model, plan, languages, corpus) -> tuple[SentencePair, SentencePair]:
@@ -48,6 +67,7 @@ def trained_as(task: TranslationTask, model, quality: Quality, pairs) -> Trained
         "target": task.languages.target.words,
         "quality": dataclasses.asdict(quality),
         "examples": [(pair.english, pair.german, pair.links) for pair in pairs],
+        "removals": dataclasses.asdict(REMOVALS[isinstance(model, Transformer)]),
     }
     return TrainedModel(model, task, facts, (Round(12, 2.0, 0.5, 0.9, 12.3),), 1)
 
@@ -210,6 +230,20 @@ def test_a_transformer_shows_all_of_its_attention_the_one_between_languages_firs
             ),
         ]
         assert all(each.checks.output_difference < 1e-5 for each in example.maps)
+
+
+def test_what_is_left_without_words_and_heads_is_kept(of_transformer, recording):
+    assert recording.deletion == DELETION
+    assert recording.importance is None
+    found = of_transformer.importance
+    assert {(each.group, each.layer) for each in found.layers} == {
+        (group, layer)
+        for group in (GROUP, "encoder self-attention", "decoder self-attention")
+        for layer in range(2)
+    }
+    assert found.of(GROUP, 1).falls == pytest.approx((0.1, 0.11))
+    assert found.of(GROUP, 1).errors == pytest.approx((0, 0), abs=1e-12)
+    assert found.data == "3 test sentences, mean"
 
 
 def test_rows_of_a_transformer_are_words_written_read_and_translated(of_transformer):

@@ -1,4 +1,4 @@
-"""One pair of positions across all heads: the same weight in every layer and head."""
+"""Grids of all heads, layers downwards, with a number and a color in each cell."""
 
 from typing import Any
 
@@ -6,13 +6,30 @@ import altair as alt
 
 from attnreport.charts.theme import expr, layered, pick_head, themed, with_parameters
 
+_STATE = ("stack", "layer", "head", "layers", "heads", "layerNumbers")
+
 
 def pair_chart() -> alt.LayerChart:
-    """A grid of layers by heads, each cell the weight from the chosen query to the chosen key.
+    """One pair of positions across all heads: the weight from the chosen query to the chosen key.
 
     Cells are colored as those of the heatmap are.
     """
-    cells = alt.Chart(alt.UrlData("attn:pair/{stack}/{q}/{k}/{hiding}/{scale}"))
+    chart = _head_grid("attn:pair/{stack}/{q}/{k}/{hiding}/{scale}")
+    return themed(with_parameters(chart, *_STATE, "q", "k", "scale", "hiding"))
+
+
+def changes_chart() -> alt.LayerChart:
+    """How much each head changed, colored from 0 to the head that changed most."""
+    return themed(with_parameters(_head_grid("attn:changes/{stack}"), *_STATE))
+
+
+def _head_grid(address: str) -> alt.LayerChart:
+    """A cell per head; a click chooses it.
+
+    Its number is `w`, and is drawn where there is room; `share` says how much it is of the most
+    that there is, and `shade` how dark its cell is.
+    """
+    cells = alt.Chart(alt.UrlData(address))
     place: dict[str, Any] = {
         "x": alt.X("head:O", axis=alt.Axis(orient="top", labelAngle=0, title="head")),
         "y": alt.Y(
@@ -55,11 +72,4 @@ def pair_chart() -> alt.LayerChart:
         .mark_rect(fillOpacity=0, stroke=expr("accent"), strokeWidth=2, cornerRadius=2, aria=False)
         .encode(**place)
     )
-    chart = layered(colored, numbers, chosen, width=400, height=200)
-    return themed(
-        with_parameters(
-            chart,
-            *("stack", "layer", "head", "q", "k", "layers", "heads", "layerNumbers"),
-            *("scale", "hiding"),
-        )
-    )
+    return layered(colored, numbers, chosen, width=400, height=200)

@@ -1,0 +1,449 @@
+"""The page of two recordings: what is drawn and said of both against NumPy."""
+
+import numpy as np
+import pytest
+
+from attnreport.analysis import compare, display_text
+from attnreport.report.palette import DARK_CHANGE, LIGHT_CHANGE, hex_to_rgb
+from tests.browser.colors import is_hatched, near
+from tests.report.compared_recordings import (
+    BOTH,
+    IN_AFTER,
+    IN_BEFORE,
+    placed,
+    two_checkpoints,
+    two_texts,
+)
+from tests.report.recordings import HOSTILE
+
+PHONE = {"width": 390, "height": 844}
+SIDES = ("first", "second", "difference")
+CELLS = [(q, k) for q in range(len(BOTH)) for k in range(len(BOTH))]
+
+
+def both(layer, head):
+    """A head in A and in B over the positions of both; NaN where it has no weight."""
+    one, other = two_texts()
+    return placed(one, layer, head, IN_BEFORE), placed(other, layer, head, IN_AFTER)
+
+
+def distances():
+    (example,) = compare(*two_texts()).examples
+    return {
+        (layer, head): float(distance)
+        for layer, each in enumerate(example.maps)
+        for head, distance in enumerate(each.distances)
+    }
+
+
+def place(report):
+    return report.state()["layer"], report.state()["head"]
+
+
+def marked(report, chart):
+    """The pair that the crosshair of a chart stands on."""
+    return tuple(
+        report.page.evaluate(f"['q','k'].map((s) => attnreport.view('{chart}').signal(s))")
+    )
+
+
+def ranked():
+    found = distances()
+    return sorted(found, key=found.__getitem__, reverse=True)
+
+
+# --- The ranking --------------------------------------------------------------------------------
+
+
+def test_heads_are_listed_the_most_changed_first(visit):
+    report = visit("two-texts")
+    tiles = report.page.locator("#change-list button")
+    assert [each.split("L")[1][:4] for each in tiles.all_text_contents()] == [
+        f"{layer} H{head}" for layer, head in ranked()
+    ]
+    assert [float(text[-5:]) for text in tiles.all_text_contents()] == pytest.approx(
+        sorted(distances().values(), reverse=True), abs=6e-4
+    )
+    assert place(report) == ranked()[0]
+
+
+def test_the_grid_is_as_dark_as_heads_changed(visit):
+    report = visit("two-texts")
+    rows = report.page.evaluate("attnreport.rows('attn:changes/0')")
+    most = max(distances().values())
+    for row in rows:
+        distance = distances()[row["layer"], row["head"]]
+        assert row["w"] == pytest.approx(distance, abs=6e-5)
+        assert row["shade"] == pytest.approx(distance / most, abs=1e-3)
+    assert len(rows) == 6
+
+
+def test_keys_walk_from_the_most_changed_head_to_the_next(visit):
+    report = visit("two-texts")
+    report.press("n")
+    assert place(report) == ranked()[1]
+    report.press("p", "p")
+    assert place(report) == ranked()[-1]
+    assert report.page.locator("#change-list [aria-current]").count() == 1
+
+
+def test_arrows_walk_through_the_grid_and_the_list(visit):
+    report = visit("two-texts")
+    report.choose(layer=0, head=0)
+    report.page.focus("#chart-changes")
+    report.press("ArrowRight", "ArrowDown")
+    assert place(report) == (1, 1)
+    report.page.focus("#change-list [aria-current]")
+    at = ranked().index((1, 1))
+    report.press("ArrowLeft" if at else "ArrowRight")
+    assert place(report) == ranked()[at - 1 if at else 1]
+
+
+def test_a_click_on_a_head_of_the_table_shows_it(visit):
+    report = visit("two-texts")
+    report.page.locator("#ranking summary").click()
+    report.page.locator("#ranking tbody a").nth(3).click()
+    report.settle()
+    assert place(report) == ranked()[3]
+
+
+# --- The matrices -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("scheme", "ramp"), [("light", LIGHT_CHANGE), ("dark", DARK_CHANGE)])
+def test_the_colors_of_the_difference_are_those_of_numpy(visit, scheme, ramp):
+    report = visit("two-texts", color_scheme=scheme)
+    report.choose(layer=0, head=1, q=5, k=5, scale="linear")
+    one, other = both(0, 1)
+    largest = report.page.evaluate("attnreport.stack().change.largest")
+    stops = np.array([hex_to_rgb(color) for color in ramp], dtype=float)
+    colors = report.cell_colors(CELLS, "difference")
+    shades = []
+    for (q, k), color in zip(CELLS, colors, strict=True):
+        change = (other - one)[q, k]
+        if np.isnan(change):
+            # The middle of a cell is on a line of the hatch, or between two.
+            assert is_hatched(color, scheme), (q, k)
+        elif (q, k) not in {(5, 5)}:
+            at = 5 + 5 * change / largest
+            low, high = stops[int(np.floor(at))], stops[int(np.ceil(at))]
+            span = np.sort([low, high], axis=0)
+            # Colors run through Lab, so between two stops only the range is known.
+            assert (span[0] - 14 <= color).all(), (q, k, change)
+            assert (color <= span[1] + 14).all(), (q, k, change)
+            shades.append((change, color))
+    # More is redder than blue, less bluer than red, and the more so the more it changed.
+    lean = [float(color[0]) - float(color[2]) for _, color in shades]
+    assert np.corrcoef([change for change, _ in shades], lean)[0, 1] > 0.8
+
+
+def test_a_head_that_did_not_change_has_the_color_of_the_page(visit):
+    report = visit("two-texts")
+    one, other = both(0, 0)
+    exact = report.page.evaluate("attnreport.view('difference').signal('scheme')")
+    assert exact == "attnlightChange"
+    ends = report.page.evaluate("attnreport.view('difference').signal('legendLabels')")
+    largest = max(
+        np.nanmax(np.abs(b - a)) for a, b in (both(n, h) for n in (0, 1) for h in range(3))
+    )
+    assert ends[1] == "0"
+    assert [float(text.replace("−", "-")) for text in (ends[0], ends[2])] == pytest.approx(
+        [-largest, largest], rel=0.05
+    )
+    assert not np.isnan(other - one).all()
+
+
+@pytest.mark.parametrize("chart", ["first", "second"])
+def test_both_sides_are_drawn_with_the_same_colors(visit, chart):
+    report = visit("two-texts")
+    report.choose(layer=1, head=2, q=4, k=4)
+    weights = both(1, 2)[SIDES.index(chart)]
+    colors = report.cell_colors(CELLS, chart)
+    dark = [
+        np.nan if np.isnan(weights[c]) else -sum(color)
+        for c, color in zip(CELLS, colors, strict=True)
+    ]
+    pairs = [
+        (weights[c], d) for c, d in zip(CELLS, dark, strict=True) if c != (4, 4) and not np.isnan(d)
+    ]
+    order = np.argsort([w for w, _ in pairs])
+    darkness = np.array([d for _, d in pairs])[order]
+    assert (np.diff(darkness) >= -3).all()
+    hatched = [c for c, color in zip(CELLS, colors, strict=True) if is_hatched(color)]
+    assert set(hatched) == {c for c in CELLS if np.isnan(weights[c])}
+    legends = [
+        report.page.evaluate(f"attnreport.view('{each}').signal('legendLabels')")
+        for each in ("first", "second")
+    ]
+    assert legends[0] == legends[1]
+
+
+@pytest.mark.parametrize("chart", SIDES)
+def test_hovering_one_marks_the_pair_in_all_and_says_the_three_numbers(visit, chart):
+    report = visit("two-texts")
+    report.choose(layer=1, head=0, q=0, k=0)
+    report.hover_cell(4, 3, chart)
+    for other in SIDES:
+        assert marked(report, other) == (4, 3)
+    one, other = (weights[4, 3] for weights in both(1, 0))
+    tooltip = report.tooltip() or []
+    assert tooltip[0] == "was → cat"
+    numbers = dict(zip(tooltip[2::2], tooltip[3::2], strict=True))
+    assert float(numbers["A"]) == pytest.approx(one, abs=6e-4)
+    assert float(numbers["B"]) == pytest.approx(other, abs=6e-4)
+    assert float(numbers["B − A"].replace("−", "-")) == pytest.approx(other - one, abs=1.2e-3)
+    assert float(report.shown("first-weight")) == pytest.approx(one, abs=6e-4)
+    assert report.state()["q"] == 0
+
+
+def test_what_one_side_lacks_is_said_and_not_called_zero(visit):
+    report = visit("two-texts")
+    report.choose(layer=0, head=0, q=0, k=BOTH.index("black"))
+    assert report.shown("first-weight") == "not in A"
+    assert float(report.shown("second-weight")) > 0
+    assert report.shown("change-weight") == "–"
+    report.choose(q=BOTH.index("tired"), k=0)
+    assert report.shown("second-weight") == "not in B"
+
+
+def test_a_mask_is_said_where_both_have_the_position(visit):
+    report = visit("two-checkpoints")
+    report.choose(q=1, k=4)
+    assert report.shown("first-weight") == report.shown("second-weight") == "masked"
+    assert is_hatched(report.cell_colors([(1, 4)], "difference")[0])
+
+
+def test_clicks_and_arrows_choose_in_any_of_the_three(visit):
+    report = visit("two-texts")
+    for number, chart in enumerate(SIDES):
+        report.click_cell(3 + number, 2, chart)
+        assert (report.state()["q"], report.state()["k"]) == (3 + number, 2)
+        report.page.focus(f"#chart-{chart}")
+        report.press("ArrowRight", "ArrowUp")
+        assert (report.state()["q"], report.state()["k"]) == (2 + number, 3)
+
+
+def test_the_paired_row_is_that_of_both(visit):
+    report = visit("two-texts")
+    rows = report.page.evaluate("attnreport.rows('attn:paired-row/0/1/2/1/1/2/4/0')")
+    for side, weights in enumerate(both(1, 2)):
+        found = [row["w"] for row in rows if row["side"] == side]
+        np.testing.assert_allclose(found, np.nan_to_num(weights[4]), atol=1e-6)
+
+
+def test_hiding_special_tokens_hides_them_in_both(visit):
+    report = visit("two-texts")
+    report.choose(layer=0, head=0, q=4, k=3)
+    report.press("m")
+    kept = [k for k in range(len(BOTH)) if k not in (0, len(BOTH) - 1)]
+    one, other = (weights[4, 3] / np.nansum(weights[4, kept]) for weights in both(0, 0))
+    assert float(report.shown("first-weight")) == pytest.approx(one, abs=6e-4)
+    assert float(report.shown("second-weight")) == pytest.approx(other, abs=6e-4)
+    assert float(report.shown("change-weight").replace("−", "-")) == pytest.approx(
+        other - one, abs=1.2e-3
+    )
+
+
+def test_weights_of_eight_bits_say_how_far_they_may_be_off(visit):
+    report = visit("two-u8")
+    report.choose(layer=0, head=0, q=4, k=3)
+    one, other = (weights[4, 3] for weights in both(0, 0))
+    text = report.shown("change-weight").replace("−", "-")
+    change, error = (float(each) for each in text.split(" ± "))
+    assert abs(change - (other - one)) <= error + 6e-4
+    assert 0 < error < 0.01
+
+
+# --- The texts ----------------------------------------------------------------------------------
+
+
+def tokens(report, which):
+    return report.page.locator(f"#text-{which} [data-axis=key] .tk").all_text_contents()
+
+
+def test_each_text_has_its_own_tokens_and_marks_those_the_other_lacks(visit):
+    report = visit("two-texts")
+    assert tokens(report, "first") == [BOTH[p] for p in IN_BEFORE]
+    assert tokens(report, "second") == [BOTH[p] for p in IN_AFTER]
+    only = "#text-{} .tk.only"
+    assert report.page.locator(only.format("first")).all_text_contents() == ["tired"]
+    assert report.page.locator(only.format("second")).all_text_contents() == ["black", "warm"]
+    assert report.page.locator(only.format("first")).get_attribute("title") == "only in A"
+
+
+def test_tokens_are_as_dark_as_their_weights_on_one_scale(visit):
+    report = visit("two-texts")
+    report.choose(layer=1, head=1, q=4, scale="linear")
+    one, other = both(1, 1)
+    strongest = max(np.nanmax(one[4]), np.nanmax(other[4]))
+    for which, weights, places in (("first", one, IN_BEFORE), ("second", other, IN_AFTER)):
+        found = report.page.evaluate(
+            "(w) => [...document.querySelectorAll(`#text-${w} [data-axis=key] .tk`)]"
+            ".map((t) => parseInt(t.style.getPropertyValue('--w')))",
+            which,
+        )
+        assert found == pytest.approx([100 * weights[4, k] / strongest for k in places], abs=0.6)
+
+
+def test_a_token_of_either_text_chooses_the_position_in_both(visit):
+    report = visit("two-texts")
+    report.click("#text-second [data-axis=key] [data-position='6']")
+    assert report.state()["q"] == 6
+    report.click("#text-first [data-axis=key] [data-position='3']")
+    assert report.state()["q"] == 3
+    assert report.page.locator(".text .tk.on").all_text_contents() == ["cat", "cat"]
+    report.page.keyboard.press("ArrowLeft")
+    report.settle()
+    # The text of A goes on past the word that only B has.
+    assert report.state()["q"] == 1
+
+
+def test_the_pointer_over_a_text_says_the_three_numbers(visit):
+    report = visit("two-texts")
+    report.choose(layer=0, head=2, q=4)
+    report.page.hover("#text-first [data-axis=key] [data-position='1']")
+    report.settle()
+    one, _ = (weights[4, 1] for weights in both(0, 2))
+    tooltip = report.tooltip() or []
+    assert tooltip[0] == "was → the"
+    assert float(tooltip[3]) == pytest.approx(one, abs=6e-4)
+    assert report.shown("key") == "the"
+
+
+# --- State, links, examples, sizes --------------------------------------------------------------
+
+
+def test_a_link_keeps_what_is_looked_at(visit):
+    report = visit("two-texts")
+    report.choose(layer=1, head=2, q=4, k=3, scale="log", view="second")
+    report.until("location.hash === '#L1H2q4k3log?view=second'")
+    linked = visit("two-texts", "#L1H2q4k3log?view=second")
+    state = linked.state()
+    assert [state[name] for name in ("layer", "head", "q", "k", "scale", "view")] == [
+        *(1, 2, 4, 3, "log", "second")
+    ]
+
+
+def test_findings_lead_to_what_they_are_about(visit):
+    report = visit("two-texts")
+    report.choose(layer=0, head=0, q=0, k=0)
+    report.click(".findings a >> nth=0")
+    assert place(report) == ranked()[0]
+
+
+def test_every_example_and_group_is_compared_with_its_own(visit):
+    report = visit("two-translators")
+    assert report.page.locator("[data-example]").count() == 2
+    report.choose(stack=0)
+    report.click("[data-example='1']")
+    assert report.shown("example") == "test 1"
+    report.page.locator("#groups label", has_text="cross").click()
+    report.settle()
+    stack = report.page.evaluate("attnreport.stack()")
+    assert (stack["group"], stack["example"], stack["other"]) == ("cross", 1, 7)
+    assert report.page.locator("#text-first [data-axis=query]").is_visible()
+    # With one head there is no ranking.
+    assert report.page.locator("#changes").is_hidden()
+    assert "A: die Katze · B: eine Katze" in report.text("[data-example='0']")
+
+
+@pytest.mark.parametrize("options", [{}, {"viewport": PHONE}, {"color_scheme": "dark"}])
+@pytest.mark.parametrize("name", ["two-texts", "two-translators", "two-hostile", "two-scripts"])
+def test_nothing_runs_over_its_edge(visit, name, options):
+    report = visit(name, **options)
+    assert report.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for step in ("first", "second", "difference"):
+        report.choose(view=step)
+        assert report.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_phone_shows_one_of_the_three_and_switches(visit):
+    report = visit("two-texts", viewport=PHONE)
+    visible = lambda: [each for each in SIDES if report.page.locator(f"#side-{each}").is_visible()]  # noqa: E731
+    assert visible() == ["difference"]
+    report.page.locator(".views label", has_text="A").first.click()
+    report.settle()
+    assert visible() == ["first"]
+    report.until("attnreport.view('first') !== null")
+    report.settle()
+    report.hover_cell(2, 2, "first")
+    assert marked(report, "first") == (2, 2)
+    labels = report.page.evaluate("attnreport.view('first').signal('queryLabels')")
+    assert labels == list(BOTH)
+
+
+def test_the_window_may_change_its_width(visit):
+    report = visit("two-texts")
+    assert report.page.evaluate("attnreport.view('second').signal('queryLabels')") == []
+    report.page.set_viewport_size(PHONE)
+    report.until("attnreport.view('second').signal('queryLabels').length === 8")
+    report.page.set_viewport_size({"width": 1280, "height": 900})
+    report.until("attnreport.view('second').signal('queryLabels').length === 0")
+
+
+def test_the_three_matrices_are_equally_large(visit):
+    report = visit("two-texts")
+    sizes = report.page.evaluate(
+        "['first','second','difference'].map((name) => attnreport.view(name))"
+        ".map((view) => [view.width(), view.height()])"
+    )
+    assert np.ptp(sizes, axis=0).max() <= 2
+
+
+def test_texts_run_from_right_to_left(visit):
+    report = visit("two-scripts")
+    lefts = report.page.evaluate(
+        "[...document.querySelectorAll('#text-second [data-axis=key] .wd')]"
+        ".map((word) => word.getBoundingClientRect().left)"
+    )
+    assert lefts == sorted(lefts, reverse=True)
+
+
+def test_hostile_tokens_are_text_and_nothing_else(visit):
+    report = visit("two-hostile")
+    assert report.page.evaluate("window.pwned") is None
+    assert report.page.locator("body script:not([type])").count() == 1
+    assert tokens(report, "first") == [display_text(token) for token in HOSTILE]
+    for position in range(0, len(HOSTILE), 9):
+        report.click(f"#text-first [data-axis=key] [data-position='{position}']")
+        assert report.state()["q"] == position
+    assert report.page.evaluate("window.pwned") is None
+
+
+def test_a_screen_reader_hears_what_was_chosen(visit):
+    report = visit("two-texts")
+    assert report.text("#live") == ""
+    report.choose(layer=1, head=1, q=4, k=3)
+    said = report.text("#live")
+    assert said.startswith(f"Layer 1, head 1 changed by {distances()[1, 1]:.3f}. was to cat: ")
+    assert "in A" in said
+
+
+def test_a_change_of_mode_repaints_the_small_pictures(visit):
+    report = visit("two-texts")
+    before = report.picture("#change-list canvas >> nth=0")
+    report.page.emulate_media(color_scheme="dark")
+    report.settle()
+    report.until("attnreport.view('difference').signal('scheme') === 'attndarkChange'")
+    report.settle()
+    after = report.picture("#change-list canvas >> nth=0")
+    assert not near(before[3, 3], after[3, 3], within=30)
+
+
+def test_a_damaged_head_is_said_and_the_others_still_show(visit, report_file, tmp_path):
+    page = report_file("two-texts").read_text(encoding="utf-8")
+    start = page.index('id="b1">') + len('id="b1">')
+    broken = page[:start] + "AAAA" + page[start + 4 :]
+    path = tmp_path / "broken.html"
+    path.write_text(broken, encoding="utf-8")
+    report = visit(path, wait=False)
+    report.expected += ["damaged", "block b1"]
+    report.until("!document.querySelector('#note').hidden")
+    assert "could not be read" in report.text("#note")
+    assert report.page.locator("#chart-changes svg").is_visible()
+
+
+def test_checkpoints_have_no_token_of_their_own(visit):
+    report = visit("two-checkpoints")
+    assert report.page.locator(".tk.only").count() == 0
+    assert len(tokens(report, "first")) == len(two_checkpoints()[0].examples[0].maps[0].key)
