@@ -1,8 +1,9 @@
 """Attention of pretrained encoders on texts of one's own."""
 
 import dataclasses
+import functools
 import importlib.metadata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
@@ -78,8 +79,10 @@ def record_texts(
     if check_size is not None:
         cells = sum(len(encoding.ids) ** 2 for encoding in encodings)
         check_size(pretrained.sizes.layers * pretrained.sizes.heads * cells)
-    options = {"strict": strict, "queries_and_keys": queries_and_keys}
-    recording = _recorded(pretrained, encodings, console, options)
+    capture = functools.partial(
+        capture_attention, pretrained.model, strict=strict, queries_and_keys=queries_and_keys
+    )
+    recording = _recorded(pretrained, encodings, console, capture)
     examples = [
         dataclasses.replace(example, name=name, input=text)
         for example, name, text in zip(
@@ -102,7 +105,7 @@ def _recorded(
     pretrained: PretrainedBert,
     encodings: Sequence["Encoding"],
     console: Console,
-    options: Mapping[str, bool],
+    capture: Callable[..., Recording],
 ) -> Recording:
     """One example per text, in the order given, named by its number."""
     total, source = len(encodings), _source(pretrained, len(encodings))
@@ -112,13 +115,11 @@ def _recorded(
     for texts, length in _batches(pretrained.sizes, [len(each.ids) for each in encodings]):
         batch = [encodings[text] for text in texts]
         with console.status(f"Computing attention: {len(examples)} of {total} {noun} done"):
-            recording = capture_attention(
-                pretrained.model,
+            recording = capture(
                 *_padded(batch, length),
                 tokens=[_axis(encoding) for encoding in batch],
                 example_names=[str(text) for text in texts],
                 source=source,
-                **options,
             )
         examples.update(zip(texts, recording.examples, strict=True))
         told = recording.source  # with the notes of the capture, the same for every batch

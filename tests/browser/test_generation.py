@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from attnreport.analysis import display_text
-from tests.browser.test_accessibility import PHONE, axe, violations  # noqa: F401
 from tests.report.generated_recordings import (
     ENTROPIES,
     PROBABILITIES,
@@ -16,6 +15,7 @@ from tests.report.generated_recordings import (
     translation_recording,
 )
 
+PHONE = {"width": 390, "height": 844}
 SOURCE, OUTPUT = "#step-source .tk", "#step-output .tk"
 
 
@@ -252,14 +252,7 @@ def test_hostile_tokens_are_text(visit):
     assert report.page.locator("main img, main iframe, main object").count() == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(visit, axe, scheme):  # noqa: F811
-    report = visit("generated", color_scheme=scheme, bypass_csp=True)
-    assert violations(report, axe) == []
-
-
 @pytest.mark.parametrize("name", ["generated", "hostile-generation", "translation"])
-def test_it_fits_on_a_phone(visit, axe, name):  # noqa: F811
-    report = visit(name, viewport=PHONE, is_mobile=True, has_touch=True, bypass_csp=True)
-    assert violations(report, axe) == []
+def test_it_fits_on_a_phone(visit, name):
+    report = visit(name, viewport=PHONE, is_mobile=True, has_touch=True)
     assert report.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
