@@ -12,8 +12,10 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from attnreport.outputs import write_report as write_report
     from attnreport.recording import AttentionMap as AttentionMap
     from attnreport.recording import Check as Check
+    from attnreport.recording import Generation as Generation
     from attnreport.recording import Recording as Recording
     from attnreport.recording import TokenAxis as TokenAxis
+    from attnreport.recording import stitch_steps as stitch_steps
     from attnreport.report import render_comparison as render_comparison
     from attnreport.report import render_report as render_report
     from attnreport.store import load_recording as load_recording
@@ -25,6 +27,7 @@ _HOME = {
     "AttentionMap": "attnreport.recording",
     "AttnReportError": "attnreport._errors",
     "Check": "attnreport.recording",
+    "Generation": "attnreport.recording",
     "Recording": "attnreport.recording",
     "TokenAxis": "attnreport.recording",
     "capture_attention": "attnreport.capture",
@@ -33,6 +36,7 @@ _HOME = {
     "render_comparison": "attnreport.report",
     "render_report": "attnreport.report",
     "save_recording": "attnreport.store",
+    "stitch_steps": "attnreport.recording",
     "with_attention": "attnreport.capture",
     "write_comparison": "attnreport.outputs",
     "write_report": "attnreport.outputs",
@@ -42,6 +46,7 @@ __all__ = [
     "AttentionMap",
     "AttnReportError",
     "Check",
+    "Generation",
     "Recording",
     "TokenAxis",
     "capture_attention",
@@ -50,6 +55,7 @@ __all__ = [
     "render_comparison",
     "render_report",
     "save_recording",
+    "stitch_steps",
     "with_attention",
     "write_comparison",
     "write_report",

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.name for path in ROOT.joinpath("examples").glob("*.py"))
 # What an example needs to be told to be over in seconds.
 QUICKLY = {
+    "generate.py": ["20"],
     "images.py": ["cbam", "quick"],
     "keywords.py": ["additive", "quick"],
     "translate.py": ["gru", "quick"],

@@ -89,6 +89,9 @@ def merge_words(attention: AttentionMap) -> AttentionMap:
         mask=None if mask is None else _any(mask, spans),
         reference=None if reference is None else _any(reference, spans),
         logits=None,
+        # The rows of several pieces wrote several tokens.
+        first_step=None,
+        scoring=None,
     )
 
 

@@ -13,6 +13,7 @@ from attnreport.capture.choice.options import Heads, Numbers, Options, OverBudge
 from attnreport.capture.choice.selection import Grouping, usual_group
 from attnreport.capture.linen_calls import linen_call, linen_variables
 from attnreport.capture.results.calls import Call, with_one_batch
+from attnreport.capture.results.explaining import with_scoring
 from attnreport.capture.results.labels import Axes, Labels
 from attnreport.capture.results.outcome import Outcome
 from attnreport.capture.universal import capture_call
@@ -43,6 +44,7 @@ def capture_attention(
     over_budget: OverBudget = Options.over_budget,
     steps: int | None = None,
     strict: bool = False,
+    queries_and_keys: bool = False,
     **model_kwargs: Any,
 ) -> Recording:
     """A recording of the attention that a model uses on the given inputs.
@@ -113,6 +115,10 @@ def capture_attention(
             why.
         steps: How many iterations of a `while` loop to keep, where its condition does not tell.
         strict: Leave out what is only a guess.
+        queries_and_keys: Keep what the weights were computed from, too, where they are a softmax of
+            products of queries and keys: with it the report says of each weight how it came about.
+            It takes 2 × features numbers more for each token and head, and is left out where
+            weights are reduced, and in loops over steps or blocks.
         model_kwargs: All other keyword arguments go to the model.
 
     Raises:
@@ -130,7 +136,7 @@ def capture_attention(
         kinds=kinds,
         layers=layers,
         heads=heads,
-        want=("weights", "mask"),
+        want=("weights", "mask", *(_SCORED if queries_and_keys else ())),
         reduce=_whole(reduce),
         budget=budget,
         over_budget=over_budget,
@@ -176,6 +182,7 @@ def capture_attention(
         )
         for call, place in zip(calls, places, strict=True)
     ]
+    maps = [with_scoring(each, call, padding) for each, call in zip(maps, calls, strict=True)]
     recording = _with_layers(Recording.join_groups(maps), [call.layer for call in calls])
     return dataclasses.replace(recording, source=_source(source, outcome))
 
@@ -287,6 +294,8 @@ def _source(source: Source | None, outcome: Outcome) -> Source:
         notes=(*source.notes, *outcome.notes),
     )
 
+
+_SCORED = ("queries", "keys", "logits", "bias")
 
 _DEFAULTS = {
     name: parameter.default

@@ -63,8 +63,9 @@ def with_attention(
         want: What to take of each: `weights`; `logits`, `mask` (True where a query may look) and
             `bias` (what the program adds to the product of queries and keys, in units of the
             logits) with the axes of the weights; `query`, `key`, `value`, `output` in the
-            program's own layout. What a program does not have is left out, and `about.notes` says
-            so.
+            program's own layout; `queries` and `keys` are those vectors as `[*loops, batch, head,
+            position, feature]`, heads that share keys each with a copy. What a program does not
+            have is left out, and `about.notes` says so.
         reduce: Reduces the weights on the device: `uint8`, `bfloat16`, `head mean`, `top-8`,
             `statistics`, `pooled-64`, with any number in place of 8 and 64.
         budget: Most bytes that may leave the program.

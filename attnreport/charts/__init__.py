@@ -15,4 +15,5 @@ from attnreport.charts.map import map_chart as map_chart
 from attnreport.charts.overview import overview_chart as overview_chart
 from attnreport.charts.paired_row import paired_row_chart as paired_row_chart
 from attnreport.charts.scatter import scatter_chart as scatter_chart
+from attnreport.charts.steps import steps_chart as steps_chart
 from attnreport.charts.training import training_chart as training_chart

@@ -14,6 +14,7 @@ from attnreport.charts.map import map_chart
 from attnreport.charts.overview import overview_chart
 from attnreport.charts.paired_row import paired_row_chart
 from attnreport.charts.scatter import scatter_chart
+from attnreport.charts.steps import steps_chart
 from attnreport.charts.training import training_chart
 
 
@@ -36,5 +37,6 @@ def every_chart() -> dict[str, alt.LayerChart]:
         "paired-row": paired_row_chart(),
         "row": row_chart(),
         "scatter": scatter_chart(),
+        "steps": steps_chart(),
         "training": training_chart(),
     }

@@ -56,6 +56,11 @@ PARAMETERS: Mapping[str, Any] = {
     # Which curves, and the step that was kept or -1.
     "panel": 0,
     "chosen": -1,
+    # How many tokens were written, their labels, the chosen one or -1, and where the bars end.
+    "steps": 1,
+    "stepLabels": [],
+    "step": -1,
+    "top": 1,
     # How weights become colors, where the colors end, and what the legend says of both.
     "scale": "sqrt",
     "ceiling": 1,

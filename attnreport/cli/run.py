@@ -32,6 +32,11 @@ from attnreport.cli.results import (
     "it needs and whether to trust its attention. Done for short texts unless refused.",
 )
 @click.option("--strict", is_flag=True, help="Refuse attention that is only a guess.")
+@click.option(
+    "--queries-and-keys",
+    is_flag=True,
+    help="Keep queries and keys, so that the page shows how each weight was computed.",
+)
 @report_options
 @save_option
 @quiet_option
@@ -42,6 +47,7 @@ def run(
     text_file: Path | None,
     trust: bool | None,
     strict: bool,
+    queries_and_keys: bool,
     output: Path | None,
     title: str | None,
     force: bool,
@@ -73,6 +79,7 @@ def run(
             instead=", or give fewer or shorter texts",
         ),
         strict=strict,
+        queries_and_keys=queries_and_keys,
         trust=trust,
         progress=not quiet,
     )

@@ -21,6 +21,8 @@ from attnreport.recording.checks import worst_checks as worst_checks
 from attnreport.recording.deletion import Deletion as Deletion
 from attnreport.recording.deletion import DeletionCurve as DeletionCurve
 from attnreport.recording.from_arrays import recording_from_arrays as recording_from_arrays
+from attnreport.recording.from_steps import recording_from_steps as recording_from_steps
+from attnreport.recording.generation import Generation as Generation
 from attnreport.recording.importance import Importance as Importance
 from attnreport.recording.importance import LayerImportance as LayerImportance
 from attnreport.recording.layers import layer_numbers as layer_numbers
@@ -32,3 +34,5 @@ from attnreport.recording.recording import Example as Example
 from attnreport.recording.recording import Metric as Metric
 from attnreport.recording.recording import Recording as Recording
 from attnreport.recording.recording import Source as Source
+from attnreport.recording.scoring import Scoring as Scoring
+from attnreport.recording.stitching import stitch_steps as stitch_steps

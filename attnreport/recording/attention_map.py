@@ -11,10 +11,12 @@ from attnreport._errors import InvalidAttentionError
 from attnreport.recording.arrays import PRECISIONS, as_numpy
 from attnreport.recording.axes import Axis
 from attnreport.recording.checks import Checks
+from attnreport.recording.scoring import Scoring
 from attnreport.recording.validation import (
     checked_layer,
     checked_mask,
     checked_reference,
+    checked_step,
     require_axes_fit,
     require_logits_fit,
 )
@@ -71,6 +73,9 @@ class AttentionMap:
         normalized: Whether rows sum to one.
         precision: Number format the model computed the weights in, such as `bfloat16`.
         checks: What was verified about this map.
+        first_step: The query whose row wrote the first token of the example's `generation`; the
+            next row wrote the next one, and so on. None where no row of the map wrote a token.
+        scoring: The queries and keys that it was computed from; None where they were not captured.
     """
 
     name: str
@@ -87,6 +92,8 @@ class AttentionMap:
     normalized: bool = True
     precision: str = "float32"
     checks: Checks = dataclasses.field(default_factory=Checks)
+    first_step: int | None = None
+    scoring: Scoring | None = None
 
     def __post_init__(self) -> None:
         place = f"attention map {self.name!r}"
@@ -107,6 +114,10 @@ class AttentionMap:
             require_logits_fit(self.logits.shape, shape, place)
         if self.layer is not None:
             set_field("layer", checked_layer(self.layer, place))
+        if self.first_step is not None:
+            set_field("first_step", checked_step(self.first_step, shape[1], place))
+        if self.scoring is not None:
+            self.scoring.require_fits(shape, place, logits=self.logits)
         if not self.group:
             set_field("group", f"{self.kind}-attention")
 

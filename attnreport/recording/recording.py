@@ -10,6 +10,7 @@ from attnreport._errors import InvalidAttentionError
 from attnreport.recording.attention_map import AttentionMap, Kind
 from attnreport.recording.checks import Checks
 from attnreport.recording.deletion import Deletion
+from attnreport.recording.generation import Generation
 from attnreport.recording.importance import Importance
 from attnreport.recording.layers import layer_numbers
 from attnreport.recording.outcomes import Confusion, Training
@@ -31,6 +32,7 @@ class Example:
         target: The text that should have come out; for a classifier, the true class.
         scores: Numbers about this example, such as `{"AER": 0.04}`.
         picture: The picture that went in; None when it is not one.
+        generation: What the model wrote token by token; None when it did not, or nobody looked.
     """
 
     name: str
@@ -40,10 +42,12 @@ class Example:
     target: str = ""
     scores: Mapping[str, float] = dataclasses.field(default_factory=dict)
     picture: Picture | None = None
+    generation: Generation | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "maps", tuple(self.maps))
         require_picture(self.picture, f"example {self.name!r}")
+        _require_rows_of_steps(self)
 
     @property
     def right(self) -> bool | None:
@@ -192,14 +196,44 @@ class Recording:
         )
 
     @classmethod
+    def from_steps(
+        cls,
+        steps: Sequence[Sequence[Any]],
+        prompt: Any,
+        generation: Any,
+        *,
+        key_tokens: Any = None,
+        kind: Kind | None = None,
+        group: str = "",
+        example_names: Sequence[str] | None = None,
+        source: Source | None = None,
+    ) -> "Recording":
+        """A recording of a generation whose weights are at hand step by step.
+
+        The arguments are those of `attnreport.recording.from_steps.recording_from_steps`.
+        """
+        from attnreport.recording.from_steps import recording_from_steps
+
+        return recording_from_steps(
+            steps,
+            prompt,
+            generation,
+            key_tokens=key_tokens,
+            kind=kind,
+            group=group,
+            example_names=example_names,
+            source=source,
+        )
+
+    @classmethod
     def join_groups(cls, recordings: Sequence["Recording"]) -> "Recording":
         """One recording with the maps of several, example by example.
 
         Use it to put the encoder's, the decoder's and the cross-attention of the same examples
         into one report, or layers that look at different lengths. Layers keep the numbers they
-        say, and without one count on in their group. Texts, pictures, source, metrics, confusion,
-        training, deletion and importance come from the first that has them; scores are merged,
-        and the first wins.
+        say, and without one count on in their group. Texts, pictures, generation, source, metrics,
+        confusion, training, deletion and importance come from the first that has them; scores are
+        merged, and the first wins.
 
         Raises:
             InvalidAttentionError: The recordings have different numbers of examples, or two
@@ -276,6 +310,22 @@ def _require_layers_of_their_own(example: Example) -> None:
         )
 
 
+def _require_rows_of_steps(example: Example) -> None:
+    """Raises if maps say which rows wrote tokens, and there are no tokens or too many of them."""
+    count = 0 if example.generation is None else len(example.generation)
+    for attention in example.maps:
+        if attention.first_step is None:
+            continue
+        rows = len(attention.query) - attention.first_step
+        if not 0 < count <= rows:
+            raise InvalidAttentionError(
+                f"Rows of {attention.name!r} in example {example.name!r} wrote tokens from row "
+                f"{attention.first_step} on, which leaves {rows} rows, and the generation of the "
+                f"example has {count} tokens. Give a generation with at least one token, and a "
+                "row for each."
+            )
+
+
 def _joined(examples: Sequence[Example]) -> Example:
     """One example with the maps of several recordings of it."""
     scores: dict[str, float] = {}
@@ -289,6 +339,7 @@ def _joined(examples: Sequence[Example]) -> Example:
         target=next((example.target for example in examples if example.target), ""),
         scores=scores,
         picture=next((each.picture for each in examples if each.picture is not None), None),
+        generation=next((e.generation for e in examples if e.generation is not None), None),
     )
 
 

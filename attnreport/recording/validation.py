@@ -53,6 +53,21 @@ def checked_layer(layer: Any, place: str) -> int:
     return int(layer)
 
 
+def checked_step(step: Any, queries: int, place: str) -> int:
+    """The number of the row that wrote the first token.
+
+    Raises:
+        InvalidAttentionError: It is no whole number, or not that of a row.
+    """
+    whole = isinstance(step, int | np.integer) and not isinstance(step, bool)
+    if not whole or not 0 <= step < queries:
+        raise InvalidAttentionError(
+            f"The first step of {place} is {step!r}. Give the number of the row that wrote the "
+            f"first token, from 0 to {queries - 1}, or None."
+        )
+    return int(step)
+
+
 def checked_mask(mask: Any, shape: tuple[int, ...], field: str) -> Bool[np.ndarray, "..."]:
     """The mask as a boolean array of shape `[query, key]` or `[head, query, key]`.
 

@@ -39,6 +39,7 @@ from attnreport.report.packing import ENCODINGS, Encoding
 from attnreport.report.page_data import PageData
 from attnreport.report.phrases import clipped, counted, magnitude, ranged, rounded, unbroken
 from attnreport.report.provenance import failure_fact, guess_fact, made_rows
+from attnreport.report.scorings import scoring_text
 from attnreport.report.stacks import Stack
 
 _LONGEST_TITLE = 160
@@ -90,11 +91,18 @@ def build_context(
         head_rows=_head_rows(data, first, opened, columns),
         charts=charts,
         conditions=page_conditions(opened, stacks, recording),
+        scoring=any(m.scoring is not None for stack in stacks for m in stack.maps),
         broadest=f"{math.log2(len(opened.key)):.2f}",
         check_columns=check_columns(stacks),
         checks=check_rows(stacks),
         other_checks=other_check_rows(recording, stacks),
-        made=made_rows(recording, stacks, encoding, largest=data.largest),
+        made=made_rows(
+            recording,
+            stacks,
+            encoding,
+            largest=data.largest,
+            vectors=scoring_text(stacks, data.blocks),
+        ),
         notes=recording.source.notes,
         version=version,
         assets=assets,

@@ -10,6 +10,7 @@ from attnreport.recording import (
     special_positions,
 )
 from attnreport.report.axis_data import is_merged
+from attnreport.report.generations import first_step, written_at
 from attnreport.report.head_measures import has_patterns
 from attnreport.report.head_needs import head_needs
 from attnreport.report.outcome_text import compares
@@ -36,6 +37,8 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
     matrix = _is_matrix(stack)
     texts = sum(isinstance(axis, TokenAxis) for axis in axes)
     channels = isinstance(stack.key, ChannelAxis)
+    written = recording.examples[stack.example].generation
+    writes = written is not None and first_step(stack) is not None
     return {
         "many-heads": stack.heads > 1,
         "one-head": stack.heads == 1,
@@ -80,6 +83,15 @@ def page_conditions(stack: Stack, stacks: Sequence[Stack], recording: Recording)
         "class-means": channels and _classes_of_channels(recording, len(stack.key)) > 1,
         "means": isinstance(stack.key, GridAxis) and compares(recording),
         "flow": has_flow(stack),
+        # Rows of the stack wrote tokens one by one, after a prompt or while looking at a source.
+        "generation": writes,
+        # Queries and keys are known, so the page can say how a weight was computed.
+        "scoring": any(attention.scoring is not None for attention in stack.maps),
+        "after-prompt": writes and written_at(stack) is not None,
+        "from-source": writes and written_at(stack) is None,
+        "probabilities": writes and bool(written and written.probabilities),
+        "entropies": writes and bool(written and written.entropies),
+        "no-entropies": writes and not (written and written.entropies),
         "other-heads": has_other_heads(stack),
         "mask": any(not mask.all() for mask in masks),
     }

@@ -236,6 +236,7 @@ class ReportContext(PageContext):
         metrics: Numbers over a whole data set.
         head_columns: Headings of the statistics in the table of heads.
         head_rows: The heads of the stack that the page opens on.
+        scoring: Whether queries and keys of some map are known.
         broadest: Entropy in bits of attention spread evenly over the keys of that stack.
         check_columns: Headings of the further columns of `checks`.
         checks: What was verified, map by map.
@@ -254,6 +255,7 @@ class ReportContext(PageContext):
     metrics: tuple[MetricText, ...]
     head_columns: tuple[str, ...]
     head_rows: tuple[HeadRow, ...]
+    scoring: bool
     broadest: str
     check_columns: tuple[str, ...]
     checks: tuple[CheckRow, ...]

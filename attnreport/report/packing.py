@@ -23,6 +23,7 @@ _LADDER: tuple[tuple[Encoding, float], ...] = (("float32", 2e6), ("u16", 12e6), 
 _BYTES: dict[Encoding, int] = {"float32": 4, "u16": 2, "u8": 1}
 _STEPS = {"u16": 65535, "u8": 255}
 _BLOCK_BYTES = 262_144
+_DEFAULT = zlib.Z_DEFAULT_STRATEGY
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +106,17 @@ def pack_heads(
     """
     planes = b"".join(_planes(heads, encoding, largest))
     return as_text(deflate(planes, strategy=_strategy(encoding)))
+
+
+def pack_floats(arrays: list[np.ndarray], form: Literal["float32", "float16"]) -> str:
+    """One block of text that holds the numbers of the arrays one after the other, row by row.
+
+    All first bytes come first, then all second ones, and so on: exponents are alike.
+    """
+    kind = {"float32": ">f4", "float16": ">f2"}[form]
+    numbers = np.concatenate([np.asarray(array, np.float32).ravel() for array in arrays])
+    planes = numbers.astype(kind).view(np.uint8).reshape(numbers.size, -1).T
+    return as_text(deflate(np.ascontiguousarray(planes).tobytes(), strategy=_DEFAULT))
 
 
 def pack_bits(mask: np.ndarray) -> str:

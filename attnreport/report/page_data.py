@@ -12,6 +12,7 @@ from attnreport.recording import Recording
 from attnreport.report.atlas import Atlas
 from attnreport.report.blocks import Block
 from attnreport.report.conditions import page_conditions
+from attnreport.report.generations import generation_entry
 from attnreport.report.head_measures import HeadMeasures
 from attnreport.report.outcomes import (
     confusion_entry,
@@ -21,6 +22,7 @@ from attnreport.report.outcomes import (
 )
 from attnreport.report.packing import Encoding
 from attnreport.report.pictures import PictureBook, picture_of
+from attnreport.report.scorings import scoring_format
 from attnreport.report.stack_data import StackBook
 from attnreport.report.stacks import Stack
 
@@ -50,7 +52,7 @@ def build_page_data(
     recording: Recording, stacks: Sequence[Stack], encoding: Encoding, *, first: int
 ) -> PageData:
     """Packs the recording for the page, which opens on stack number `first`."""
-    book = StackBook(encoding)
+    book = StackBook(encoding, scoring=scoring_format(stacks))
     packed = [
         book.add(
             stack,
@@ -70,7 +72,7 @@ def build_page_data(
         "start": {"stack": first, **entries[first]["start"]},
         **book.shared(),
     }
-    blocks = [*book.blocks, *book.pictures.blocks()]
+    blocks = [*book.blocks, *book.pictures.blocks(), *book.vectors]
     return PageData(
         manifest,
         tuple(each.atlas for each in packed),
@@ -91,6 +93,7 @@ def example_entries(
             "stacks": [i for i, stack in enumerate(stacks) if stack.example == number],
             "picture": pictures.number(picture_of(example)),
             "class": visible_text(example.target) if example.target else "",
+            "generation": generation_entry(example.generation),
             **outcome,
         }
         for number, (example, outcome) in enumerate(

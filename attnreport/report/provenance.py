@@ -47,11 +47,17 @@ def guess_fact(stacks: Sequence[Stack]) -> tuple[str, str] | None:
 
 
 def made_rows(
-    recording: Recording, stacks: Sequence[Stack], encoding: Encoding, *, largest: Sequence[float]
+    recording: Recording,
+    stacks: Sequence[Stack],
+    encoding: Encoding,
+    *,
+    largest: Sequence[float],
+    vectors: str = "",
 ) -> tuple[tuple[str, str], ...]:
     """Term and description of how the weights came about and how the page keeps them.
 
-    `largest` is the largest weight of each stack; 1 where none exceeds it.
+    `largest` is the largest weight of each stack; 1 where none exceeds it. `vectors` says how
+    queries and keys are stored.
     """
     source = recording.source
     versions = ", ".join(f"{name} {number}" for name, number in source.versions.items())
@@ -66,6 +72,7 @@ def made_rows(
         ("Stored as", ENCODINGS[encoding].label),
         ("Largest weight", _largest_text(max(largest))),
         ("Largest error", _error_text(encoding, precision, max(largest))),
+        ("Queries and keys", vectors),
         ("Charts", "written with Altair, compiled to Vega when attnreport was built"),
     )
     return tuple((term, text) for term, text in rows if text)

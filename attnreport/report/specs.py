@@ -8,6 +8,7 @@ from attnreport._resources import read_text
 from attnreport.analysis import HEAD_PATTERNS, NO_PATTERN
 from attnreport.recording import ChannelAxis, GridAxis, Recording
 from attnreport.report.conditions import has_flow, has_other_heads
+from attnreport.report.generations import first_step
 from attnreport.report.head_measures import HeadMeasures
 from attnreport.report.stacks import Stack
 
@@ -39,6 +40,8 @@ def charts_for(
         charts["scatter"] = {"patterns": naming_patterns(measures[index] for index in compared)}
     if any(has_flow(stack) for stack in stacks):
         charts["flow"] = {}
+    if any(first_step(stack) is not None for stack in stacks):
+        charts["steps"] = {}
     return charts | {name: {} for name in _special_charts(recording, stacks)}
 
 

@@ -18,6 +18,7 @@ from attnreport.recording.validation import require_attention
 from attnreport.report.atlas import Atlas, build_atlas, thumbnail
 from attnreport.report.axis_data import AxisBook
 from attnreport.report.blocks import Block
+from attnreport.report.generations import first_step, starting_row, written_at
 from attnreport.report.glossary import known_patterns, known_statistics
 from attnreport.report.head_facts import head_facts
 from attnreport.report.head_measures import HeadMeasures, measure_heads
@@ -25,6 +26,7 @@ from attnreport.report.packing import Encoding, heads_per_block, pack_bits, pack
 from attnreport.report.palette import ramps
 from attnreport.report.pictures import PictureBook
 from attnreport.report.proofs import Statement, statements_of
+from attnreport.report.scorings import Format, pack_scorings
 from attnreport.report.stacks import Stack
 
 
@@ -52,12 +54,16 @@ class StackBook:
         encoding: How weights are stored.
         blocks: Weights, masks and measures of the stacks so far.
         pictures: The pictures that their positions are cells of.
+        scoring: How queries and keys are stored; None if they are not.
+        vectors: Queries and keys, which are only read when somebody asks for them.
     """
 
-    def __init__(self, encoding: Encoding) -> None:
+    def __init__(self, encoding: Encoding, *, scoring: Format | None = None) -> None:
         self.encoding: Encoding = encoding
         self.blocks: list[Block] = []
         self.pictures = PictureBook()
+        self.scoring: Format | None = scoring
+        self.vectors: list[Block] = []
         self._axes = AxisBook()
         self._statements: dict[Statement, int] = {}
         self._conditions: dict[tuple[str, ...], int] = {}
@@ -91,7 +97,8 @@ class StackBook:
         numbers = group_statistics(stack.maps)
         found = measure_heads(stack, stacks=stacks, importance=importance, alike=alike)
         heads, size = found.packed()
-        layer, head, query, key = starting_point(stack.maps, numbers)
+        start = starting_point(stack.maps, numbers)
+        layer, head, query, key = starting_row(stack, start)
         entry = {
             "example": stack.example,
             "group": stack.label,
@@ -101,6 +108,8 @@ class StackBook:
             "heads": [attention.heads for attention in stack.maps],
             "names": [attention.name for attention in stack.maps],
             "layerNumbers": stack.layer_numbers,
+            "firstStep": first_step(stack),
+            "writtenAt": written_at(stack),
             "query": self._axes.number(stack.query),
             "key": None if stack.is_self else self._axes.number(stack.key),
             "pictures": [self.pictures.number(_picture(each)) for each in (stack.query, stack.key)],
@@ -121,6 +130,10 @@ class StackBook:
             Block(f"b{self._weight_blocks + i}", text) for i, text in enumerate(packed)
         )
         self._weight_blocks += len(packed)
+        if self.scoring is not None:
+            scorings = pack_scorings(stack, index, self.scoring)
+            entry["scoring"] = scorings.entries
+            self.vectors.extend(scorings.blocks)
         self.blocks.extend(mask_blocks)
         self.blocks.append(Block(f"heads{index}", heads))
         self._measures.append(found)

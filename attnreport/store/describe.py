@@ -15,6 +15,7 @@ from attnreport.recording import (
     Confusion,
     Deletion,
     Example,
+    Generation,
     GridAxis,
     Importance,
     Picture,
@@ -99,6 +100,7 @@ class _Describer:
             "target": encode_text(example.target),
             "scores": _pairs(example.scores),
             "picture": self._picture(example.picture),
+            "generation": _generation(example.generation),
             "maps": maps,
         }
 
@@ -151,6 +153,7 @@ class _Describer:
             "kind": attention.kind,
             "group": encode_text(attention.group),
             "layer": attention.layer,
+            "first_step": attention.first_step,
             "query": query,
             "key": key,
             "normalized": attention.normalized,
@@ -160,8 +163,31 @@ class _Describer:
             "logits": logits,
             "mask": self._flags("mask", attention.mask, dimensions),
             "reference": self._flags("reference", attention.reference, dimensions),
+            "scoring": self._scoring(place, attention, dimensions, label),
             "reference_name": encode_text(attention.reference_name),
         }
+
+    def _scoring(
+        self, place: str, attention: AttentionMap, dimensions: tuple[str, ...], label: str
+    ) -> dict[str, Any] | None:
+        """Queries, keys and bias, a head a chunk."""
+        scoring = attention.scoring
+        if scoring is None:
+            return None
+        head, query, key = dimensions
+        features = f"feature_{scoring.query.shape[-1]}"
+        axes = {"query": (head, query, features), "key": (head, key, features)}
+        arrays = {
+            name: self._array(
+                f"{name}_{place}", getattr(scoring, name), names, f"{name} vectors of {label}"
+            )
+            for name, names in axes.items()
+        }
+        bias = None
+        if scoring.bias is not None:
+            shared = (f"head_{scoring.bias.shape[0]}", query, key)
+            bias = self._array(f"bias_{place}", scoring.bias, shared, f"bias of {label}")
+        return {**arrays, "bias": bias, "scale": encode_number(scoring.scale)}
 
     def _flags(
         self, noun: str, values: np.ndarray | None, dimensions: tuple[str, ...]
@@ -287,6 +313,16 @@ def _importance(importance: Importance | None) -> dict[str, Any] | None:
             }
             for layer in importance.layers
         ],
+    }
+
+
+def _generation(generation: Generation | None) -> dict[str, Any] | None:
+    if generation is None:
+        return None
+    return {
+        "tokens": [encode_text(token) for token in generation.tokens],
+        "probabilities": list(generation.probabilities),
+        "entropies": list(generation.entropies),
     }
 
 

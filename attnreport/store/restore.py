@@ -17,11 +17,13 @@ from attnreport.recording import (
     Deletion,
     DeletionCurve,
     Example,
+    Generation,
     Importance,
     LayerImportance,
     Metric,
     Picture,
     Recording,
+    Scoring,
     Source,
     Training,
     Weights,
@@ -88,6 +90,8 @@ def stored_arrays(attributes: Mapping[str, Any]) -> dict[str, StoredArray]:
         described.append(example.get("picture"))
         for attention in example["maps"]:
             described += [attention[name] for name in ("weights", "logits", "mask", "reference")]
+            scoring = attention.get("scoring") or {}
+            described += [scoring.get(name) for name in ("query", "key", "bias")]
     arrays = [_stored(each) for each in described if each is not None]
     return {array.name: array for array in arrays}
 
@@ -115,6 +119,8 @@ class _Restorer:
             target=decode_text(example["target"]),
             scores={decode_text(name): decode_number(value) for name, value in example["scores"]},
             picture=self._picture(example.get("picture")),
+            # Recordings of before there were generations have none.
+            generation=_generation(example.get("generation")),
         )
 
     def confusion(self, confusion: Mapping[str, Any] | None) -> Confusion | None:
@@ -134,6 +140,7 @@ class _Restorer:
             kind=attention["kind"],
             group=decode_text(attention["group"]),
             layer=attention.get("layer"),
+            first_step=attention.get("first_step"),
             query=self._axes[attention["query"]],
             key=self._axes[attention["key"]],
             normalized=bool(attention["normalized"]),
@@ -143,9 +150,21 @@ class _Restorer:
             logits=None if logits is None else self._weights(logits),
             mask=None if mask is None else self._whole(mask),
             reference=None if reference is None else self._whole(reference),
+            scoring=self._scoring(attention.get("scoring")),
             # Recordings of before references had names have none.
             reference_name=decode_text(attention.get("reference_name", "")),
         )
+
+    def _scoring(self, scoring: Mapping[str, Any] | None) -> Scoring | None:
+        if scoring is None:
+            return None
+        query, key, bias = (
+            None if scoring[name] is None else self._weights(_stored(scoring[name]))
+            for name in ("query", "key", "bias")
+        )
+        if query is None or key is None:
+            raise ValueError("a scoring has no queries or no keys")
+        return Scoring(query, key, decode_number(scoring["scale"]), bias)
 
     def _axis(self, axis: Mapping[str, Any]) -> Axis:
         fields = {
@@ -243,6 +262,16 @@ def _deletion(deletion: Mapping[str, Any] | None) -> Deletion | None:
         deletion["shares"],
         curves,
         **said,
+    )
+
+
+def _generation(generation: Mapping[str, Any] | None) -> Generation | None:
+    if generation is None:
+        return None
+    return Generation(
+        tuple(decode_text(token) for token in generation["tokens"]),
+        generation["probabilities"],
+        generation["entropies"],
     )
 
 

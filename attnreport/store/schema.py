@@ -9,6 +9,9 @@ HISTORY = {
     2: "Arrays `picture_*`, which grid axes and examples refer to, `confusion_0`, and the curves "
     "of `training`, and what `deletion` and `importance` measured. A description without them "
     "means what it meant before.",
+    3: "`generation` of examples and `first_step` of maps: what was written token by token, and "
+    "which row wrote it; and `scoring` of maps, with arrays `query_*`, `key_*` and `bias_*`. A "
+    "description without them means what it meant before.",
 }
 
 SCHEMA_VERSION = max(HISTORY)

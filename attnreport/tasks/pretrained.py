@@ -1,6 +1,7 @@
 """Attention of pretrained encoders on texts of one's own."""
 
 import dataclasses
+import functools
 import importlib.metadata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ def record_texts(
     names: Sequence[str] | None = None,
     check_size: Callable[[int], object] | None = None,
     strict: bool = False,
+    queries_and_keys: bool = False,
     trust: bool | None = None,
     progress: bool = True,
 ) -> Recording:
@@ -50,6 +52,7 @@ def record_texts(
         check_size: Called with the number of weights the recording will have, before any is
             computed; what it raises ends the recording.
         strict: Whether to refuse attention that is only a guess.
+        queries_and_keys: Whether to keep queries and keys too; see `capture_attention`.
         trust: Whether to run the model again without each head, and without some of the tokens; see
             `attnreport.tasks.pretrained_trust`. None does so for texts of at most `MOST_TOKENS`
             tokens together.
@@ -76,7 +79,10 @@ def record_texts(
     if check_size is not None:
         cells = sum(len(encoding.ids) ** 2 for encoding in encodings)
         check_size(pretrained.sizes.layers * pretrained.sizes.heads * cells)
-    recording = _recorded(pretrained, encodings, console, strict)
+    capture = functools.partial(
+        capture_attention, pretrained.model, strict=strict, queries_and_keys=queries_and_keys
+    )
+    recording = _recorded(pretrained, encodings, console, capture)
     examples = [
         dataclasses.replace(example, name=name, input=text)
         for example, name, text in zip(
@@ -96,7 +102,10 @@ def _encoded(encoding: "Encoding") -> EncodedText:
 
 
 def _recorded(
-    pretrained: PretrainedBert, encodings: Sequence["Encoding"], console: Console, strict: bool
+    pretrained: PretrainedBert,
+    encodings: Sequence["Encoding"],
+    console: Console,
+    capture: Callable[..., Recording],
 ) -> Recording:
     """One example per text, in the order given, named by its number."""
     total, source = len(encodings), _source(pretrained, len(encodings))
@@ -106,13 +115,11 @@ def _recorded(
     for texts, length in _batches(pretrained.sizes, [len(each.ids) for each in encodings]):
         batch = [encodings[text] for text in texts]
         with console.status(f"Computing attention: {len(examples)} of {total} {noun} done"):
-            recording = capture_attention(
-                pretrained.model,
+            recording = capture(
                 *_padded(batch, length),
                 tokens=[_axis(encoding) for encoding in batch],
                 example_names=[str(text) for text in texts],
                 source=source,
-                strict=strict,
             )
         examples.update(zip(texts, recording.examples, strict=True))
         told = recording.source  # with the notes of the capture, the same for every batch

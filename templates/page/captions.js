@@ -3,6 +3,7 @@
 import { find, findAll, show } from "./dom.js";
 import { weightText } from "./format.js";
 import { hidingOf } from "./head.js";
+import { showGeneration } from "./generation.js";
 import { captionMaps } from "./mapview.js";
 import {
   headName,
@@ -42,6 +43,7 @@ export function caption(state, aloud) {
   captionSinks(state, head);
   listChecks(stack, state.layer);
   colorStrips(state, head);
+  showGeneration(state);
   captionMaps(state);
   if (aloud) {
     const pattern = patternTitle(statisticsOf(stack, state.layer, state.head));

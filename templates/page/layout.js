@@ -24,6 +24,7 @@ import {
   scatterSize,
 } from "./sizes.js";
 import { choose, chosenState, shownState } from "./state.js";
+import { STEP_CHARTS } from "./steps.js";
 import { chartNamed } from "./views.js";
 
 /** @typedef {import("./mounting.js").Placing} Placing */
@@ -71,6 +72,7 @@ export const CHARTS = {
   channels: { size: channelsSize, listen: onClick(({ k }) => ({ k })) },
   "class-channels": { size: classChannelsSize, late: true },
   confusion: { size: confusionSize, listen: listenToConfusion },
+  ...STEP_CHARTS,
   ...SIDE_CHARTS,
 };
 

@@ -5,11 +5,13 @@ import { listenToBeside, loadBeside, showBeside } from "./beside.js";
 import { caption } from "./captions.js";
 import { listenToCard, showCard, walkOn } from "./card.js";
 import { listenToChoosers, paintCards, showChoice } from "./chooser.js";
+import { listenToComputed, showComputed } from "./computed.js";
 import { findAll, note } from "./dom.js";
 import { listenToDownloads } from "./downloads.js";
 import { isListed, listenToHeadList, showHeadList } from "./headlist.js";
 import { loadMeasures } from "./heads.js";
 import { captionFlow } from "./flow.js";
+import { listenToGeneration } from "./generation.js";
 import { listenToKeys } from "./keys.js";
 import { complain, damageIn, following, marks, messageOf } from "./following.js";
 import { CHARTS, align } from "./layout.js";
@@ -64,7 +66,7 @@ async function update(state) {
   // A pointer on its way must not wait for charts that nobody sees.
   if (!isHovering()) await tellHidden();
   if (elsewhere || regrouped || rejoined) await mountAll(state);
-  if (!isHovering()) await Promise.all([average(state), captionFlow(state)]);
+  if (!isHovering()) await Promise.all([average(state), captionFlow(state), showComputed(state)]);
   return damage;
 }
 
@@ -150,7 +152,9 @@ function listen() {
   listenToChoosers();
   listenToHeadList();
   listenToOrdering();
+  listenToComputed();
   listenToDownloads();
+  listenToGeneration();
   listenToKeys({ n: () => walkOn(1), p: () => walkOn(-1) });
   listenToSettings();
   listenToStrips();

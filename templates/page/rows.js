@@ -6,6 +6,7 @@ import { confusionRows } from "./confusion.js";
 import { deletionRows } from "./deletion.js";
 import { flowEdges, flowNodes } from "./flow.js";
 import { tip, weightText } from "./format.js";
+import { stepRows } from "./generation.js";
 import { statisticNamed, usualChance, valueText } from "./heads.js";
 import {
   drawnLabel,
@@ -52,6 +53,10 @@ const ANSWERS = {
   "paired-row": ([stack, layer, head, against, to, other, q, hiding]) =>
     pairedRows(place(stack, layer, head), place(against, to, other), Number(q), Number(hiding)),
   entropy: ([stack, layer, head, hiding]) => entropyRows(place(stack, layer, head), Number(hiding)),
+  steps: ([stack, layer, head, hiding, panel]) =>
+    stepRows(Number(stack), Number(panel), () =>
+      entropyRows(place(stack, layer, head), Number(hiding)),
+    ),
   "flow-edges": ([stack, q]) => flowEdges(Number(stack), Number(q)),
   "flow-nodes": ([stack, q]) => flowNodes(Number(stack), Number(q)),
   reference: ([stack, layer]) =>

@@ -73,7 +73,7 @@ const LETTERS = /\p{L}/gu;
  * The direction of most letters. The first one, by which browsers go, may be that of a marker.
  * @param {import("./types").Axis} axis
  */
-function directionOf({ labels, special }) {
+export function directionOf({ labels, special }) {
   const markers = new Set(special);
   const text = labels.filter((_, position) => !markers.has(position)).join("");
   const leftward = text.match(LEFTWARD)?.length ?? 0;

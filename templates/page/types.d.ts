@@ -27,11 +27,25 @@ export interface Example {
   picture: number | null;
   /** What it should be, in words; empty if that is not known. */
   class: string;
+  /** What was written token by token, if it was. */
+  generation: Generation | null;
   /** Null where the output or the target is not known. */
   right: boolean | null;
   /** Numbers of the classes, or -1. */
   target: number;
   output: number;
+}
+
+/** The tokens that a model wrote, and what is known of each; nothing of none where it is not known. */
+export interface Generation {
+  /** As charts draw them, and as they are read. */
+  drawn: string[];
+  read: string[];
+  /** Markers, such as that of the end. */
+  special: number[];
+  probabilities: number[];
+  /** Of the distributions that they were chosen from, in bits. */
+  entropies: number[];
 }
 
 export interface Curve {
@@ -67,6 +81,10 @@ export interface Stack {
    * the state calls a layer by its place in the stack.
    */
   layerNumbers: number[];
+  /** The query whose row wrote the first token of the example; null where rows wrote none. */
+  firstStep: number | null;
+  /** Where among the keys that token stands; null if what was written is not looked at. */
+  writtenAt: number | null;
   query: Axis;
   /** Null when keys are the same positions as queries. */
   key: Axis | null;
@@ -90,6 +108,8 @@ export interface Stack {
   start: { layer: number; head: number; q: number; k: number };
   /** Statistics of each head, layer by layer. */
   statistics: Statistics[];
+  /** Per layer, how to read its queries and keys, or null; missing where the report has none. */
+  scoring?: (Scoring | null)[];
   /** Of two recordings that are compared: whether it is of the first (0) or the second (1). */
   side?: 0 | 1;
   /** Then the stack of the other recording, the positions that it lacks, and what changed. */
@@ -98,6 +118,17 @@ export interface Stack {
   change?: Change;
   /** Where positions are words, those that each is made of; see words.js. */
   spans?: Spans;
+}
+
+/** Queries and keys of a layer; each head has a block. See attnreport/report/scorings.py. */
+export interface Scoring {
+  id: string;
+  features: number;
+  /** What the product of query and key was multiplied by; null where logits are given instead. */
+  scale: number | null;
+  /** What follows them in the block, a number per pair. */
+  extra: "" | "bias" | "logits";
+  format: "float32" | "float16";
 }
 
 /** How a stack differs from the one that it is compared with. */

@@ -27,6 +27,12 @@ from tests.report.compared_recordings import (
     two_texts,
     two_translators,
 )
+from tests.report.generated_recordings import (
+    generated_recording,
+    hostile_generation,
+    pieces_recording,
+    translation_recording,
+)
 from tests.report.picture_recordings import picture_recording
 from tests.report.recordings import (
     chosen_layers_recording,
@@ -40,6 +46,7 @@ from tests.report.recordings import (
     translator_recording,
     two_choices_of_layers_recording,
 )
+from tests.report.scored_recordings import hostile_scored, scored_recording
 
 LONG = 100
 MANY = 7
@@ -254,6 +261,13 @@ REPORTS: dict[str, Callable[[], str]] = {
     "windows": lambda: render_report(windows_recording()),
     "pooling": lambda: render_report(pooling_recording()),
     "caption": lambda: render_report(caption_recording()),
+    "generated": lambda: render_report(generated_recording()),
+    "pieces": lambda: render_report(pieces_recording()),
+    "hostile-generation": lambda: render_report(hostile_generation()),
+    "translation": lambda: render_report(translation_recording()),
+    "scored": lambda: render_report(scored_recording()),
+    "scored-u8": lambda: render_report(scored_recording(), precision="u8"),
+    "hostile-scored": lambda: render_report(hostile_scored()),
     "two-texts": lambda: render_comparison(*two_texts()),
     "two-checkpoints": lambda: render_comparison(*two_checkpoints()),
     "two-translators": lambda: render_comparison(*two_translators()),

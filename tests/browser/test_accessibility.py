@@ -35,7 +35,9 @@ def violations(report, axe):
     ]
 
 
-@pytest.mark.parametrize("name", ["self", "translator", "hostile", "pictures"])
+@pytest.mark.parametrize(
+    "name", ["self", "translator", "hostile", "pictures", "generated", "scored"]
+)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(visit, axe, name, scheme):
     report = visit(name, color_scheme=scheme, bypass_csp=True)

@@ -2,6 +2,7 @@ import pytest
 
 from attnreport.report import render_comparison, render_report
 from tests.report.compared_recordings import two_texts
+from tests.report.generated_recordings import generated_recording
 from tests.report.page_parser import Node, parse_page
 from tests.report.picture_recordings import picture_recording
 from tests.report.recordings import (
@@ -10,12 +11,15 @@ from tests.report.recordings import (
     smallest_recording,
     translator_recording,
 )
+from tests.report.scored_recordings import scored_recording
 
 RECORDINGS = {
     "self": self_recording,
     "smallest": smallest_recording,
     "translator": translator_recording,
     "hostile": hostile_recording,
+    "generated": generated_recording,
+    "scored": scored_recording,
     "pictures": lambda: picture_recording(5),
 }
 

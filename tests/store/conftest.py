@@ -15,6 +15,7 @@ from attnreport.recording import (
     DeletionCurve,
     Example,
     FrameAxis,
+    Generation,
     GridAxis,
     Importance,
     ItemAxis,
@@ -22,6 +23,7 @@ from attnreport.recording import (
     Metric,
     Picture,
     Recording,
+    Scoring,
     Source,
     StepAxis,
     TokenAxis,
@@ -97,6 +99,13 @@ def full_recording(softmax_weights, hostile_tokens) -> Recording:
                 reference_name=texts[0],
                 logits=np.where(mask, 1.5, -np.inf) * np.ones((heads, 1, 1)),
                 layer=7,
+                first_step=1,
+                scoring=Scoring(
+                    np.full((heads, len(query), 3), 0.1, np.float16),
+                    np.full((heads, len(key), 3), 0.2, np.float16),
+                    1 / 3,
+                    np.full((1, len(query), len(key)), -0.5, np.float32),
+                ),
                 checks=Checks(
                     1e-7,
                     0.1 + 0.2,
@@ -127,6 +136,7 @@ def full_recording(softmax_weights, hostile_tokens) -> Recording:
                 target="\x00",
                 scores={"AER": 0.1, "not a number": float("nan"), "\ud800": -0.0, "count": 3},
                 picture=(picture, gray, None)[number % 3],
+                generation=Generation((texts[-1],), (1 / 3,), (0.1 + 0.2,)),
             )
         )
     return Recording(

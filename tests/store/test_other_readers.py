@@ -67,4 +67,4 @@ def test_others_may_read_a_recording_full_of_hostile_texts(tmp_path, full_record
         np.testing.assert_array_equal(data["picture_0"], pixels)
         assert data["picture_0"].dims == ("row_5", "column_4", "channel_3")
         np.testing.assert_array_equal(data["confusion_0"], full_recording.confusion.counts)
-    assert len(list(zarr.open_group(tmp_path / "run.attn", mode="r").arrays())) == 39
+    assert len(list(zarr.open_group(tmp_path / "run.attn", mode="r").arrays())) == 57

@@ -17,6 +17,7 @@ from attnreport.recording import (
     Deletion,
     DeletionCurve,
     Example,
+    Generation,
     GridAxis,
     Importance,
     ItemAxis,
@@ -24,6 +25,7 @@ from attnreport.recording import (
     Metric,
     Picture,
     Recording,
+    Scoring,
     Source,
     TokenAxis,
     Training,
@@ -54,7 +56,7 @@ def says_something(value: object, default: object) -> bool:
     "kind",
     [
         *(Recording, Example, AttentionMap, Checks, Check, Source, Metric, *AXIS_TYPES),
-        *(Picture, Confusion, Training, Curve, Deletion, DeletionCurve),
+        *(Picture, Confusion, Training, Curve, Deletion, DeletionCurve, Generation, Scoring),
         *(Importance, LayerImportance),
     ],
 )
@@ -66,9 +68,15 @@ def test_the_full_recording_leaves_no_field_at_its_default(kind, full_recording)
     found += [full_recording.importance, *full_recording.importance.layers]
     found.append(full_recording.examples[0].picture)
     for example in full_recording.examples:
-        found.append(example)
+        found += [example, example.generation]
         for attention in example.maps:
-            found += [attention, attention.checks, *attention.checks.others, attention.query]
+            found += [
+                attention,
+                attention.scoring,
+                attention.checks,
+                *attention.checks.others,
+                attention.query,
+            ]
     for field in dataclasses.fields(kind):
         values = [getattr(each, field.name) for each in found if type(each) is kind]
         assert any(says_something(value, field.default) for value in values), field.name
@@ -263,3 +271,36 @@ def test_a_router_comes_back(normalized, tmp_path, assert_same, softmax_weights)
     recording = Recording((Example("a", (router,)),))
     recording.save(tmp_path / "run.attn")
     assert_same(load_recording(tmp_path / "run.attn"), recording)
+
+
+def test_a_recording_of_format_2_knows_of_no_generation(tmp_path, full_recording, assert_same):
+    """What an earlier release wrote: nothing of what was written, and of which row wrote it."""
+    full_recording.save(tmp_path / "run.attn")
+    root = tmp_path / "run.attn" / "zarr.json"
+    content = json.loads(root.read_text(encoding="utf-8"))
+    description = content["attributes"]["attnreport"]
+    description["schema"] = 2
+    for example in description["examples"]:
+        del example["generation"]
+        for attention in example["maps"]:
+            del attention["first_step"], attention["scoring"]
+    root.write_text(json.dumps(content), encoding="utf-8")
+    found = load_recording(tmp_path / "run.attn")
+    assert all(example.generation is None for example in found.examples)
+    maps = [attention for example in found.examples for attention in example.maps]
+    assert all(attention.first_step is None for attention in maps)
+    plain = dataclasses.replace(
+        full_recording,
+        examples=tuple(
+            dataclasses.replace(
+                example,
+                generation=None,
+                maps=tuple(
+                    dataclasses.replace(each, first_step=None, scoring=None)
+                    for each in example.maps
+                ),
+            )
+            for example in full_recording.examples
+        ),
+    )
+    assert_same(found, plain)

@@ -16,7 +16,7 @@ from attnreport.capture.choice.reductions import reduction
 
 KINDS = ("self", "cross", "pooling", "gate", "router", "memory")
 USUAL_KINDS = ("self", "cross", "pooling", "gate")
-WANTED = ("weights", "logits", "mask", "bias", "query", "key", "value", "output")
+WANTED = ("weights", "logits", "mask", "bias", "query", "key", "value", "output", "queries", "keys")
 BUDGET = 2 << 30
 UNLIMITED = sys.maxsize
 
@@ -38,7 +38,8 @@ class Options:
         heads: Number of a head to keep, or several, for all attentions; or a mapping from patterns
             of names and numbers of layers to such numbers, or to None for all heads. What no key
             matches is left out, and the first that matches counts. None keeps all.
-        want: What to take of each: weights, logits, mask, bias, query, key, value, output.
+        want: What to take of each: weights, logits, mask, bias, query, key, value, output, queries,
+            keys.
         reduce: Reduction of the weights on the device; see `attnreport.capture.choice.reductions`.
         budget: Most bytes that may leave the program.
         over_budget: What to do with more: `refuse` it, or `reduce` the weights to the first of

@@ -64,9 +64,10 @@ class Captured:
         weights: `[*loops, batch, head, query, key]`, or what the reduction made of it; None if
             they were not wanted.
         others: What else was wanted, by name: `logits`, `mask` and `bias` with the axes of the
-            weights; `query`, `key`, `value` and `output` with an axis for each loop, and then as
-            the program lays them out. Logits whose axes are others than those of the weights stay
-            as they are, and `about.notes` says so of whatever is missing.
+            weights; `queries` and `keys` as `[*loops, batch, head, position, feature]`; `query`,
+            `key`, `value` and `output` with an axis for each loop, and then as the program lays
+            them out. Logits whose axes are others than those of the weights stay as they are, and
+            `about.notes` says so of whatever is missing.
         proof: What the numbers say about it, all heads and layers included.
         ran: Whether the branch that holds it was taken; an array of booleans over the loops.
         iterations: For each loop around it, outermost first, how often it ran if it is a `while`

@@ -24,6 +24,10 @@ class NoBias:
     reason: str
 
 
+UNTOLD = "What is added to the product of queries and keys cannot be told apart from it"
+NOTHING_ADDED = NoBias("Nothing is added to the product of queries and keys, so there is no bias.")
+
+
 def bias_of(scores: Scores) -> Recipe | NoBias:
     """How to get what was added to the scores, in the axes of the logits.
 
@@ -32,17 +36,14 @@ def bias_of(scores: Scores) -> Recipe | NoBias:
     """
     product = None if scores.node is None else scores.node.outputs[0]
     if product is None or product is scores.logits or scores.logits.node is None:
-        return NoBias("Nothing is added to the product of queries and keys, so there is no bias.")
+        return NOTHING_ADDED
     steps = _between(product, scores.logits)
     reason = "" if steps else "its logits are not made of it in one place"
     reason = reason or next((why for node in steps if (why := _nonlinear(node, steps))), "")
     if reason:
-        return NoBias(
-            "What is added to the product of queries and keys cannot be told apart from it: "
-            f"{reason}."
-        )
+        return NoBias(f"{UNTOLD}: {reason}.")
     if not any(_adds(node, steps) for node in steps):
-        return NoBias("Nothing is added to the product of queries and keys, so there is no bias.")
+        return NOTHING_ADDED
     others = [
         value
         for node in steps

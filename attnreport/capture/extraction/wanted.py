@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import canonical
 from attnreport.capture.extraction.biases import NoBias, bias_of
+from attnreport.capture.extraction.vectors import SIDES, vectors_of
 from attnreport.capture.program.graph import Value
 from attnreport.capture.program.jaxprs import Address
 from attnreport.capture.program.lineage import source, upstream
@@ -88,6 +89,15 @@ def wanted_of(dimensions: Dimensions, site: Site, names: Sequence[str]) -> Wante
                 notes.append(found.reason)
             else:
                 parts[name] = found
+        elif name in SIDES:
+            vectors = vectors_of(dimensions, site, name)
+            if isinstance(vectors, str):
+                notes.append(vectors)
+            else:
+                parts[name] = Part(
+                    (vectors.address,), vectors.compute, vectors.shape, vectors.dtype
+                )
+                axes[name] = 1
         elif name != "weights":
             value = _value(site, name)
             note = _availability(site, name, value)

@@ -1,11 +1,13 @@
 """What each attention of a run gives, and how calls come to one batch."""
 
 import dataclasses
+import operator
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from attnreport._errors import CaptureError
+from attnreport.capture.results.scoring import CallScoring
 from attnreport.recording import Check, Kind
 
 
@@ -24,6 +26,8 @@ class Call:
         normalized: Whether its rows are meant to sum to one.
         checks: What was verified about it.
         layer: Number of its layer in the model; None if it is told by its place.
+        scoring: What its weights were computed from; None where that was not asked for or cannot
+            be had.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Call:
     normalized: bool
     checks: tuple[Check, ...] = ()
     layer: int | None = None
+    scoring: CallScoring | None = None
 
 
 def with_one_batch(calls: Sequence[Call], examples: int | None) -> list[Call]:
@@ -87,6 +92,7 @@ def _parts(call: Call) -> Iterator[Call]:
             name=call.name if count == 1 else f"{call.name} (part {number + 1})",
             weights=call.weights[part],
             mask=None if call.mask is None else call.mask[part],
+            scoring=None if call.scoring is None else call.scoring.map(operator.itemgetter(part)),
             layer=call.layer if count == 1 else None,
         )
 
@@ -96,4 +102,5 @@ def _repeated(call: Call, count: int) -> Call:
         return call
     shared = (call.weights, call.mask)
     weights, mask = (a if a is None else np.repeat(a, count, axis=0) for a in shared)
-    return dataclasses.replace(call, weights=weights, mask=mask)
+    scoring = call.scoring and call.scoring.map(lambda each: np.repeat(each, count, axis=0))
+    return dataclasses.replace(call, weights=weights, mask=mask, scoring=scoring)

@@ -1,7 +1,8 @@
 """From what was captured of one attention to calls: layers apart, steps of a decoder as queries."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy as np
 from attnreport._errors import CaptureError
 from attnreport.capture.choice.options import few
 from attnreport.capture.extraction.attention import Captured
+from attnreport.capture.extraction.biases import NOTHING_ADDED, UNTOLD
 from attnreport.capture.extraction.stacking import Stacking
 from attnreport.capture.planning.planned import Planned
 from attnreport.capture.results.calls import Call
+from attnreport.capture.results.scoring import scoring_of
 from attnreport.recording import Check, Kind
 from attnreport.recording.layers import numbers_text
 
@@ -32,6 +35,7 @@ def calls_of(planned: Planned, captured: Captured, *, verify: bool) -> Iterator[
     allowed = captured.others.get("mask")
     masks = None if allowed is None else _by_layer(np.asarray(allowed), planned)
     checks = _checks(captured)
+    scored = _scored(planned, captured)
     for place, (layer, heads) in enumerate(
         zip(planned.choice.layers, planned.choice.heads, strict=True)
     ):
@@ -56,8 +60,28 @@ def calls_of(planned: Planned, captured: Captured, *, verify: bool) -> Iterator[
             normalized=captured.about.sums in ("one", "to be measured"),
             checks=(*checks, *_heads_check(planned, heads)),
             layer=layer,
+            scoring=scoring_of(
+                {
+                    **{n: _own_heads(each[place], planned, heads) for n, each in scored.items()},
+                    "mask": mask[0] if mask else None,
+                },
+                captured.about.precision,
+            ),
         )
         yield from _examples_of(call, planned.site.layout.batch)
+
+
+def _scored(planned: Planned, captured: Captured) -> dict[str, np.ndarray]:
+    """Queries, keys, logits and bias with all layers in front; nothing if weights were reduced.
+
+    Steps and blocks of a loop have no queries and keys, so the loops are those over layers.
+    """
+    others, about = captured.others, captured.about
+    whole = about.sums in ("one", "at most one", "to be measured") and not about.reduction
+    if not whole or not {"queries", "keys", "logits"} <= set(others):
+        return {}
+    names = ("queries", "keys", "logits", "bias")
+    return {name: _by_layer(np.asarray(others[name]), planned) for name in names if name in others}
 
 
 def _with_empty_rows(mask: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -81,8 +105,15 @@ def _examples_of(call: Call, batch: tuple[int, int, int]) -> Iterator[Call]:
             name=call.name + number,
             weights=weights[model, :, part],
             mask=None if mask is None else _mask(mask[model, :, part]),
+            scoring=call.scoring and call.scoring.map(functools.partial(_part, batch, model, part)),
             layer=None if several else call.layer,
         )
+
+
+def _part(batch: tuple[int, int, int], model: int, part: int, array: np.ndarray) -> np.ndarray:
+    """The examples of one model and part."""
+    models, _, parts = batch
+    return array.reshape(models, -1, parts, *array.shape[1:])[model, :, part]
 
 
 def not_kept(planned: Planned, captured: Captured) -> Iterator[str]:
@@ -237,5 +268,10 @@ def _checks(captured: Captured) -> tuple[Check, ...]:
         detail = "Difference from the program's own result, relative to its largest number."
         checks.append(Check("weights times values", error, held=True, detail=detail))
     checks += [Check("guess", held=None, detail=sentence) for sentence in captured.fallbacks]
-    checks += [Check("note", held=None, detail=sentence) for sentence in about.notes]
+    checks += [Check("note", held=None, detail=sentence) for sentence in _told(about.notes)]
     return tuple(checks)
+
+
+def _told(notes: Sequence[str]) -> Iterator[str]:
+    """The notes that a reader of the map must know: not those on biases, which are not shown."""
+    yield from (note for note in notes if not note.startswith((NOTHING_ADDED.reason, UNTOLD)))

@@ -12,11 +12,11 @@ from attnreport.capture.capture import capture_attention
 from attnreport.models.transformer import Transformer
 from attnreport.models.translator import END, START, Translator
 from attnreport.models.translator_decoding import translate_greedily
-from attnreport.recording import AttentionMap, Example, Recording, TokenAxis
+from attnreport.recording import AttentionMap, Example, Generation, Recording, TokenAxis
 from attnreport.tasks.translation.batches import Languages
 from attnreport.tasks.translation.evaluation import Alignment, translate
 from attnreport.tasks.translation.grammar import SentencePair
-from attnreport.tasks.translation.systems import System, words_before
+from attnreport.tasks.translation.systems import System, logits, words_before
 from attnreport.tasks.translation.vocabulary import END_MARKER, MARKERS, Vocabulary, text_of
 
 # Scores without parameters would be named after a line of code.
@@ -60,9 +60,10 @@ def record_examples(
     """
     sentences = _translated(model, languages, pairs, width)
     captured = _captured(model, sentences)
+    generations = _generations(model, sentences)
     return tuple(
-        _example(pair, example.maps, words, alignment)
-        for pair, example, words in zip(pairs, captured.examples, sentences.german, strict=True)
+        _example(pair, example.maps, generation, alignment)
+        for pair, example, generation in zip(pairs, captured.examples, generations, strict=True)
     )
 
 
@@ -84,6 +85,17 @@ def _written(german: Vocabulary, row: Int[np.ndarray, " target"]) -> tuple[str, 
     """The words of a translation, with the end marker if the model wrote it."""
     words = german.decode(row.tolist())
     return (*words, END_MARKER) if END in row else tuple(words)
+
+
+def _generations(model: System, sentences: _Sentences) -> list[Generation]:
+    """The words that were written, each with how sure the model was of it."""
+    scores = np.asarray(
+        logits(model, jnp.asarray(sentences.source), jnp.asarray(sentences.rows)), np.float32
+    )
+    return [
+        Generation.of_logits(words, row[: len(words)], of_row[: len(words)])
+        for words, row, of_row in zip(sentences.german, sentences.rows, scores, strict=True)
+    ]
 
 
 def _captured(model: System, sentences: _Sentences) -> Recording:
@@ -139,11 +151,11 @@ def _cross_first(maps: Sequence[AttentionMap], written: TokenAxis) -> tuple[Atte
 def _example(
     pair: SentencePair,
     maps: Sequence[AttentionMap],
-    written: Sequence[str],
+    written: Generation,
     alignment: Alignment | None,
 ) -> Example:
-    words = tuple(word for word in written if word != END_MARKER)
-    right = END_MARKER in written and words == tuple(pair.german)
+    words = tuple(word for word in written.tokens if word != END_MARKER)
+    right = END_MARKER in written.tokens and words == tuple(pair.german)
     scores = {}
     if right and alignment is not None:
         reference = pair.alignment()
@@ -152,8 +164,26 @@ def _example(
         scores = {"AER": alignment_error_rate(best.head(alignment.head), reference)}
     if len(maps) == 1:
         maps = [dataclasses.replace(attention, name=NAME) for attention in maps]
+    # A row of the decoder wrote a word; rows of the encoder did not.
+    maps = [_writing(attention) if _is_of_decoder(attention) else attention for attention in maps]
     text = text_of(pair.english)
-    return Example(text, tuple(maps), text, text_of(words), text_of(pair.german), scores)
+    return Example(
+        text,
+        tuple(maps),
+        text,
+        text_of(words),
+        text_of(pair.german),
+        scores,
+        generation=written,
+    )
+
+
+def _is_of_decoder(attention: AttentionMap) -> bool:
+    return attention.kind == "cross" or "decoder" in attention.group
+
+
+def _writing(attention: AttentionMap) -> AttentionMap:
+    return dataclasses.replace(attention, first_step=0)
 
 
 def _with_reference(attention: AttentionMap, reference: np.ndarray) -> AttentionMap:
