@@ -113,8 +113,17 @@ def are_complete(facts: Facts, blocks: Blocks) -> bool:
     if blocks.loop is None or not blocks.whole:
         return False
     complete = _is_counted(facts.graph.closed, blocks.loop)
+    complete &= not goes_through_queries(facts, blocks)
     values = logits, blocks.terms, blocks.exponential
     return complete and len({facts.dimensions.of(each) for each in values}) == 1
+
+
+def goes_through_queries(facts: Facts, blocks: Blocks) -> bool:
+    """Whether the loop over blocks of keys has other queries in each iteration, too."""
+    loop = blocks.loop
+    over = facts.dimensions.within(blocks.exponential)
+    query = scores_of(facts.dimensions, blocks.exponential, over).query
+    return loop is not None and query is not None and any(map(changes, given_by(query, loop)))
 
 
 def in_blocks(facts: Facts, use: Contraction, blocks: Blocks) -> Site | None:
