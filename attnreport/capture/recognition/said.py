@@ -132,8 +132,9 @@ def pieces(nodes: Mapping[Node, Pieces]) -> Iterator[Said]:
         nodes: Where they are used, and what goes through them: a loop over keys, one over pairs of
             blocks, or none.
     """
+    sentences = {"loop": _LOOP_OF_BLOCKS, "pairs": _LOOP_OF_PAIRS, "segments": _MERGED_SEGMENTS}
     for node, what in nodes.items():
-        yield say("blocks", node, _PIECES[what])
+        yield say("blocks", node, sentences[what])
 
 
 def unnormalized(sites: Iterable[Site], is_forward: Callable[[Node], bool]) -> Iterator[Said]:
@@ -174,14 +175,9 @@ _MERGED_SEGMENTS = (
 
 
 _LOOP_OF_PAIRS = (
-    "One loop goes through blocks of queries and of keys at once, so it cannot be told which blocks "
-    "make up a row. Let one loop go through the queries and another one through the keys."
+    "One loop goes through blocks of queries and of keys at once, so it cannot be told which of "
+    "them make up a row. Let one loop go through the queries and another one through the keys."
 )
-_PIECES: dict[Pieces, str] = {
-    "loop": _LOOP_OF_BLOCKS,
-    "pairs": _LOOP_OF_PAIRS,
-    "segments": _MERGED_SEGMENTS,
-}
 
 
 def unused(
