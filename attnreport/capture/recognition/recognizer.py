@@ -162,8 +162,8 @@ class Analysis:
                 yield from [site] if site is not None else []
 
     def _in_blocks(self, use: Contraction, blocks: Blocks) -> Iterator[Site]:
-        if not are_complete(self.facts, blocks):
-            if goes_through_queries(self.facts, blocks):
+        if not are_complete(self.facts, use, blocks):
+            if goes_through_queries(self.facts, use, blocks):
                 self._pieces[use.node] = "pairs"
             else:
                 self._pieces[use.node] = "segments" if blocks.loop is None else "loop"

@@ -83,9 +83,11 @@ class Normalizers:
                 if self.is_sum_of(each, numerator):
                     form = "softmax" if _is_exponential(numerator) else "quotient by the sum"
                     result = node.outputs[0]
-                    whole = self._numbers.same(each.summand, numerator)
-                    shared = terms.shared or not whole
-                    return Normalized(result, each.over, source(numerator), form, shared, each.node)
+                    top = source(numerator)
+                    rectified = top.node is not None and top.node.primitive == "max"
+                    less = rectified and not self._numbers.same(each.summand, top)
+                    shared = terms.shared or less
+                    return Normalized(result, each.over, top, form, shared, each.node)
         return None
 
     def is_sum_of(self, total: Sum, value: Value) -> bool:
