@@ -72,7 +72,8 @@ class Analysis:
     def said(self) -> list[Said]:
         """What was seen but is not captured."""
         facts, sites = self.facts, self._sites
-        captured = {each.contraction.node.scope for each in sites if each.assemble is not None}
+        put_together = [each.contraction.node for each in sites if each.assemble is not None]
+        captured = {s for node in (*put_together, *self._pieces) for s in node.scope.enclosing()}
 
         scored = {each.scores.node for each in sites}
 
