@@ -52,7 +52,8 @@ class AttentionMap:
 
     Attributes:
         name: Path of the module in the model, such as `decoder.attention`.
-        kind: What attends to what: `self`, `cross`, `pooling`, `gate` (independent strengths
+        kind: What attends to what: `self`, `cross`, `pooling` (what a model has learned asks, the
+            same for all examples, such as latents or a class probe), `gate` (independent strengths
             in [0, 1] that need not sum to one), `router` (how a mixture of experts shares each
             position out: keys are experts; after a cut to the top experts the rows need not sum
             to one), `memory` (keys and values are learned and not computed), or `activation` (how

@@ -9,6 +9,7 @@ from jax import lax
 from attnreport import with_attention
 from attnreport.capture.forms.blocks import weights_of
 from tests.capture.attending import numbers
+from tests.capture.programs import PROGRAMS
 from tests.capture.recognizing import analysis_of, found_in
 
 X = np.random.default_rng(3).normal(size=(2, 6, 8)).astype(np.float32)
@@ -64,6 +65,12 @@ def test_skipped_blocks_have_no_weight():
     scores = _scores(X, P)
     scores[..., 2:4] = -np.inf
     np.testing.assert_allclose(weights[:, 0], _softmax(scores), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["keys_outside", "sums_scanned_with_queries"])
+def test_nothing_more_is_said_of_blocks_that_are_put_together(name):
+    program = PROGRAMS[f"blockwise_orders.{name}"]()
+    assert analysis_of(program.fn, *program.args).said() == []
 
 
 def test_a_sum_that_does_not_start_at_zero_is_said():

@@ -46,6 +46,11 @@ def test_sides_are_told_apart(kind, stack, queries, keys, expected):
     assert chosen(labels([*"xyz"], [*"abcd"]), kind, stack, queries, keys) == expected
 
 
+def test_what_is_pooled_takes_the_labels_that_fit():
+    assert chosen(labels([*"xyz"], [*"abcd"]), "pooling", "", 1, 4) == ["0", "abcd"]
+    assert chosen(labels([*"xyz"]), "pooling", "", 2, 3, crosses=False) == ["01", "xyz"]
+
+
 def test_one_side_labels_both_axes():
     one = labels([*"abc"])
     assert chosen(one, "self", "encoder", 3, 3, crosses=False) == ["abc", "abc"]

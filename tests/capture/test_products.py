@@ -8,7 +8,8 @@ from jax import lax
 
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import canonical, stems_from
-from attnreport.capture.dimensions.products import product_of, projecting
+from attnreport.capture.dimensions.products import distance_of, product_of, projecting
+from attnreport.capture.program.lineage import source
 from attnreport.capture.roles.contractions import Walk, contractions
 from tests.capture.recognizing import graph_of
 
@@ -110,3 +111,27 @@ def test_masks_stay_on_what_is_shown_and_dropout_does_not():
     assert last.shown.node.primitive == "select_n"
     assert last.shown is not use.weights
     assert canonical(use.over[0]).size == 7
+
+
+@pytest.mark.parametrize(
+    "size",
+    [jnp.abs, jnp.square, lambda x: x**2, lambda x: x * x],
+    ids=["absolute", "square", "power", "product"],
+)
+def test_a_distance_is_read_like_a_product(size):
+    """Its operands are what the difference is of, and it sums over their features."""
+
+    def fn(x, y):
+        return size(jnp.sin(x)[:, None] - jnp.cos(y)[None]).sum(-1)
+
+    graph = graph_of(fn, np.ones((3, 4)), np.ones((5, 4)))
+    found = distance_of(Dimensions(graph), graph.nodes[-1])
+    assert found is not None
+    assert [source(each).node.primitive for each in found.operands] == ["sin", "cos"]
+    assert [[factor.size for factor in axis] for axis in found.own] == [[3], [5]]
+    assert [factor.size for factor in found.summed[0]] == [4]
+
+
+def test_what_is_no_difference_is_no_distance():
+    graph = graph_of(lambda x, y: (jnp.sin(x) * jnp.cos(y)).sum(-1), np.ones(4), np.ones(4))
+    assert distance_of(Dimensions(graph), graph.nodes[-1]) is None

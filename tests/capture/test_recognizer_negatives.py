@@ -269,6 +269,13 @@ def two_layers_of_softplus_without_batch(x, a, b):
     return jax.nn.softplus(x @ a) @ b
 
 
+@_without(X, W, W, W)
+def retention_over_the_size_of_its_sums(x, a, b, c):
+    scores = (x @ a) @ (x @ b).mT * np.tril(0.9 ** np.arange(5)[:, None])
+    scores = scores / jnp.maximum(jnp.abs(scores.sum(-1, keepdims=True)), 1)
+    return scores @ (x @ c)
+
+
 @_without(_array(3, 5, 6), _array(3, 6, 8), _array(3, 8, 6))
 def layers_of_experts(x, a, b):
     return jnp.einsum("etf,efm->etm", jax.nn.relu(jnp.einsum("etm,emf->etf", x, a)), b)

@@ -113,6 +113,34 @@ def test_softmax_over_one_key_at_a_time_is_said_in_any_form(fn):
     assert all("takes one key at a time" in each.sentence for each in said)
 
 
+def _pairs_of_blocks(x, p):
+    q, k, v = (x @ each for each in p)
+
+    def step(n, carry):
+        i, j = n // 2, n % 2
+
+        def block(y, at):
+            return lax.dynamic_slice_in_dim(y, 3 * at, 3, axis=1)
+
+        e = jnp.exp(block(q, i) @ block(k, j).mT)
+        made = block(carry[0], i) + e @ block(v, j), block(carry[1], i) + e.sum(-1)
+        return tuple(
+            lax.dynamic_update_slice_in_dim(y, part, 3 * i, axis=1)
+            for y, part in zip(carry, made, strict=True)
+        )
+
+    out, total = lax.fori_loop(0, 4, step, (jnp.zeros_like(q), jnp.zeros(q.shape[:2])))
+    return out / total[..., None]
+
+
+def test_a_loop_over_pairs_of_blocks_is_not_put_together_in_a_wrong_order():
+    analysis = analysis_of(_pairs_of_blocks, np.ones((2, 6, 8), np.float32), P)
+    assert analysis.sites() == []
+    (said,) = analysis.said()
+    assert said.what == "blocks"
+    assert "blocks of queries and of keys at once" in said.sentence
+
+
 def test_sums_that_nothing_divides_are_no_attention():
     def fn(x, p):
         def step(i, carry):

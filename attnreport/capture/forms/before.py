@@ -7,9 +7,9 @@ from attnreport.capture.dimensions.factors import copies_in
 from attnreport.capture.forms.facts import Facts
 from attnreport.capture.forms.shares import are_segments
 from attnreport.capture.program.graph import Value
-from attnreport.capture.program.lineage import carries_numbers
+from attnreport.capture.program.lineage import carries_numbers, source
 from attnreport.capture.roles.contractions import Contraction, Step, covers, mixed_parts
-from attnreport.capture.roles.normalizers import Normalized, is_mask
+from attnreport.capture.roles.normalizers import Normalized, is_constant, is_mask
 from attnreport.capture.roles.requirements import (
     feeds_dense_layer,
     is_backward,
@@ -58,6 +58,7 @@ def normalized_before(
         site = _site(facts, use, step, each)
         used = is_apart(facts, use) or is_per_channel(site)
         used &= not feeds_dense_layer(use, each.over)
+        used &= not _is_signed(facts, site, each)
         used &= not is_made_of_scores(use.values, site.scores)
         used &= site.scores.node is not None or not are_segments(site.scores.logits)
         if used and is_scored(site) and carries_numbers(each.numerator):
@@ -68,6 +69,28 @@ def is_apart(facts: Facts, use: Contraction) -> bool:
     """Whether values are more than a mask of the weights, whose sum would be no use of them."""
     mine, theirs = (facts.dimensions.ids(each) for each in (use.weights, use.values))
     return bool(theirs - mine) or (mine != theirs and not is_mask(use.values))
+
+
+def _is_signed(facts: Facts, site: Site, each: Normalized) -> bool:
+    """Whether scores themselves are divided by their sum, so that some are negative, as by decay.
+
+    Products of features that are never negative are weights, however they are computed.
+    """
+    if each.form != "quotient by the sum" or facts.intervals.is_nonnegative(each.numerator):
+        return False
+    waiting = [each.numerator]
+    for _ in range(_NEAR):
+        node = source(waiting.pop()).node if waiting else None
+        if node is not None and node is site.scores.node:
+            return True
+        if node is not None and node.primitive in ("mul", "neg"):
+            waiting.extend(node.inputs)
+        elif node is not None and node.primitive == "div":
+            waiting.append(node.inputs[0])
+        elif node is not None and node.primitive == "select_n":
+            kept = [value for value in node.inputs[1:] if not is_constant(value)]
+            waiting.extend(kept if len(kept) == 1 else [])
+    return False
 
 
 def _is_used_as_is(facts: Facts, use: Contraction, hit: Hit) -> bool:
@@ -101,3 +124,6 @@ def _site(facts: Facts, use: Contraction, step: Step, each: Normalized) -> Site:
 
 def _is_recomputed(value: Value) -> bool:
     return value.node is not None and is_recomputed(value.node)
+
+
+_NEAR = 16

@@ -107,14 +107,23 @@ def segments_of(
     return None if scaling and scaling.shares else Blocks(None, *found, False)
 
 
-def are_complete(facts: Facts, blocks: Blocks) -> bool:
+def are_complete(facts: Facts, use: Contraction, blocks: Blocks) -> bool:
     """Whether the logits of all blocks can be had, so that weights can be made of them."""
     logits = _logits_beside(blocks.exponential)
     if blocks.loop is None or not blocks.whole:
         return False
     complete = _is_counted(facts.graph.closed, blocks.loop)
+    complete &= not goes_through_queries(facts, use, blocks)
     values = logits, blocks.terms, blocks.exponential
     return complete and len({facts.dimensions.of(each) for each in values}) == 1
+
+
+def goes_through_queries(facts: Facts, use: Contraction, blocks: Blocks) -> bool:
+    """Whether the loop over blocks of keys has other queries in each iteration, too."""
+    loop = blocks.loop
+    over = copies_in(facts.dimensions.within(blocks.exponential), use.over)
+    query = scores_of(facts.dimensions, blocks.exponential, over).query
+    return loop is not None and query is not None and any(map(changes, given_by(query, loop)))
 
 
 def in_blocks(facts: Facts, use: Contraction, blocks: Blocks) -> Site | None:

@@ -14,7 +14,14 @@ from typing import Any
 from attnreport.capture.dimensions.factors import canonical
 from attnreport.capture.forms.after import normalized_after
 from attnreport.capture.forms.before import hits_of, is_apart, normalized_before
-from attnreport.capture.forms.blocks import Blocks, are_complete, blocks_of, in_blocks, segments_of
+from attnreport.capture.forms.blocks import (
+    Blocks,
+    are_complete,
+    blocks_of,
+    goes_through_queries,
+    in_blocks,
+    segments_of,
+)
 from attnreport.capture.forms.facts import Facts
 from attnreport.capture.forms.gates import gates
 from attnreport.capture.forms.joined import joined
@@ -23,6 +30,7 @@ from attnreport.capture.kernels.kernels import Kernels
 from attnreport.capture.program.graph import Graph, Node, Value
 from attnreport.capture.program.lineage import carries_numbers
 from attnreport.capture.recognition.said import (
+    Pieces,
     Said,
     kernels,
     linear_attention,
@@ -54,7 +62,7 @@ class Analysis:
         """Reads a program."""
         self.facts = Facts(graph)
         self._totals = {each.total for each in self.facts.normalized.values()}
-        self._pieces: dict[Node, bool] = {}
+        self._pieces: dict[Node, Pieces] = {}
         self._unnormalized: list[Site] = []
 
     def sites(self) -> list[Site]:
@@ -64,7 +72,8 @@ class Analysis:
     def said(self) -> list[Said]:
         """What was seen but is not captured."""
         facts, sites = self.facts, self._sites
-        captured = {each.contraction.node.scope for each in sites if each.assemble is not None}
+        put_together = [each.contraction.node for each in sites if each.assemble is not None]
+        captured = {s for node in (*put_together, *self._pieces) for s in node.scope.enclosing()}
 
         scored = {each.scores.node for each in sites}
 
@@ -154,8 +163,11 @@ class Analysis:
                 yield from [site] if site is not None else []
 
     def _in_blocks(self, use: Contraction, blocks: Blocks) -> Iterator[Site]:
-        if not are_complete(self.facts, blocks):
-            self._pieces[use.node] = blocks.loop is not None
+        if not are_complete(self.facts, use, blocks):
+            if goes_through_queries(self.facts, use, blocks):
+                self._pieces[use.node] = "pairs"
+            else:
+                self._pieces[use.node] = "segments" if blocks.loop is None else "loop"
             return
         site = in_blocks(self.facts, use, blocks)
         yield from [site] if site is not None else []

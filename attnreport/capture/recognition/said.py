@@ -6,6 +6,7 @@ be taken out of the program as they are. A reader who looks for their attention 
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -121,14 +122,19 @@ def linear_attention(
             yield said
 
 
-def pieces(nodes: Mapping[Node, bool]) -> Iterator[Said]:
+Pieces = Literal["loop", "pairs", "segments"]
+
+
+def pieces(nodes: Mapping[Node, Pieces]) -> Iterator[Said]:
     """Blocks of weights that cannot be put together.
 
     Args:
-        nodes: Where they are used, and whether a loop goes through them.
+        nodes: Where they are used, and what goes through them: a loop over keys, one over pairs of
+            blocks, or none.
     """
-    for node, in_loop in nodes.items():
-        yield say("blocks", node, _LOOP_OF_BLOCKS if in_loop else _MERGED_SEGMENTS)
+    sentences = {"loop": _LOOP_OF_BLOCKS, "pairs": _LOOP_OF_PAIRS, "segments": _MERGED_SEGMENTS}
+    for node, what in nodes.items():
+        yield say("blocks", node, sentences[what])
 
 
 def unnormalized(sites: Iterable[Site], is_forward: Callable[[Node], bool]) -> Iterator[Said]:
@@ -165,6 +171,12 @@ _MERGED_SEGMENTS = (
     "cannot be followed, so the weights of a segment are not those that act on its values. Merge "
     "with one factor for each segment, as in "
     "`jnp.exp(lse - jnp.logaddexp(lse, other))[..., None] * result`."
+)
+
+
+_LOOP_OF_PAIRS = (
+    "One loop goes through blocks of queries and of keys at once, so it cannot be told which of "
+    "them make up a row. Let one loop go through the queries and another one through the keys."
 )
 
 

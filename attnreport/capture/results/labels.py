@@ -67,11 +67,14 @@ class Labels:
         """Axes of the queries and of the keys of one attention call, one per example.
 
         Self-attention of an encoder takes the source, all other self-attention the target, and
-        cross-attention both. Positions that those do not fit, such as latents or pooled
-        positions, are numbered. Without cross-attention there is one sequence, whichever
-        argument labels it; with it, self-attention of no known stack takes the labels that fit.
+        cross-attention both. What is pooled takes the labels that fit. Positions that those do not
+        fit, such as latents or pooled positions, are numbered. Without cross-attention there is one
+        sequence, whichever argument labels it; with it, self-attention of no known stack takes the
+        labels that fit.
         """
         target, source = self._fitting("target", queries), self._fitting("source", keys)
+        if kind == "pooling" and source is None:
+            source = self._fitting("target", keys)
         if kind != "self":
             return self._or_numbers(target, queries), self._or_numbers(source, keys)
         other = self._fitting("source", queries)

@@ -83,9 +83,11 @@ class Normalizers:
                 if self.is_sum_of(each, numerator):
                     form = "softmax" if _is_exponential(numerator) else "quotient by the sum"
                     result = node.outputs[0]
-                    return Normalized(
-                        result, each.over, source(numerator), form, terms.shared, each.node
-                    )
+                    top = source(numerator)
+                    rectified = top.node is not None and top.node.primitive == "max"
+                    less = rectified and not self._numbers.same(each.summand, top)
+                    shared = terms.shared or less
+                    return Normalized(result, each.over, top, form, shared, each.node)
         return None
 
     def is_sum_of(self, total: Sum, value: Value) -> bool:
@@ -228,6 +230,11 @@ def unmasked(value: Value) -> Iterator[Value]:
             current = source(kept[0])
         elif node.primitive == "abs":
             current = source(node.inputs[0])
+        elif node.primitive == "max":
+            kept = [each for each in node.inputs if not _is_zero(each)]
+            if len(kept) != 1:
+                return
+            current = source(kept[0])
         elif node.primitive == "mul":
             kept = [each for each in node.inputs if not is_mask(each)]
             if len(kept) != 1:
@@ -257,6 +264,11 @@ def is_mask(value: Value) -> bool:
             return True
         current = moved_from(current)
     return False
+
+
+def _is_zero(value: Value) -> bool:
+    literal = source(value).literal
+    return literal is not None and literal == 0
 
 
 def _is_one(value: Value) -> bool:

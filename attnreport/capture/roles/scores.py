@@ -293,6 +293,6 @@ _PARTS = 64
 _TAKING = frozenset("slice dynamic_slice gather split".split())
 _THROUGH = frozenset(
     """add add_any sub sort top_k mul div neg max min clamp tanh concatenate slice dynamic_slice pad
-    dynamic_update_slice gather split integer_pow square pow sqrt exp log abs erf logistic
+    dynamic_update_slice gather split integer_pow square pow sqrt exp expm1 log abs erf logistic
     rev""".split()
 )

@@ -57,6 +57,7 @@ _FILES = [
     "field_pairs",
     "field_recommending",
     "field_sets",
+    "field_sparse",
     "field_vision",
     "field_windows",
     "rules_moves",
