@@ -13,7 +13,13 @@ import numpy as np
 from printing import held, print_heading, print_table
 from workloads import WORKLOADS, weights_in
 
-from attnreport import Recording, TokenAxis, write_report
+from attnreport import (
+    Recording,
+    TokenAxis,
+    render_comparison,
+    render_report,
+    write_report,
+)
 from attnreport.report.packing import Encoding
 
 # Characters of the file per weight that each encoding may take.
@@ -41,7 +47,7 @@ def main() -> None:
          "written", "again", "peak memory"],
         rows,
     )  # fmt: skip
-    print_table(["smallest report", "page code, packed"], [smallest()])
+    print_table(["page", "smallest", "its code, packed"], smallest())
 
 
 def row(name: str, encoding: Encoding, result: dict[str, float]) -> list[str]:
@@ -60,15 +66,22 @@ def row(name: str, encoding: Encoding, result: dict[str, float]) -> list[str]:
     ]
 
 
-def smallest() -> list[str]:
-    """Sizes of a report of one weight, and of the code in it."""
-    with tempfile.TemporaryDirectory() as folder:
-        recording = Recording.from_arrays(np.ones((1, 1, 1, 1), np.float32), ["one"])
-        page = write_report(recording, Path(folder) / "one.html").read_text(encoding="utf-8")
-    library = re.search(r'id="library">([^<]*)<', page)
-    assert library
-    size = len(page.encode())
-    return [held(size / 1e3, 360, " kB"), held(len(library[1]) / 1e3, 280, " kB")]
+def smallest() -> list[list[str]]:
+    """Sizes of pages of one weight, and of the code in them, and that of a report with heads."""
+    one = Recording.from_arrays(np.ones((1, 1, 1, 1), np.float32), ["one"])
+    heads = Recording.from_arrays(np.full((2, 2, 3, 3), 1 / 3, np.float32), list("abc"))
+    pages = {
+        "report": render_report(one),
+        "report of several heads": render_report(heads),
+        "comparison": render_comparison(one, one),
+    }
+    rows = []
+    for name, page in pages.items():
+        library = re.search(r'id="library">([^<]*)<', page)
+        assert library
+        size = held(len(page.encode()) / 1e3, 360, " kB")
+        rows.append([name, size, held(len(library[1]) / 1e3, 280, " kB")])
+    return rows
 
 
 def keep(recording: Recording, target: Path) -> None:

@@ -112,7 +112,6 @@ from attnreport.analysis.words import display_label as display_label
 from attnreport.analysis.words import display_labels as display_labels
 from attnreport.analysis.words import display_text as display_text
 from attnreport.analysis.words import noun_of as noun_of
-from attnreport.analysis.words import quoted_label as quoted_label
 from attnreport.analysis.words import visible_labels as visible_labels
 from attnreport.analysis.words import visible_text as visible_text
 from attnreport.analysis.words import word_spans as word_spans

@@ -9,9 +9,9 @@ from attnreport.analysis import (
     ChangedHead,
     Comparison,
     change_findings,
+    display_label,
     noun_of,
     pattern_title,
-    quoted_label,
     visible_text,
 )
 from attnreport.recording import Axis, Recording
@@ -195,14 +195,16 @@ def _alignment(pairs: Sequence[StackPair]) -> Iterator[str]:
 
 
 def _paired(axis: Axis, first: np.ndarray, second: np.ndarray) -> str:
-    noun = noun_of(axis, 2)
-    text = (
-        f"{(first & second).sum()} {noun} are paired, of {first.sum()} in A and {second.sum()} in B"
-    )
+    count = int((first & second).sum())
+    verb = "is" if count == 1 else "are"
+    of = f"of {first.sum()} in A and {second.sum()} in B"
+    text = f"{count} {noun_of(axis, count)} {verb} paired, {of}"
     for letter, only in (("A", first & ~second), ("B", second & ~first)):
+        # A word that stands at several places is named once.
         places = np.flatnonzero(only)
-        names = [quoted_label(axis, int(place)) for place in places[:_MOST_NAMES]]
-        names += [f"{len(places) - _MOST_NAMES} more"] if len(places) > _MOST_NAMES else []
+        names = list(dict.fromkeys(f"“{display_label(axis, int(place))}”" for place in places))
+        more = len(names) - _MOST_NAMES
+        names = names[:_MOST_NAMES] + ([f"{more} more"] if more > 0 else [])
         if names:
             text += f"; only in {letter}: {', '.join(names)}"
     return f"{text}."

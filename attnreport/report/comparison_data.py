@@ -67,24 +67,10 @@ def build_comparison_data(
     ]
     atlases = [_atlas(pair) for pair in pairs]
     for number, (pair, atlas) in enumerate(zip(pairs, atlases, strict=True)):
-        lacking = absent(pair.maps[0])
-        for side in (0, 1):
-            sides[side][number].entry.update(
-                side=side,
-                absent=lacking[side],
-                other=number + len(pairs) * (1 - side),
-                start=_start(pair),
-                change={
-                    "distances": [d if d is None else round(d, _DIGITS) for d in pair.distances],
-                    "largest": pair.largest_change,
-                },
-                atlas={
-                    "id": f"atlas{number}",
-                    "width": atlas.width,
-                    "height": atlas.height,
-                    "changes": True,
-                },
-            )
+        both = _shared_entries(pair, number, atlas)
+        for side, lacking in enumerate(absent(pair.maps[0])):
+            other = number + len(pairs) * (1 - side)
+            sides[side][number].entry.update(both, side=side, other=other, absent=lacking)
     entries = [packed.entry for side in sides for packed in side]
     manifest = {
         "examples": example_entries(shown, stacks, book.pictures),
@@ -127,6 +113,17 @@ def _conditions(pair: StackPair, stacks: Sequence[Any], shown: Recording) -> dic
     conditions = page_conditions(pair.first, stacks, shown)
     # The pieces of words that differ stand one after the other, and make no word.
     return conditions | {"words": conditions["words"] and same_positions(pair)}
+
+
+def _shared_entries(pair: StackPair, number: int, atlas: Atlas) -> dict[str, Any]:
+    """What both stacks of a pair have in the manifest: where to begin, and what changed."""
+    distances = [None if each is None else round(each, _DIGITS) for each in pair.distances]
+    size = {"width": atlas.width, "height": atlas.height}
+    return {
+        "start": _start(pair),
+        "change": {"distances": distances, "largest": pair.largest_change},
+        "atlas": {"id": f"atlas{number}", **size, "changes": True},
+    }
 
 
 def _start(pair: StackPair) -> dict[str, int]:

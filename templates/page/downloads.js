@@ -47,14 +47,15 @@ async function onPaper(draw) {
   const names = ["heatmap", "map-key", "channels", "row"];
   const chart = names.map(chartNamed).find((each) => each?.place.clientWidth);
   if (!chart) return;
-  const { view, told } = chart;
+  const { view, told, listensTo } = chart;
   const before = { ...told };
   const paper = skin("light");
   const paint = async (
     /** @type {import("./signals.js").Signals} */ colors,
     /** @type {string} */ background,
   ) => {
-    for (const name of Object.keys(paper)) view.signal(name, colors[name]);
+    for (const name of Object.keys(paper).filter((each) => listensTo.has(each)))
+      view.signal(name, colors[name]);
     await view.background(background).runAsync();
   };
   await paint(paper, String(paper.bg));

@@ -11,7 +11,7 @@ import { changeLegendOf, legendOf } from "./scales.js";
 import { ceilingOf, titleOf } from "./signals.js";
 import { sideSize } from "./sizes.js";
 import { choose, shownState } from "./state.js";
-import { differenceNow, headNow, loadHead } from "./weights.js";
+import { differenceNow, loadHead } from "./weights.js";
 import { loadMask } from "./masks.js";
 
 /** @typedef {Readonly<import("./types").State>} State */
@@ -26,6 +26,10 @@ const narrow = matchMedia("(max-width: 900px)");
 /** Room for the labels of queries left of a matrix, as charts/heatmap.py has it, and without. */
 const LABELS = 84;
 const NO_LABELS = 4;
+
+/** Among many bars those are left out that are lower than half a pixel, as a share of the highest. */
+const LONG = 96;
+const FAINTEST = 0.005;
 
 /** @param {Side} side */
 const addressOf = ({ stack, layer, head }) => `${stack}/${layer}/${head}`;
@@ -230,23 +234,23 @@ export function listenToSides() {
  * @param {number} hiding
  */
 export async function pairedRows(first, second, q, hiding) {
-  const heads = await Promise.all(
+  const [one, other] = await Promise.all(
     [first, second].map((each) => loadHead(each.stack, each.layer, each.head)),
   );
-  return heads.flatMap((head, side) =>
-    Array.from({ length: head.keys }, (_, k) => ({
-      k,
-      side,
-      w: head.shown(q, k, hiding),
-      tip: describe({ q, k }, shownState()),
-    })),
-  );
-}
-
-/** Whether both heads are decoded. @param {State} state */
-export function sidesReady(state) {
-  const sides = sidesOf(state);
-  return (
-    sides !== null && [sides.first, sides.second].every((s) => headNow(s.stack, s.layer, s.head))
-  );
+  const stack = stackAt(first.stack);
+  const [keys, from] = [keyAxis(stack), label(stack.query, q)];
+  const names = sidesOf(shownState());
+  // All of them are made anew with every row, so that they say less than the matrices do.
+  const rows = Array.from({ length: one.keys }, (_, k) => {
+    const weights = [one.shown(q, k, hiding), other.shown(q, k, hiding)];
+    const lines = tip([
+      [`${from} → ${label(keys, k)}`, ""],
+      [names?.first.name ?? "", weightText(weights[0])],
+      [names?.second.name ?? "", weightText(weights[1])],
+    ]);
+    return weights.map((w, side) => ({ k, side, w, tip: lines }));
+  }).flat();
+  if (one.keys <= LONG) return rows;
+  const most = Math.max(...rows.map(({ w }) => w));
+  return rows.filter(({ w }) => w > FAINTEST * most);
 }

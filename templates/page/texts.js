@@ -4,10 +4,10 @@ import { find, findAll } from "./dom.js";
 import { hidingOf } from "./head.js";
 import { isSelf, keyAxis, stackAt } from "./manifest.js";
 import { leave, pointAt, whyNone } from "./pointing.js";
-import { shade, tokenOf, writeText } from "./running.js";
+import { LONG, shade, tokenOf, writeText } from "./running.js";
 import { shadeOf } from "./scales.js";
 import { describe, sidesOf } from "./sides.js";
-import { choosePosition } from "./state.js";
+import { choosePosition, isHovering } from "./state.js";
 import { headNow } from "./weights.js";
 
 /** @typedef {Readonly<import("./types").State>} State */
@@ -15,6 +15,11 @@ import { headNow } from "./weights.js";
 
 const BOTH = /** @type {const} */ (["first", "second"]);
 const AXES = /** @type {const} */ (["query", "key"]);
+
+/** Restyling hundreds of tokens takes longer than a frame, so it waits until the pointer rests. */
+const REST_MS = 150;
+
+let waiting = 0;
 
 /** The stack whose texts stand there. */
 let written = -1;
@@ -30,6 +35,19 @@ export function colorTexts(state) {
   const sides = sidesOf(state);
   if (!sides) return;
   if (written !== state.stack) write(state);
+  clearTimeout(waiting);
+  if (tokens.first.key.length > LONG && isHovering()) {
+    waiting = setTimeout(() => color(state, sides), REST_MS);
+  } else {
+    color(state, sides);
+  }
+}
+
+/**
+ * @param {State} state
+ * @param {import("./sides.js").Sides} sides
+ */
+function color(state, sides) {
   const hiding = hidingOf(state);
   const { q } = state;
   const rows = BOTH.map((which) => {
@@ -82,7 +100,9 @@ function write(state) {
     for (const axis of AXES) {
       const place = find(`#text-${which} [data-axis=${axis}]`);
       const positions = axis === "key" ? keyAxis(stack) : stack.query;
-      place.hidden = axis === "query" && isSelf(stack);
+      // Cells and channels are no text.
+      const text = !/^(grid|channels)$/.test(positions.kind);
+      place.hidden = !text || (axis === "query" && isSelf(stack));
       const lacks = new Set(own.absent?.[axis]);
       const alone = new Set(other.absent?.[axis]);
       tokens[which][axis] = place.hidden

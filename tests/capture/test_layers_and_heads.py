@@ -198,7 +198,7 @@ def test_layers_that_did_not_run_are_said(taken):
     assert list(found_in(recording)) == ran
     (note,) = recording.source.notes
     missing = "1" if taken[0] else "0, 2, 3"
-    assert f", layer {missing} did not run: a branch was not taken, or a loop ended" in note
+    assert f", iteration {missing} did not run: a branch was not taken, or a loop ended" in note
 
 
 def repeated(layer, x, count):
@@ -220,7 +220,19 @@ def test_layers_of_a_loop_of_unknown_length_are_kept_as_far_as_it_ran():
         assert abs(weights - weights_of(LAYERS[0], x)[0]).max() <= ROUNDING
         x = attend(LAYERS[0], x)
     (note,) = recording.source.notes
-    assert ", layer 3, 4 did not run" in note
+    assert ", iteration 3, 4 did not run" in note
+
+
+def test_each_loop_counts_its_own_iterations():
+    def twice(layer, x, count):
+        return repeated(layer, repeated(layer, x, count), count + 1)
+
+    recording = capture_attention(twice, LAYERS[0], X, jnp.int32(2), steps=4, verify=False)
+    notes = [note for note in recording.source.notes if "did not run" in note]
+    assert [note.partition(" did not")[0] for note in notes] == [
+        "Of twice (call 1), iteration 2, 3",
+        "Of twice (call 2), iteration 3",
+    ]
 
 
 def test_more_iterations_than_are_kept_are_said():

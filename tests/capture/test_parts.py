@@ -1,10 +1,11 @@
 """Batches that hold more than the examples: windows of pictures, and models side by side."""
 
+import jax
 import numpy as np
 import pytest
 
 from attnreport.capture import capture_attention, plan_attention
-from tests.capture.programs import PROGRAMS
+from tests.capture.programs import PROGRAMS, SHARDED
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,18 @@ def test_a_plan_tells_models_and_parts_from_examples(name, models, parts):
     program = PROGRAMS[name]()
     (about,) = (each.about for each in plan_attention(program.fn, *program.args).attentions)
     assert (about.models, about.parts) == (models, parts)
+
+
+def test_windows_are_parts_where_a_loop_or_a_device_has_one_example_each():
+    def fn(x):
+        windows = jax.vmap(lambda y: jax.nn.softmax(y @ y.T) @ y)
+        return jax.lax.map(lambda example: windows(example.reshape(4, 3, 8)), x)
+
+    (about,) = (each.about for each in plan_attention(fn, np.ones((5, 12, 8))).attentions)
+    assert about.parts == 4
+    program = SHARDED["sharded.windows_of_one_example"]()
+    (about,) = (each.about for each in plan_attention(program.fn, *program.args).attentions)
+    assert about.parts == 4
 
 
 def test_beams_are_parts_of_an_example():

@@ -71,6 +71,60 @@ def test_scores_that_nothing_normalizes_are_said_and_layers_are_not():
     assert _said(experts, np.ones((3, 5, 8), np.float32), P) == []
 
 
+def _in_turn(x, p):
+    q, k, v = (x @ each for each in p)
+
+    def step(i, carry):
+        total, out = carry
+        e = jnp.exp(jnp.einsum("bqd,bd->bq", q, k[:, i]))
+        return total + e, out + e[..., None] * v[:, i, None]
+
+    total, out = lax.fori_loop(0, 5, step, (jnp.zeros((2, 5)), jnp.zeros_like(q)))
+    return out / total[..., None]
+
+
+def _joined_in_pairs(x, p):
+    """Attention as an associative scan over maxima, sums and values (Feng et al. 2024)."""
+    k, v = x @ p[0], x @ p[1]
+    scores = k @ p[2][0]
+
+    def join(left, right):
+        top = jnp.maximum(left[0], right[0])
+        one, other = jnp.exp(left[0] - top), jnp.exp(right[0] - top)
+        return (
+            top,
+            left[1] * one + right[1] * other,
+            left[2] * one[..., None] + right[2] * other[..., None],
+        )
+
+    _, total, out = lax.associative_scan(join, (scores, jnp.ones_like(scores), v), axis=1)
+    return out / total[..., None]
+
+
+def _running_mean(x, p):
+    e = jnp.exp(x @ p[0][0])
+    return jnp.cumsum(e[..., None] * (x @ p[1]), 1) / jnp.cumsum(e, 1)[..., None]
+
+
+@pytest.mark.parametrize("fn", [_in_turn, _joined_in_pairs, _running_mean])
+def test_softmax_over_one_key_at_a_time_is_said_in_any_form(fn):
+    said = _said(fn, X, P)
+    assert {each.what for each in said} == {"linear attention"}
+    assert all("takes one key at a time" in each.sentence for each in said)
+
+
+def test_sums_that_nothing_divides_are_no_attention():
+    def fn(x, p):
+        def step(i, carry):
+            loss, state = carry
+            state = state + jnp.tanh(x[:, i] @ p[0])
+            return loss + (x[:, i] ** 2).sum(-1), state
+
+        return lax.fori_loop(0, 5, step, (jnp.zeros(2), jnp.zeros((2, 8))))
+
+    assert _said(fn, X, P) == []
+
+
 def test_softmax_over_one_key_at_a_time_is_not_called_linear_attention_for_sure():
     def fn(x, p):
         def step(carry, kv):

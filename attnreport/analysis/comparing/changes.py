@@ -97,7 +97,7 @@ def _most_changed(maps: Sequence[ComparedMap], cell: ChangedCell) -> Finding:
     )
     key = int(np.argmax(np.abs(after - before)))
     name = quoted_label(changed.key.axis, key)
-    text = f"looked at {name} with {before[key]:.0%} in A, {after[key]:.0%} in B"
+    text = f"looked at {name} with {_percent(before[key])} in A, {_percent(after[key])} in B"
     distance = f"{changed.distances[cell.head]:.2f}"
     value, detail = distance, "Mean over its rows."
     if sum(each.first.heads for each in maps) > 1:
@@ -117,6 +117,11 @@ def _mean_row(
     weights = attention.head(head)
     mean = weights[changed.query.shared].mean(axis=0, dtype=np.float64)
     return np.where(changed.key.shared, mean, 0)
+
+
+def _percent(share: float) -> str:
+    """Whole percents, and tenths where that would say little."""
+    return f"{share:.0%}" if share >= 0.0995 or share == 0 else f"{share:.1%}"
 
 
 def _spread(maps: Sequence[ComparedMap]) -> Finding | None:

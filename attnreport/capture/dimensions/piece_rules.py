@@ -113,6 +113,17 @@ def _all_gather(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
     return [tuple(axes)]
 
 
+def _all_to_all(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
+    """Devices send each other blocks of one axis, and each puts what it gets along another one."""
+    place = node.params["split_axis"]
+    if place != node.params["concat_axis"]:
+        return _resized(node, inputs)
+    # Where there were blocks for devices, there are blocks of devices now.
+    axes = list(inputs[0])
+    axes[place] = fresh_axis(node.outputs[0].shape[place])
+    return [tuple(axes)]
+
+
 def _gather(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
     numbers = node.params["dimension_numbers"]
     gone = {*numbers.collapsed_slice_dims, *getattr(numbers, "operand_batching_dims", ())}
@@ -149,10 +160,11 @@ PIECE_RULES: dict[str, Rule] = {
     "stack": _stack,
     "unstack": _unstack,
     "all_gather": _all_gather,
+    "all_to_all": _all_to_all,
     "gather": _gather,
 }
 PIECE_RULES |= dict.fromkeys(
-    """slice dynamic_slice pad split tile top_k approx_top_k all_to_all reduce_scatter
+    """slice dynamic_slice pad split tile top_k approx_top_k reduce_scatter
     reduce_window reduce_window_sum reduce_window_max reduce_window_min""".split(),
     _resized,
 )

@@ -127,6 +127,9 @@ class Facts:
         roles = self._assignment.roles(weights, over, use, scores)
         recipe = recipe or Recipe((address_of(weights),), lambda array: array)
         made_of = list(map(self.at, recipe.addresses))
+        loops = loops_of(self.dimensions, weights, scores, roles, made_of=made_of)
+        if any(loop.role == "batch" for loop in loops):
+            roles = self._assignment.of_single_examples(roles)
         return Site(
             weights=weights,
             recipe=recipe,
@@ -138,5 +141,5 @@ class Facts:
             scores=scores,
             roles=roles,
             layout=roles.layout(self.dimensions.of(weights)),
-            loops=loops_of(self.dimensions, weights, scores, roles, made_of=made_of),
+            loops=loops,
         )

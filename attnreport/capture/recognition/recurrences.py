@@ -8,14 +8,19 @@ as an associative scan, or as a long convolution by Fourier transforms.
 from collections.abc import Iterator
 
 from attnreport.capture.program.graph import Graph, Node, Scope, Value, feeds
-from attnreport.capture.program.lineage import source
+from attnreport.capture.program.lineage import MOVES, source
+from attnreport.capture.roles.normalizers import quotients
 
 
 def recurrences(graph: Graph) -> Iterator[Node]:
     """Operations that are linear recurrences: loops, and products of a scan or of transforms."""
     for node in graph.nodes:
         if node.primitive in ("scan", "while"):
-            found = _is_linear_loop(node.scopes[0])
+            found = _is_linear_loop(node.scopes[0]) or _divides_sums(node)
+        elif node.primitive == "max":
+            found = _joins_neighbors(node) and _is_of_logarithms(node)
+        elif node.primitive == "div":
+            found = _divides_running_sums(node)
         elif node.primitive == "mul":
             found = _joins_neighbors(node) or _is_convolution(node)
         else:
@@ -24,10 +29,50 @@ def recurrences(graph: Graph) -> Iterator[Node]:
             yield node
 
 
-def keeps_a_maximum(node: Node) -> bool:
-    """Whether a loop hands on a running maximum, as softmax over one key at a time does."""
-    loop = node.primitive in ("scan", "while")
-    return loop and bool(_running_maxima(node.scopes[0]))
+def may_be_softmax(node: Node) -> bool:
+    """Whether a recurrence may be a softmax over one key at a time.
+
+    It hands on a running maximum, or divides sums by sums.
+    """
+    if node.primitive in ("scan", "while"):
+        return bool(_running_maxima(node.scopes[0])) or _divides_sums(node)
+    return node.primitive in ("max", "div")
+
+
+def _divides_sums(node: Node) -> bool:
+    """Whether of two arrays that a loop only adds to, one is divided by the other later."""
+    body = node.scopes[0]
+    inputs = [value for value in body.inputs if value.link == "carry"]
+    states = dict(_states(body))
+    sums = [
+        node.outputs[number]
+        for number, value in enumerate(inputs)
+        if value in states and (_linear_terms(states[value], value) or ([], []))[1]
+    ]
+    return any(
+        source(numerator) in sums and source(denominator) in sums
+        for each in sums
+        for after in _moved_on(each)
+        for use, _ in after.uses
+        for numerator, denominator in quotients(use)
+    )
+
+
+def _moved_on(value: Value) -> Iterator[Value]:
+    """A value and its copies in other layouts."""
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        waiting += [
+            made for node, _ in current.uses if node.primitive in MOVES for made in node.outputs
+        ]
+
+
+def _divides_running_sums(node: Node) -> bool:
+    """Whether cumulative sums are divided by cumulative sums, as in a running mean."""
+    parts = [source(each).node for pair in quotients(node) for each in pair]
+    return bool(parts) and all(part is not None and part.primitive == "cumsum" for part in parts)
 
 
 def _is_linear_loop(body: Scope) -> bool:
@@ -141,13 +186,14 @@ def _is_every_second(node: Node) -> bool:
 def _is_of_logarithms(node: Node) -> bool:
     """Whether a difference becomes an exponential, as in the sum of numbers given as logarithms."""
     waiting = [node.outputs[0]]
+    through = ("sub",) if node.primitive == "max" else ("abs", "neg")
     for _ in range(8):
         if not waiting:
             return False
         for after, _ in waiting.pop().uses:
             if after.primitive == "exp":
                 return True
-            if after.primitive in ("abs", "neg"):
+            if after.primitive in through:
                 waiting.extend(after.outputs)
     return False
 

@@ -16,7 +16,7 @@ from attnreport.capture.program.graph import Graph, Node, Value
 from attnreport.capture.program.jaxprs import constants
 from attnreport.capture.program.lineage import MOVES, Numbers, carries_numbers, source
 from attnreport.capture.recognition.names import source_line
-from attnreport.capture.recognition.recurrences import keeps_a_maximum, recurrences
+from attnreport.capture.recognition.recurrences import may_be_softmax, recurrences
 from attnreport.capture.roles.normalizers import Normalized, quotients
 from attnreport.capture.roles.requirements import is_backward
 from attnreport.capture.roles.scores import is_parameter
@@ -115,7 +115,7 @@ def linear_attention(
     seen: set[str] = set()
     nodes = [*_products_of_three(graph, is_weights), *recurrences(graph)]
     for node in filter(is_forward, nodes):
-        said = say("linear attention", node, _KEY_BY_KEY if keeps_a_maximum(node) else _LINEAR)
+        said = say("linear attention", node, _KEY_BY_KEY if may_be_softmax(node) else _LINEAR)
         if said.place not in seen:
             seen.add(said.place)
             yield said

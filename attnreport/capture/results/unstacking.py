@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from attnreport._errors import CaptureError
+from attnreport.capture.choice.options import few
 from attnreport.capture.extraction.attention import Captured
 from attnreport.capture.extraction.biases import NOTHING_ADDED, UNTOLD
 from attnreport.capture.extraction.stacking import Stacking
@@ -118,15 +119,19 @@ def _part(batch: tuple[int, int, int], model: int, part: int, array: np.ndarray)
 def not_kept(planned: Planned, captured: Captured) -> Iterator[str]:
     """Sentences on layers that did not run, and on iterations that are not kept."""
     stacking = planned.stacking
-    missing = [
-        layer
-        for layer in planned.choice.layers
-        if not _has_run(stacking, captured, _index(planned, layer))
-    ]
+    indices = [_index(planned, layer) for layer in planned.choice.layers]
+    missing = [index for index in indices if not _has_run(stacking, captured, index)]
     if missing:
+        # Numbers of layers count on from attention to attention, but each loop counts its own.
+        single = len(missing[0]) == 1
+        where = (
+            f"iteration {numbers_text([each for index in missing for each in index.values()])}"
+            if single
+            else few(["".join(f"[{each}]" for each in index.values()) for index in missing])
+        )
         yield (
-            f"Of {planned.name}, layer {numbers_text(missing)} did not run: a branch was not "
-            "taken, or a loop ended before."
+            f"Of {planned.name}, {where} did not run: a branch was not taken, or a loop ended "
+            "before."
         )
     for place, ran in enumerate(captured.iterations):
         length = stacking.lengths[place]

@@ -5,6 +5,7 @@ of the projection's matrix, while batch and time come out of the activations. Of
 the values have too is the batch, and what they do not have asks the questions.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import TypeGuard
 
@@ -149,9 +150,18 @@ class Assignment:
     def _parts(self, roles: dict[Factor, Role], models: Axis) -> Axis:
         """Batch dimensions beside those that come from the leading axis of what goes in."""
         batch = [f for f, role in roles.items() if role == "batch" and not stems_from(f, models)]
-        leading = self._dimensions.leading
-        parts = [f for f in batch if not any(id(each) in leading for each in ancestry(f))]
+        parts = [factor for factor in batch if not self._are_examples(factor)]
         return tuple(parts) if len(parts) < len(batch) else ()
+
+    def of_single_examples(self, roles: Roles) -> Roles:
+        """Roles in a loop or on devices that have one example each: what is left are its parts."""
+        batch = roles.with_role("batch")
+        if roles.models or roles.copies > 1 or any(map(self._are_examples, batch)):
+            return roles
+        return dataclasses.replace(roles, parts=tuple(batch))
+
+    def _are_examples(self, factor: Factor) -> bool:
+        return any(id(each) in self._dimensions.leading for each in ancestry(factor))
 
     def _asking(
         self, roles: dict[Factor, Role], over: Axis, use: Contraction, scores: Scores

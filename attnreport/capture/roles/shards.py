@@ -6,7 +6,14 @@ from typing import Literal
 
 from attnreport.capture.dimensions.axes import Axes
 from attnreport.capture.dimensions.dimensions import Dimensions
-from attnreport.capture.dimensions.factors import canonical
+from attnreport.capture.dimensions.factors import (
+    Axis,
+    Factor,
+    ancestry,
+    canonical,
+    stems_from,
+    whole,
+)
 from attnreport.capture.program.graph import Scope, Value
 from attnreport.capture.program.jaxprs import divided_axes
 from attnreport.capture.roles.held import SINGLE, Held, Permutation, Turning, permuted
@@ -93,6 +100,8 @@ def _shards(
         return apart
     if role == "head" and "head" not in roles.of.values() and not placement.adds_up:
         return apart
+    if role == "head" and not _in_order(axes[own[0]] if own[0] != SINGLE else (), roles.heads):
+        return apart
     return Shards(size, role, order)
 
 
@@ -111,6 +120,28 @@ def _role_at(axes: Axes, roles: Roles, place: int) -> Role | None:
         ordered = [factors[i] for i in layout.order if roles.of[factors[i]] == role]
         role = role if ordered[0] is canonical(axes[place][0]) else None
     return None if role == "batch" and layout.batch[0] > 1 else role
+
+
+def _in_order(axis: Axis, heads: Axis) -> bool:
+    """Whether heads on devices come one after the other as the queries number them.
+
+    Before they are divided they may have been put in another order, such as every eighth.
+    """
+    return all(_leads_in_order(factor, heads) for factor in axis) if heads else True
+
+
+def _leads_in_order(factor: Factor, heads: Axis) -> bool:
+    places = {id(each): place for place, each in enumerate(whole(heads))}
+    current = canonical(factor)
+    while id(current) not in places:
+        before = [each for each in map(canonical, current.sources) if stems_from(each, heads)]
+        found = [[places[id(e)] for e in ancestry(each) if id(e) in places] for each in before]
+        if len(before) != 1:
+            # What was merged stands in its order, and no part of it is there twice.
+            order = [place for each in found for place in each]
+            return order == sorted(set(order)) and len(found) == len(order)
+        current = before[0]
+    return True
 
 
 def _only(roles: set[Role]) -> Role | None:

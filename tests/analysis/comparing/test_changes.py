@@ -84,7 +84,10 @@ def test_the_first_finding_says_where_the_most_changed_head_looked(texts):
     key = int(np.nanargmax(np.abs(after - before)))
     found = change_findings(example, example.maps)[0]
     assert found.value == f"L{cell.map} H{cell.head}"
-    assert f"with {before[key]:.0%} in A, {after[key]:.0%} in B" in found.text
+    shares = [
+        f"{each:.0%}" if each >= 0.0995 else f"{each:.1%}" for each in (before[key], after[key])
+    ]
+    assert f"with {shares[0]} in A, {shares[1]} in B" in found.text
     assert BOTH[key] in found.text
     assert found.cell == (cell.query, cell.key)
 

@@ -234,3 +234,84 @@ def one_head_each(draw: Draw) -> Case:
 
     p = draw.weights("q k v", 8, 24) | {"o": draw.weight(24, 8)}
     return Case(fn, (draw(2, 5, 8), p), reference)
+
+
+def _exchanged(there, back):
+    """Tokens divided outside of attention and heads inside, which are put in another order first.
+
+    Where devices do not have heads that lie side by side, each device has a map.
+    """
+    spec = P(None, "model")
+
+    @partial(jax.shard_map, mesh=mesh_of(), in_specs=(spec, P()), out_specs=spec)
+    def fn(x, p):
+        q, k, v = (there(jnp.einsum("btm,mhd->bhtd", x, p[n])) for n in "qkv")
+        mixed = back(jax.nn.softmax(q @ k.mT / 2) @ v)
+        return jnp.einsum("bhtd,hdm->btm", mixed, p["o"])
+
+    return fn
+
+
+def _every_eighth(note, x, p):
+    q, k, v = (ref.project(x, p[n]) for n in "qkv")
+    mixed = np.zeros_like(q)
+    for device in range(8):
+        own = np.s_[:, device::8]
+        mixed[own] = ref.attend(note, q[own], k[own], v[own], shard=device)
+    return ref.unproject(mixed, p["o"])
+
+
+def _turned(x, outer):
+    """Heads in groups, the groups' places first."""
+    apart = x.reshape(2, outer, 16 // outer, *x.shape[2:])
+    return apart.swapaxes(1, 2).reshape(x.shape)
+
+
+@program("Each device gets every eighth head: they are put in that order before an all-to-all.")
+def every_eighth_head(draw: Draw) -> Case:
+    fn = _exchanged(
+        lambda y: lax.all_to_all(_turned(y, 2), "model", 1, 2, tiled=True),
+        lambda y: _turned(lax.all_to_all(y, "model", 2, 1, tiled=True), 8),
+    )
+    _, p = inputs_of(draw, 16)
+    return Case(fn, (draw(2, 24, 8), p), _every_eighth)
+
+
+@program("The same by slices with a stride.")
+def heads_by_strides(draw: Draw) -> Case:
+    def every(y, count):
+        return jnp.concatenate([y[:, i::count] for i in range(count)], 1)
+
+    fn = _exchanged(
+        lambda y: lax.all_to_all(every(y, 8), "model", 1, 2, tiled=True),
+        lambda y: every(lax.all_to_all(y, "model", 2, 1, tiled=True), 2),
+    )
+    _, p = inputs_of(draw, 16)
+    return Case(fn, (draw(2, 24, 8), p), _every_eighth)
+
+
+@program("The same by an all-to-all that puts what came from the devices along a new axis.")
+def heads_to_blocks_of_devices(draw: Draw) -> Case:
+    def there(y):
+        return lax.all_to_all(y.reshape(2, 2, 8, 3, 4), "model", 2, 2).reshape(2, 2, 24, 4)
+
+    def back(y):
+        return lax.all_to_all(y.reshape(2, 2, 8, 3, 4), "model", 2, 2).reshape(2, 16, 3, 4)
+
+    _, p = inputs_of(draw, 16)
+    return Case(_exchanged(there, back), (draw(2, 24, 8), p), _every_eighth)
+
+
+@program("Each device has one example, whose windows are its batch.")
+def windows_of_one_example(draw: Draw) -> Case:
+    spec = P("model")
+
+    @partial(jax.shard_map, mesh=mesh_of(), in_specs=(spec, P()), out_specs=spec)
+    def fn(x, p):
+        return attend(x.reshape(-1, 3, 8), p).reshape(x.shape)
+
+    def reference(note, x, p):
+        return attended(note, x.reshape(32, 3, 8), p).reshape(x.shape)
+
+    _, p = inputs_of(draw, 2)
+    return Case(fn, (draw(8, 12, 8), p), reference)
