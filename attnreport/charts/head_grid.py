@@ -27,7 +27,7 @@ def _head_grid(address: str) -> alt.LayerChart:
     """A cell per head; a click chooses it.
 
     Its number is `w`, and is drawn where there is room; `share` says how much it is of the most
-    that there is, and `shade` how dark its cell is.
+    that there is, and `shade` how dark its cell is. One that is `masked` is gray.
     """
     cells = alt.Chart(alt.UrlData(address))
     place: dict[str, Any] = {
@@ -40,10 +40,14 @@ def _head_grid(address: str) -> alt.LayerChart:
     colored = (
         cells.mark_rect(cornerRadius=2, stroke=expr("rule"), strokeWidth=1, cursor="pointer")
         .encode(
-            color=alt.Color(
-                "shade:Q",
-                scale=alt.Scale(domain=[0, 1], scheme=expr("scheme")),
-                legend=None,
+            color=alt.condition(
+                "datum.masked",
+                alt.value(expr("rule")),
+                alt.Color(
+                    "shade:Q",
+                    scale=alt.Scale(domain=[0, 1], scheme=expr("scheme")),
+                    legend=None,
+                ),
             ),
             description="name:N",
             tooltip="tip:N",

@@ -19,6 +19,7 @@ import {
   statisticsOf,
 } from "./manifest.js";
 import { outlineRows } from "./maps.js";
+import { loadMask, maskNow } from "./masks.js";
 import { wantedHeads } from "./ranking.js";
 import { shadeOf } from "./scales.js";
 import { pairedRows } from "./sides.js";
@@ -219,23 +220,37 @@ async function pairRows(stackIndex, q, k, hiding, scale) {
   const stack = stackAt(stackIndex);
   const rows = headsOf(stack).map(async ({ layer, head }) => {
     const weights = await loadHead(stackIndex, layer, head);
+    const masked = await isMasked(stackIndex, layer, head, q, k);
     const w = weights.shown(q, k, hiding);
     const most = scale === "row" ? weights.maximum(q, hiding) : stack.largest;
-    const name = `${headName(stack, layer, head)}: ${weightText(w)}`;
-    const lines = tip([[tipTitle(stack, layer, head), weightText(w)]]);
+    const said = masked ? "masked" : weightText(w);
     return {
       layer,
       head,
       w,
+      masked,
       share: w / stack.largest,
       shade: shadeOf(scale, w / most),
-      name,
-      tip: lines,
+      name: `${headName(stack, layer, head)}: ${said}`,
+      tip: tip([[tipTitle(stack, layer, head), said]]),
     };
   });
   // A damaged head is announced when it is chosen; here it leaves a gap and the others their cell.
   const settled = await Promise.allSettled(rows);
   return settled.flatMap((row) => (row.status === "fulfilled" ? [row.value] : []));
+}
+
+/**
+ * A damaged mask is announced when its head is chosen; here all of it may be looked at.
+ * @param {number} stack
+ * @param {number} layer
+ * @param {number} head
+ * @param {number} q
+ * @param {number} k
+ */
+async function isMasked(stack, layer, head, q, k) {
+  await loadMask(stack, layer).catch(() => {});
+  return maskNow(stack, layer, head)?.(q, k) === false;
 }
 
 /**

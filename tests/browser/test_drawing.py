@@ -181,3 +181,17 @@ def test_numbers_on_axes_are_written_out(visit, name):
     labels = re.findall(r"<text[^>]*>([\d.,e+−-]+)</text>", svg)
     assert "10" in labels
     assert not [label for label in labels if "e" in label]
+
+
+def test_a_pair_that_one_head_masks_is_told_apart_from_no_weight(visit):
+    # The first head sees all before, the second only what is next to it.
+    report = visit("causal", "#L0H0q3k0")
+    rows = report.page.evaluate("attnreport.rows('attn:pair/0/3/0/0/sqrt')")
+    assert [row["masked"] for row in rows] == [False, True]
+    assert [row["name"].endswith(": masked") for row in rows] == [False, True]
+    rule = report.page.evaluate("attnreport.view('pair').signal('rule')")
+    fills = [
+        report.page.locator(f"#chart-pair svg [aria-label='{row['name']}']").get_attribute("fill")
+        for row in rows
+    ]
+    assert [fill == rule for fill in fills] == [False, True]
