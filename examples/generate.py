@@ -18,7 +18,7 @@ from attnreport.models.transformer_layers import TransformerSizes
 ANIMALS = "ant bat cat cow dog eel elk emu fox frog goat hare hen ibex jay lynx mole newt owl pig"
 VOCABULARY = ["<pad>", "<s>", ":", "</s>", *ANIMALS.split()]
 START, COLON, END, FIRST = 1, 2, 3, 4
-LONGEST, STEPS, BATCH = 8, 600, 64
+LONGEST, STEPS, BATCH = 8, 400, 64
 PROMPTS = ["fox owl cat hen", "emu mole bat newt ibex jay", "cow dog cow elk cow"]
 
 

@@ -68,9 +68,10 @@ def capture_attention(
     Weights are those after the softmax and before dropout, in the format in which they meet the
     values. Each example of the batch becomes an example of the recording; layers of a scanned stack
     become maps `path[0]`, `path[1]`, …; the steps of a decoder that asks one question a step become
-    the queries of one map. Scores below -5000 are taken to be masked. A layer has the number that
-    it has in the model, also if others are left out; heads of a map are numbered from 0, so where
-    only some are kept its name says which.
+    the queries of one map, which `attnreport.stitch_steps` joins with the rows of the prompt.
+    Scores below -5000 are taken to be masked. A layer has the number that it has in the model, also
+    if others are left out; heads of a map are numbered from 0, so where only some are kept its name
+    says which.
 
     Args:
         model: The module or function to run.

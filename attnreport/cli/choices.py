@@ -10,7 +10,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # Not imported from the engine, which would load JAX to print a help text; a test compares them.
 KINDS = ("self", "cross", "pooling", "gate", "router", "memory")
-WANTED = ("weights", "logits", "mask", "bias", "query", "key", "value", "output")
+WANTED = ("weights", "logits", "mask", "bias", "query", "key", "value", "output", "queries", "keys")
 
 
 class Numbers(click.ParamType):

@@ -132,11 +132,16 @@ function logitStep(row, k) {
     : scale === 1
       ? `No factor here: a model that divides by √${features} did so to query or key before.`
       : "";
+  const added = bias ? ` + ${text(bias(row.q, k))}` : "";
+  const factor = scale === 1 ? "" : `${text(scale)} × `;
+  const worked = factor || added ? ` = ${factor}${text(row.product(k))}${added} = ` : " = q · k = ";
   return step("logit", [
     variable("l"),
-    ` = ${scale === 1 ? "" : `${text(scale)} × `}${text(row.product(k))}${bias ? ` + ${text(bias(row.q, k))}` : ""} = `,
+    worked.replace("+ −", "− "),
     bold(row.logit(k)),
-    ...(why ? [small(bias ? `${why} The last number is a bias that the program adds.` : why)] : []),
+    ...(why || bias
+      ? [small(bias ? `${why} The last number is a bias that the program adds.`.trim() : why)]
+      : []),
   ]);
 }
 

@@ -120,7 +120,7 @@ function write(stackIndex) {
     return word;
   });
   const output = generation.read.map((text, step) => {
-    const word = token(text, { "data-step": step, role: "button", tabindex: -1 });
+    const word = token(text, { "data-token": step, role: "button", tabindex: -1 });
     word.firstElementChild?.classList.toggle("sp", generation.special.includes(step));
     return word;
   });
@@ -254,7 +254,7 @@ export function listenToGeneration() {
   for (const name of ["source", "output"]) {
     const strip = find(`#step-${name}`);
     strip.addEventListener("click", ({ target }) => {
-      const { step, key } = tokenOf(target)?.dataset ?? {};
+      const { token: step, key } = tokenOf(target)?.dataset ?? {};
       if (step !== undefined) {
         stop();
         chooseStep(Number(step));

@@ -111,8 +111,10 @@ def test_without_numbers_the_entropy_is_that_of_the_row(visit):
 
 def test_a_click_on_a_token_or_on_a_bar_chooses_it(visit):
     report = visit("generated")
-    report.click(f"{OUTPUT}[data-step='2']")
-    assert report.state()["q"] == 5
+    report.choose(layer=1, head=1)
+    report.click(f"{OUTPUT}[data-token='2']")
+    state = report.state()
+    assert (state["q"], state["layer"], state["head"]) == (5, 1, 1)
     report.page.locator("#chart-steps-0").scroll_into_view_if_needed()
     x, y = report.page.evaluate(
         """() => {
@@ -125,6 +127,14 @@ def test_a_click_on_a_token_or_on_a_bar_chooses_it(visit):
     report.settle()
     assert report.state()["q"] == 4
     assert report.page.evaluate("attnreport.view('steps-0').signal('step')") == 1
+
+
+def test_the_head_can_be_changed_beside_the_tokens(visit):
+    report = visit("generated", "#L0H0q5k0")
+    before = report.text("#step-read")
+    report.click("#generation [data-step='head 1']")
+    assert (report.state()["head"], report.state()["q"]) == (1, 5)
+    assert report.text("#step-read") != before
 
 
 def test_a_click_on_the_prompt_asks_for_that_pair(visit):
@@ -140,7 +150,7 @@ def test_the_pointer_reads_the_texts(visit):
     label, _, asked, value = report.tooltip()
     assert (label, asked) == ("the", "looked at for mat")
     assert float(value) == pytest.approx(weight, rel=5e-3)
-    report.page.hover(f"{OUTPUT}[data-step='3']")
+    report.page.hover(f"{OUTPUT}[data-token='3']")
     tooltip = report.tooltip()
     assert tooltip[0] == "</s>"
     # It was not there yet.
@@ -246,7 +256,7 @@ def test_hostile_tokens_are_text(visit):
     for step in range(0, len(shown), 4):
         set_slider(report, step)
         assert report.text("#step-token") == shown[step]
-        report.page.hover(f"{OUTPUT}[data-step='{step}']")
+        report.page.hover(f"{OUTPUT}[data-token='{step}']")
         assert report.tooltip()[0] == shown[step]
     assert report.page.evaluate("window.pwned") is None
     assert report.page.locator("main img, main iframe, main object").count() == 0

@@ -16,11 +16,18 @@ def test_texts_are_read_in_order(invoke, tasks, outputs, calls, tmp_path):
             "folder": Path("model"),
             "texts": ["first", "second", "third", "fourth\u2028line"],
             "strict": False,
+            "queries_and_keys": False,
             "trust": None,
             "progress": True,
         }
     ]
     assert result.stdout == f"Report: {tmp_path / 'model.html'} (0.008 kB)\n"
+
+
+def test_queries_and_keys_are_kept_if_they_are_asked_for(invoke, tasks, outputs, calls):
+    result = invoke("run", "model", "--text", "a", "--queries-and-keys")
+    assert result.exit_code == 0, result.output
+    assert calls.named("record_texts")[0]["queries_and_keys"] is True
 
 
 def test_texts_may_come_from_standard_input(invoke, tasks, outputs, calls):

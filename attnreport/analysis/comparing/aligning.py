@@ -124,4 +124,6 @@ def _placed(
         reference=None,
         reference_name="",
         logits=None,
+        first_step=None,
+        scoring=None,
     )

@@ -16,6 +16,7 @@ from attnreport.recording import (
     GridAxis,
     ItemAxis,
     Recording,
+    Scoring,
     StepAxis,
     TokenAxis,
 )
@@ -162,3 +163,18 @@ def test_rows_that_share_nothing_have_no_distance():
     found = compare(recording(self_map(("x", "y"))), recording(self_map(("u", "v"))))
     assert all(math.isnan(each) for each in found.examples[0].maps[0].distances)
     assert found.heads() == []
+
+
+def test_queries_and_keys_of_two_texts_and_rows_that_wrote_are_not_aligned():
+    first, second = (TokenAxis(tuple(text)) for text in ("abc", "axbc"))
+    maps = []
+    for axis in (first, second):
+        vectors = np.ones((1, len(axis), 5), np.float32)
+        weights = np.full((1, len(axis), len(axis)), 1 / len(axis), np.float32)
+        scoring = Scoring(vectors, vectors)
+        maps.append(AttentionMap("m", weights, axis, axis, scoring=scoring, first_step=1))
+    aligned, baseline = aligned_maps(*maps)
+    assert (aligned.scoring, aligned.first_step) == (None, None)
+    assert aligned.weights.shape == baseline.weights.shape == (1, 4, 4)
+    # What lacks nothing stays as it is.
+    assert baseline is maps[1]
