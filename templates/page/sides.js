@@ -21,7 +21,7 @@ import { loadMask } from "./masks.js";
 /** @typedef {{ q: number, k: number }} Pair */
 
 /** Where there is room for one of them only, as the style sheet has it. */
-const narrow = matchMedia("(max-width: 900px)");
+const narrow = matchMedia("screen and (max-width: 900px)");
 
 /** Room for the labels of queries left of a matrix, as charts/heatmap.py has it, and without. */
 const LABELS = 84;

@@ -17,6 +17,8 @@ from tests.report.compared_recordings import (
 from tests.report.recordings import HOSTILE
 
 PHONE = {"width": 390, "height": 844}
+# As narrow as a page with all three side by side can be.
+TABLET = {"width": 910, "height": 800}
 SIDES = ("first", "second", "difference")
 CELLS = [(q, k) for q in range(len(BOTH)) for k in range(len(BOTH))]
 
@@ -347,7 +349,7 @@ def test_every_example_and_group_is_compared_with_its_own(visit):
     assert "A: die Katze · B: eine Katze" in report.text("[data-example='0']")
 
 
-@pytest.mark.parametrize("options", [{}, {"viewport": PHONE}, {"color_scheme": "dark"}])
+@pytest.mark.parametrize("options", [{}, {"viewport": PHONE}, {"viewport": TABLET}])
 @pytest.mark.parametrize("name", ["two-texts", "two-translators", "two-hostile", "two-scripts"])
 def test_nothing_runs_over_its_edge(visit, name, options):
     report = visit(name, **options)
@@ -370,6 +372,15 @@ def test_a_phone_shows_one_of_the_three_and_switches(visit):
     assert marked(report, "first") == (2, 2)
     labels = report.page.evaluate("attnreport.view('first').signal('queryLabels')")
     assert labels == list(BOTH)
+
+
+def test_paper_shows_all_three_however_small(visit):
+    report = visit("two-texts")
+    report.page.emulate_media(media="print")
+    report.page.set_viewport_size({"width": 700, "height": 900})
+    report.settle()
+    assert all(report.page.locator(f"#side-{each}").is_visible() for each in SIDES)
+    assert report.page.locator(".views").is_hidden()
 
 
 def test_the_window_may_change_its_width(visit):
