@@ -173,6 +173,7 @@ def test_printing_opens_what_is_folded_and_hides_what_cannot_be_used(visit):
 
 def test_printing_gives_a_few_whole_pages(visit):
     report = visit("self")
+    report.page.emulate_media(media="print")
     pdf = report.page.pdf(format="A4", print_background=True)
     assert pdf.startswith(b"%PDF-")
     pages = pdf.count(b"/Type /Page\n") or pdf.count(b"/Type /Page ")
