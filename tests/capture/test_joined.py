@@ -52,12 +52,39 @@ def _with_sink(x):
     return jax.nn.softmax(row)[..., :-1] @ x
 
 
-def test_layers_that_hang_on_each_other_stay_apart():
-    def layers(x):
-        x = x + _with_sink(x)
-        return x + _with_sink(x)
+def _with_sink_after(x, p):
+    q, k, v = (x @ each for each in p)
+    terms = jnp.exp(q @ k.mT / 2)
+    return terms @ v / (terms.sum(-1, keepdims=True) + 1)
 
-    assert len(analysis_of(layers, numbers(2, 5, 4)).sites()) == 2
+
+def test_layers_that_hang_on_each_other_stay_apart():
+    def layers(x, p):
+        x = x + _with_sink_after(x, p)
+        return x + _with_sink_after(x, p)
+
+    sites = analysis_of(layers, numbers(2, 5, 4), numbers(3, 4, 4, seed=1)).sites()
+    assert [site.layout.shape for site in sites] == [(2, 1, 5, 5)] * 2
+
+
+def test_blocks_of_queries_with_keys_of_their_own_stay_apart():
+    def diagonal(x, p):
+        q, k, v = (x @ each for each in p)
+        w = jax.nn.softmax(q @ k.mT)
+        return w[:, :3, :3] @ v[:, :3], w[:, 3:, 3:] @ v[:, 3:]
+
+    sites = analysis_of(diagonal, numbers(2, 6, 4), numbers(3, 4, 4, seed=1)).sites()
+    assert [site.layout.shape for site in sites] == [(2, 1, 3, 3)] * 2
+
+
+def test_maps_that_are_cut_out_of_one_array_stay_apart():
+    def two_maps(x, p):
+        q, k, v = (jnp.einsum("btm,mhd->bhtd", x, each) for each in p)
+        w = jax.nn.softmax(q @ k.mT)
+        return w[:, 0] @ v[:, 0] - 0.5 * (w[:, 1] @ v[:, 0])
+
+    sites = analysis_of(two_maps, numbers(2, 5, 4), numbers(3, 4, 2, 3, seed=1)).sites()
+    assert all(not site.parts for site in sites)
 
 
 def test_two_softmaxes_of_the_same_queries_stay_apart():

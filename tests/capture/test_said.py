@@ -141,6 +141,12 @@ def test_a_loop_over_pairs_of_blocks_is_not_put_together_in_a_wrong_order():
     assert "blocks of queries and of keys at once" in said.sentence
 
 
+@pytest.mark.parametrize("fn", [_linear, _state_space, _associative])
+def test_what_has_no_softmax_is_not_said_to_have_one(fn):
+    (said,) = _said(fn, X, P)
+    assert said.sentence.startswith("Here is linear attention or a state space:")
+
+
 def test_sums_that_nothing_divides_are_no_attention():
     def fn(x, p):
         def step(i, carry):

@@ -59,13 +59,19 @@ def _is_segment(site: Site) -> bool:
 
 
 def _have_the_same_rows(dimensions: Dimensions, one: Site, other: Site) -> bool:
-    """Whether batch, heads and queries of two attentions are the same, in the same order."""
+    """Whether batch, heads and queries of two attentions are the same, in the same order.
+
+    Blocks of queries are parts of one dimension, but not all of it.
+    """
     if one.layout.shape[:3] != other.layout.shape[:3] or one.layout.batch != other.layout.batch:
         return False
     rows = [list(_rows(dimensions, each)) for each in (one, other)]
     if len(rows[0]) != len(rows[1]):
         return False
-    lineages = [[set(map(id, ancestry(factor))) for factor in each] for each in rows]
+    lineages = [
+        [{id(each) for each in ancestry(factor) if each.size == factor.size} for factor in factors]
+        for factors in rows
+    ]
     return not any(a.isdisjoint(b) for a, b in zip(*lineages, strict=True))
 
 

@@ -243,7 +243,7 @@ def _made_of_given(value: Value) -> Iterator[Value]:
     """The given arrays that a value is made of, token by token; nothing if it has met others.
 
     They are projected by matrices that are given too, or normalized; products of two computed
-    arrays, loops and what is looked up for tokens are none of that.
+    arrays and loops are none of that.
     """
     found: list[Value] = []
     seen = {source(value)}
@@ -256,7 +256,7 @@ def _made_of_given(value: Value) -> Iterator[Value]:
                 return
             found.append(current)
             continue
-        if node.scopes or node.primitive in _MEETING:
+        if node.scopes:
             return
         operands = node.inputs
         if node.primitive == "dot_general":
@@ -275,5 +275,4 @@ def _data(value: Value | None, projection: Projection | None) -> Value | None:
 
 
 _NEAR, _FAR = 40, 600
-_MEETING = frozenset(["gather", "conv_general_dilated"])
 _PRODUCTS = frozenset(["dot_general", "conv_general_dilated", "gather"])

@@ -28,7 +28,7 @@ VERDICTS = Path(__file__).with_name("verdicts.json")
 TESTED = (
     "operations lineage dimensions factors products normalizers scores roles heads loops gates "
     "bounds blocks after said recognizer_negatives kernel_readings requirements kernels "
-    "kernel_calls given_arrays shares parts placement own_places"
+    "kernel_calls given_arrays shares parts placement own_places joined"
 ).split()
 MOST_SECONDS = 2.0
 # Arrays can lie on eight devices only where there are eight; the others are only traced.
