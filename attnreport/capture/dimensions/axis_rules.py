@@ -54,6 +54,8 @@ def _transpose(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
 
 
 def _reshape(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
+    if 0 in node.outputs[0].shape:  # such as padding of no width: it holds nothing
+        return [tuple(map(fresh_axis, node.outputs[0].shape))]
     axes: list[Axis] = []
     for before, sizes in _groups(inputs[0], node.outputs[0].shape):
         left = [factor for axis in before for factor in whole(axis)]

@@ -147,3 +147,20 @@ def shifted_copies(draw: Draw) -> Case:
 
     case = Case(fn, (draw(2, 6, 4), draw(2, 6, 4), draw(2, 6, 4)), reference)
     return Case(fn, case.args, reference, unused="places beyond the edge")
+
+
+@program("Local window whose keys beyond the ends are copies of the last ones: `pad` by edges.")
+def padded_by_edges(draw: Draw) -> Case:
+    def fn(q, k, v):
+        padded = [jnp.pad(y, ((0, 0), (1, 1), (0, 0)), mode="edge") for y in (k, v)]
+        k, v = (jnp.stack([y[:, i : i + 6] for i in range(3)], axis=2) for y in padded)
+        w = jax.nn.softmax(jnp.einsum("bqd,bqwd->bqw", q, k) / 2, axis=-1)
+        return jnp.einsum("bqw,bqwd->bqd", w, v)
+
+    def reference(note, q, k, v):
+        places = np.clip(np.arange(6)[:, None] + np.arange(-1, 2), 0, 5)
+        s = np.einsum("bqd,bqwd->bqw", q, k[:, places]) / 2
+        w = note(ref.softmax(s)[:, None], "cross", also_kinds=("self",))[:, 0]
+        return np.einsum("bqw,bqwd->bqd", w, v[:, places])
+
+    return Case(fn, (draw(2, 6, 4), draw(2, 6, 4), draw(2, 6, 4)), reference)
