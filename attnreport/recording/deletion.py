@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+import operator
 from collections import Counter
 from typing import Any
 
@@ -20,14 +21,19 @@ class DeletionCurve:
             times; empty where it is the only one.
         chance: How probable it is that an order drawn at random does at least as well, above 0 to
             1, such as `attnreport.analysis.AgainstRandom.chance`; None where that is not known.
+        draws: With how many orders drawn at random that was found; 0 where that is not known.
     """
 
     name: str
     scores: tuple[float, ...]
     spread: tuple[tuple[float, float], ...] = ()
     chance: float | None = None
+    draws: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "draws", operator.index(self.draws))
+        if self.chance is not None:
+            object.__setattr__(self, "chance", float(self.chance))
         object.__setattr__(self, "scores", tuple(float(score) for score in self.scores))
         spread = tuple((float(least), float(greatest)) for least, greatest in self.spread)
         object.__setattr__(self, "spread", spread)

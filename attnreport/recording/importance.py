@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import operator
 from collections import Counter
 
 from attnreport._errors import InvalidAttentionError
@@ -18,21 +19,26 @@ class LayerImportance:
             where it rises.
         errors: The standard error of each, over the inputs; empty where it is not known, as of one
             input.
+        needed: Whether each falls by more than chance may do; empty where that was not asked.
     """
 
     group: str
     layer: int
     falls: tuple[float, ...]
     errors: tuple[float, ...] = ()
+    needed: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("falls", "errors"):
-            object.__setattr__(self, name, tuple(float(each) for each in getattr(self, name)))
+        for name, kind in (("falls", float), ("errors", float), ("needed", bool)):
+            object.__setattr__(self, name, tuple(kind(each) for each in getattr(self, name)))
+        object.__setattr__(self, "layer", operator.index(self.layer))
         where = f"The importance of layer {self.layer} of group {self.group!r}"
-        if not self.falls or (self.errors and len(self.errors) != len(self.falls)):
+        known = {len(self.falls), len(self.errors or self.falls), len(self.needed or self.falls)}
+        if not self.falls or len(known) > 1:
             raise InvalidAttentionError(
-                f"{where} has {len(self.falls)} falls and {len(self.errors)} errors. Give a fall "
-                "for each head, and an error for each or none."
+                f"{where} has {len(self.falls)} falls, {len(self.errors)} errors, and says of "
+                f"{len(self.needed)} heads whether they are needed. Give a fall for each head, and "
+                "the others for each or none."
             )
         if (
             not all(map(math.isfinite, (*self.falls, *self.errors)))

@@ -252,8 +252,8 @@ class Recording:
     def join_examples(cls, recordings: Sequence["Recording"]) -> "Recording":
         """One recording with the examples of several, renamed where their names collide.
 
-        Source, metrics, confusion, training, deletion and importance come from the first that
-        has them.
+        Source, metrics, confusion, training and deletion come from the first that has them;
+        importance is kept where it is that of all of them.
         """
         taken: set[str] = set()
         examples = []
@@ -263,7 +263,11 @@ class Recording:
                 name, count = f"{example.name} ({count})", count + 1
             taken.add(name)
             examples.append(dataclasses.replace(example, name=name))
-        return cls(tuple(examples), **_said_of_all(recordings))
+        said = _said_of_all(recordings)
+        # What one model loses with a head says nothing of the heads of another.
+        if any(recording.importance != said["importance"] for recording in recordings):
+            said["importance"] = None
+        return cls(tuple(examples), **said)
 
     def select(
         self,

@@ -11,6 +11,7 @@ from attnreport.recording import (
 )
 from attnreport.report.context import DeletionText, Verdict
 from attnreport.report.outcomes import training_panels
+from attnreport.report.phrases import counted
 
 # At most so many of the orders drawn at random may do as well as one that is said to be better.
 _TELLING = 0.05
@@ -91,20 +92,29 @@ def deletion_text(deletion: Deletion | None) -> DeletionText | None:
             (visible_text(curve.name), tuple(f"{score:.3f}" for score in curve.scores))
             for curve in deletion.curves
         ),
-        tuple(_verdict(curve) for curve in deletion.curves if curve.chance is not None),
+        tuple(
+            _verdict(curve, curve.chance) for curve in deletion.curves if curve.chance is not None
+        ),
         visible_text(deletion.data),
     )
 
 
-def _verdict(curve: DeletionCurve) -> Verdict:
+def _verdict(curve: DeletionCurve, chance: float) -> Verdict:
     """Whether an order tells more than one drawn at random, and what to make of it."""
-    chance = 1.0 if curve.chance is None else curve.chance
-    often = f"{100 * chance:.0f} in 100" if chance >= 0.005 else "hardly any"
-    if chance <= _TELLING:
-        said = f"tells what the model needs: of random orders, at most {often} do as well"
-    else:
-        said = (
-            f"does not tell what the model needs: of random orders, {often} do as well. Do not "
-            "read it as what the model goes by"
+    name = visible_text(curve.name)
+    if curve.draws and 1 / (1 + curve.draws) > _TELLING:
+        return Verdict(
+            name, False, f"was compared with {curve.draws} random orders, too few to tell"
         )
-    return Verdict(visible_text(curve.name), chance <= _TELLING, said)
+    # Phipson and Smyth (2010): (1 + those that do as well) / (1 + draws).
+    as_good = round(chance * (1 + curve.draws)) - 1
+    often = f"{as_good or 'none'} of {curve.draws} random orders" if curve.draws else ""
+    often = often or f"{100 * chance:.2g}% of random orders"
+    verb = "does" if as_good == 1 and curve.draws else "do"
+    if chance <= _TELLING:
+        return Verdict(name, True, f"tells what the model needs: {often} {verb} as well")
+    said = (
+        f"does not tell what the model needs: {often} {verb} as well. Do not read it as what the "
+        "model goes by"
+    )
+    return Verdict(name, False, said)

@@ -291,6 +291,7 @@ def _deletion(deletion: Deletion | None) -> dict[str, Any] | None:
                 "scores": list(curve.scores),
                 "spread": [list(bounds) for bounds in curve.spread],
                 "chance": curve.chance,
+                "draws": curve.draws,
             }
             for curve in deletion.curves
         ],
@@ -310,6 +311,7 @@ def _importance(importance: Importance | None) -> dict[str, Any] | None:
                 "layer": layer.layer,
                 "falls": list(layer.falls),
                 "errors": list(layer.errors),
+                "needed": list(layer.needed),
             }
             for layer in importance.layers
         ],

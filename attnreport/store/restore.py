@@ -252,7 +252,13 @@ def _deletion(deletion: Mapping[str, Any] | None) -> Deletion | None:
     if deletion is None:
         return None
     curves = tuple(
-        DeletionCurve(decode_text(each["name"]), each["scores"], each["spread"], each.get("chance"))
+        DeletionCurve(
+            decode_text(each["name"]),
+            each["scores"],
+            each["spread"],
+            each.get("chance"),
+            each.get("draws", 0),
+        )
         for each in deletion["curves"]
     )
     said = {"data": decode_text(deletion["data"])} if "data" in deletion else {}
@@ -279,7 +285,13 @@ def _importance(importance: Mapping[str, Any] | None) -> Importance | None:
     if importance is None:
         return None
     layers = tuple(
-        LayerImportance(decode_text(each["group"]), each["layer"], each["falls"], each["errors"])
+        LayerImportance(
+            decode_text(each["group"]),
+            each["layer"],
+            each["falls"],
+            each["errors"],
+            each["needed"],
+        )
         for each in importance["layers"]
     )
     return Importance(decode_text(importance["score"]), decode_text(importance["data"]), layers)

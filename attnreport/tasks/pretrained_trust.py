@@ -35,7 +35,7 @@ _SCORE = "likeness of the text's vector to the usual one (cosine)"
 _ROWS = 64
 # Texts are padded to a power of two, at least this.
 _SHORTEST = 16
-# Weights of a layer that may be in memory at once: 256 MB.
+# Weights that may be in memory at once: 256 MB.
 _MOST_WEIGHTS = 64_000_000
 
 Vectors = Float[np.ndarray, "text hidden"]
@@ -63,8 +63,9 @@ def with_trust(recording: Recording, model: Bert, texts: Sequence[EncodedText]) 
         model: The encoder.
         texts: The texts of its examples.
     """
-    data = "this text" if len(texts) == 1 else f"{len(texts)} texts, mean"
-    batches = _batches(model, texts)
+    data = "one text" if len(texts) == 1 else f"{len(texts)} texts, mean"
+    cells = sum(attention.heads for attention in recording.examples[0].maps)
+    batches = _batches(model, texts, cells)
     return dataclasses.replace(
         recording,
         importance=_importance(recording, model, batches, data),
@@ -106,14 +107,22 @@ class _Batch(NamedTuple):
         return jnp.asarray(self.words), jnp.asarray(self.real), jnp.asarray(self.segments)
 
 
-def _batches(model: Bert, texts: Sequence[EncodedText]) -> list[_Batch]:
-    """The texts by the power of two that they are padded to, so that few shapes are compiled."""
+def _batches(model: Bert, texts: Sequence[EncodedText], heads: int) -> list[_Batch]:
+    """The texts by the power of two that they are padded to, so that few shapes are compiled.
+
+    No more together than fit into memory with the weights of all heads, and their gradients.
+    """
     most = model.embeddings.position.num_embeddings
     alike: dict[int, list[int]] = {}
     for number, text in enumerate(texts):
         power = max(_SHORTEST, 1 << (len(text.words) - 1).bit_length())
         alike.setdefault(min(power, most), []).append(number)
-    return [_batch(length, numbers, texts) for length, numbers in sorted(alike.items())]
+    batches = []
+    for length, numbers in sorted(alike.items()):
+        most = max(1, _MOST_WEIGHTS // (heads * length**2))
+        parts = (numbers[start : start + most] for start in range(0, len(numbers), most))
+        batches += [_batch(length, part, texts) for part in parts]
+    return batches
 
 
 def _batch(length: int, numbers: list[int], texts: Sequence[EncodedText]) -> _Batch:
@@ -140,7 +149,7 @@ def _importance(
         scores.append(_likeness(vectors, vectors[0]))
         heads = found.heads
     return recorded_importance(
-        recording, heads, np.concatenate(scores, axis=1), score=_SCORE, data=data
+        recording, heads, np.concatenate(scores, axis=1), score=_SCORE, data=data, tested=False
     )
 
 

@@ -218,11 +218,12 @@ def trusted_recording() -> Recording:
     group = recording.examples[0].maps[0].group
     falls = [(0.1, 0.3, -0.05), (0, 0.02, 0.25), (0.01, 0.04, 0.03)]
     layers = tuple(
-        LayerImportance(group, layer, each, (0.02,) * 3) for layer, each in enumerate(falls)
+        LayerImportance(group, layer, each, (0.02,) * 3, tuple(fall > 0.04 for fall in each))
+        for layer, each in enumerate(falls)
     )
     curves = (
-        DeletionCurve("most attended to first", (1, 0.4), chance=0.75),
-        DeletionCurve("highest rollout first", (1, 0.1), chance=1 / 21),
+        DeletionCurve("most attended to first", (1, 0.4), chance=0.75, draws=19),
+        DeletionCurve("highest rollout first", (1, 0.1), chance=1 / 21, draws=20),
         DeletionCurve("random order", (1, 0.5), ((1, 1), (0.3, 0.7))),
     )
     return dataclasses.replace(

@@ -21,10 +21,10 @@ def test_each_order_is_judged_against_chance_in_words(visit):
     assert report.text("#outcomes h2") == "Can you trust it?"
     judged = report.page.locator(".verdicts li").all_text_contents()
     assert [" ".join(each.split()) for each in judged] == [
-        "no better than chance most attended to first does not tell what the model needs: of "
-        "random orders, 75 in 100 do as well. Do not read it as what the model goes by.",
-        "better than chance highest rollout first tells what the model needs: of random orders, at "
-        "most 5 in 100 do as well.",
+        "no better than chance most attended to first does not tell what the model needs: 14 of "
+        "19 random orders do as well. Do not read it as what the model goes by.",
+        "better than chance highest rollout first tells what the model needs: none of 20 "
+        "random orders do as well.",
     ]
 
 
@@ -32,7 +32,7 @@ def test_the_card_says_what_the_model_loses_without_the_head(visit):
     report = visit("trusted", "#L0H1q1k1")
     assert report.shown("need") == (
         "Without this head the share of </script> right falls by 0.3 ± 0.02 (40 texts, mean): no "
-        "other of 9 heads is needed as much."
+        "other of 9 heads is needed more."
     )
     assert figures(report)["need"] == "0.30"
     report.choose(head=2)

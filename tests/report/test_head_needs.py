@@ -18,12 +18,13 @@ def importance(*layers, data="3 texts, mean"):
 
 
 def test_what_the_model_needs_most_is_a_finding(stack):
-    first = LayerImportance("encoder", 0, (0.02, 0.3), (0.05, 0.1))
-    needs = head_needs(stack, importance(first, LayerImportance("encoder", 1, (0.01, 0), (0, 0))))
+    first = LayerImportance("encoder", 0, (0.02, 0.3), (0.05, 0.1), (False, True))
+    second = LayerImportance("encoder", 1, (0.01, 0), (0.001, 0), (True, False))
+    needs = head_needs(stack, importance(first, second))
     found = needs.finding()
     assert f"{found.value} {found.text}" == (
         "L0 H1 is the head that the model needs most: without it the probability falls by 0.3, "
-        "without the usual head by 0.015"
+        "without the middle one of 4 heads it falls by 0.015"
     )
     assert found.head == ("encoder", 0, 1)
     assert found.detail == "3 texts, mean."
@@ -31,18 +32,50 @@ def test_what_the_model_needs_most_is_a_finding(stack):
         "Without this head the probability falls by 0.02 ± 0.05 (3 texts, mean): no more than "
         "chance may do. Other heads may do its work.",
         "Without this head the probability falls by 0.3 ± 0.1 (3 texts, mean): no other of 4 heads "
-        "is needed as much.",
-        "Without this head the probability falls by 0.01 ± 0 (3 texts, mean): 2 of the 4 heads are "
+        "is needed more.",
+        "Without this head the probability falls by 0.01 ± 0.001 (3 texts, mean): 2 of 4 heads are "
         "needed more.",
-        "Without this head the probability stays as it is (3 texts, mean).",
+        "Without this head the probability stays as it is (3 texts, mean): no more than chance may "
+        "do. Other heads may do its work.",
     ]
 
 
+def test_a_great_fall_that_chance_explains_does_not_hide_one_that_it_does_not(stack):
+    needs = head_needs(
+        stack, importance(LayerImportance("encoder", 0, (0.5, 0.3), (0.4, 0.01), (False, True)))
+    )
+    assert needs.finding().value == "L0 H1"
+    assert needs.sentence(1).endswith("1 of 2 heads is needed more.")
+
+
 def test_heads_that_chance_explains_are_not_called_needed(stack):
-    layers = [LayerImportance("encoder", layer, (0.1, -0.2), (0.1, 0.1)) for layer in (0, 1)]
+    layers = [
+        LayerImportance("encoder", layer, (0.1, -0.2), (0.1, 0.1), (False, False))
+        for layer in (0, 1)
+    ]
     needs = head_needs(stack, importance(*layers))
-    assert needs.finding().value == "No head"
+    found = needs.finding()
+    assert f"{found.value} {found.text}" == (
+        "No head is shown to be needed by itself: without any one of them the probability falls by "
+        "no more than chance may do"
+    )
     assert "rises by 0.2 ± 0.1" in needs.sentence(1)
+
+
+def test_a_head_of_another_group_may_be_needed_more(stack):
+    own = LayerImportance("encoder", 0, (0.1, 0.05))
+    needs = head_needs(stack, importance(own, LayerImportance("decoder", 3, (0.9, -0.8))))
+    found = needs.finding()
+    assert found.value == "L3 H0"
+    assert found.text.startswith("of decoder is the head that the model needs most: ")
+    assert found.head is None
+    assert needs.sentence(0).endswith("1 of 4 heads is needed more.")
+
+
+def test_where_every_fall_is_a_rise_nothing_is_ranked(stack):
+    needs = head_needs(stack, importance(LayerImportance("encoder", 0, (-0.1, -0.3))))
+    assert needs.finding().value == "No head"
+    assert needs.sentence(0) == "Without this head the probability rises by 0.1 (3 texts, mean)."
 
 
 def test_heads_that_were_not_measured_say_nothing(stack):
@@ -50,8 +83,8 @@ def test_heads_that_were_not_measured_say_nothing(stack):
     assert np.isnan(needs.falls[:2]).all()
     assert [needs.sentence(head) for head in (0, 3)] == [
         "",
-        "Without this head the probability falls by 0.25 (3 texts, mean): 1 of the 2 heads are "
-        "needed more.",
+        "Without this head the probability falls by 0.25 (3 texts, mean): 1 of 2 heads is needed "
+        "more.",
     ]
     assert needs.finding().head == ("encoder", 1, 0)
 

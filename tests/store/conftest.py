@@ -167,7 +167,7 @@ def full_recording(softmax_weights, hostile_tokens) -> Recording:
             "\n",
             (0, 0.1, 1),
             (
-                DeletionCurve("attention", (1, 1 / 3, 0), chance=1 / 21),
+                DeletionCurve("attention", (1, 1 / 3, 0), chance=1 / 21, draws=20),
                 DeletionCurve("random", (1, 0.5, 0), ((1, 1), (0.4, 0.6), (0, 0))),
             ),
             "\ud800 texts",
@@ -176,7 +176,7 @@ def full_recording(softmax_weights, hostile_tokens) -> Recording:
             "\x00",
             "\n",
             (
-                LayerImportance("a \udcff", 3, (1 / 3, -1e-300), (0, 1 / 7)),
+                LayerImportance("a \udcff", 3, (1 / 3, -1e-300), (0, 1 / 7), (True, False)),
                 LayerImportance("a \udcff", 0, (0.0,)),
             ),
         ),

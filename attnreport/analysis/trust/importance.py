@@ -12,6 +12,11 @@ from attnreport._errors import InvalidAttentionError
 RescoreHeads = Callable[[Bool[np.ndarray, "version head"]], Float[np.ndarray, "version example"]]
 
 
+# Signs that are drawn to tell falls from chance, and how often chance may do as well.
+_FLIPS = 1999
+_TELLING = 0.05
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class HeadImportance:
     """How far a model's score falls without each head.
@@ -19,15 +24,13 @@ class HeadImportance:
     Attributes:
         fall: Mean over examples, in the unit of the score; below 0 where it rises.
         error: Standard error of that mean; NaN of one example.
+        needed: Whether the score falls by more than chance would let any of the heads seem to,
+            in 95 of 100 cases; False of one example.
     """
 
     fall: Float[np.ndarray, " head"]
     error: Float[np.ndarray, " head"]
-
-    @property
-    def needed(self) -> Bool[np.ndarray, " head"]:
-        """Whether the score falls by more than twice the error; False where that is not known."""
-        return self.fall > 2 * np.nan_to_num(self.error, nan=np.inf)
+    needed: Bool[np.ndarray, " head"]
 
 
 def head_importance(rescore: RescoreHeads, heads: int) -> HeadImportance:
@@ -60,5 +63,33 @@ def head_importance(rescore: RescoreHeads, heads: int) -> HeadImportance:
         )
     falls = scores[0] - scores[1:]
     examples = falls.shape[1]
-    spread = falls.std(axis=1, ddof=1) if examples > 1 else np.full(heads, np.nan)
-    return HeadImportance(falls.mean(axis=1), spread / np.sqrt(examples))
+    if examples == 1:
+        return HeadImportance(falls[:, 0], np.full(heads, np.nan), np.zeros(heads, dtype=bool))
+    error = falls.std(axis=1, ddof=1) / np.sqrt(examples)
+    return HeadImportance(falls.mean(axis=1), error, _more_than_chance(falls))
+
+
+def _more_than_chance(falls: Float[np.ndarray, "head example"]) -> Bool[np.ndarray, " head"]:
+    """Which heads have a mean fall in so many errors as chance gives the best of all heads rarely.
+
+    Were a head of no importance, its fall on an example might as well be a rise. So all falls on
+    an example change their sign together, by lot, and the greatest ratio of mean and error among
+    all heads is what chance has to offer.
+
+    Source: Nichols and Holmes (2002), "Nonparametric Permutation Tests for Functional
+    Neuroimaging", on signs and on the greatest of many.
+    """
+    draws = np.random.default_rng(0).choice((-1.0, 1.0), (_FLIPS, falls.shape[1]))
+    greatest = _ratios(falls @ draws.T / falls.shape[1], falls).max(axis=0)
+    own = _ratios(falls.mean(axis=1, keepdims=True), falls)
+    as_good = (greatest >= own - 1e-9).sum(axis=1)
+    return (own[:, 0] > 0) & ((1 + as_good) / (1 + _FLIPS) <= _TELLING)
+
+
+def _ratios(
+    means: Float[np.ndarray, "head draw"], falls: Float[np.ndarray, "head example"]
+) -> Float[np.ndarray, "head draw"]:
+    """Means in standard errors; signs leave the squares as they are. A head without falls has 0."""
+    squares = (falls**2).mean(axis=1, keepdims=True)
+    error = np.sqrt(np.maximum(squares - means**2, 1e-12 * squares) / (falls.shape[1] - 1))
+    return np.divide(means, error, out=np.zeros_like(means), where=error > 0)

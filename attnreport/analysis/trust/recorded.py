@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from attnreport._errors import InvalidAttentionError
-from attnreport.analysis.trust.importance import head_importance
+from attnreport.analysis.trust.importance import HeadImportance, head_importance
 from attnreport.analysis.trust.trust import Trust
 from attnreport.recording import (
     AttentionMap,
@@ -35,7 +35,12 @@ def recorded_deletion(
         InvalidAttentionError: There is no order, or they were measured at different shares.
     """
     curves = [
-        DeletionCurve(name, tuple(trust.deletion), chance=trust.comprehensiveness.chance)
+        DeletionCurve(
+            name,
+            tuple(trust.deletion),
+            chance=trust.comprehensiveness.chance,
+            draws=len(trust.random_deletion),
+        )
         for name, trust in found.items()
     ]
     if len({trust.shares for trust in found.values()}) != 1:
@@ -58,6 +63,7 @@ def recorded_importance(
     *,
     score: str,
     data: str,
+    tested: bool = True,
 ) -> Importance:
     """How far a score falls without each head, at the layers that a recording has of it.
 
@@ -67,6 +73,7 @@ def recorded_importance(
         scores: Of the whole model, then without each of the heads.
         score: What falls, such as `probability of the right word`.
         data: On what it was measured, such as `100 test sentences`.
+        tested: Whether to tell falls from chance; False for a score that can only fall.
 
     Raises:
         InvalidAttentionError: There are not so many scores, a layer of the recording has other
@@ -79,7 +86,7 @@ def recorded_importance(
         places.setdefault(layer, {})[index[-1]] = number
     maps = recording.examples[0].maps
     layers = [
-        _layer(attention, number, places[attention.name], found.fall, found.error)
+        _layer(attention, number, places[attention.name], found, tested=tested)
         for attention, number in zip(maps, layer_numbers(maps), strict=True)
         if attention.name in places
     ]
@@ -95,8 +102,9 @@ def _layer(
     attention: AttentionMap,
     number: int,
     places: Mapping[int, int],
-    fall: Float[np.ndarray, " head"],
-    error: Float[np.ndarray, " head"],
+    found: HeadImportance,
+    *,
+    tested: bool,
 ) -> LayerImportance:
     if sorted(places) != list(range(attention.heads)):
         raise InvalidAttentionError(
@@ -104,7 +112,11 @@ def _layer(
             "measured. Measure each of its heads."
         )
     order = [places[head] for head in range(attention.heads)]
-    known = np.isfinite(error).all()
+    several = np.isfinite(found.error).all()
     return LayerImportance(
-        attention.group, number, tuple(fall[order]), tuple(error[order]) if known else ()
+        attention.group,
+        number,
+        tuple(found.fall[order]),
+        tuple(found.error[order]) if several else (),
+        tuple(found.needed[order]) if several and tested else (),
     )

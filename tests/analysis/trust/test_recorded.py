@@ -53,7 +53,7 @@ def test_deletion_curves_are_put_down_with_their_chance_and_the_random_ones():
     first, second, random = found.curves
     assert (first.name, second.name, random.name) == ("good", "bad", "random order, 20 draws")
     assert first.scores == tuple(good.deletion)
-    assert first.chance == good.comprehensiveness.chance
+    assert (first.chance, first.draws) == (good.comprehensiveness.chance, 20)
     assert random.chance is None
     assert random.scores == pytest.approx(good.random_deletion.mean(axis=0))
     assert random.spread[1] == (good.random_deletion[:, 1].min(), good.random_deletion[:, 1].max())
@@ -83,6 +83,7 @@ def test_what_heads_are_worth_is_put_down_layer_by_layer(softmax_weights):
     assert first.falls == pytest.approx((0.9, 0))
     assert second.falls == pytest.approx((0.25, -0.1))
     # Of the differences 0.1 and 0.4: deviation / sqrt(2).
+    assert first.needed == second.needed == (False, False)
     assert second.errors[0] == pytest.approx(np.std([0.1, 0.4], ddof=1) / np.sqrt(2))
 
 
@@ -92,6 +93,17 @@ def test_of_one_input_no_error_is_known(softmax_weights):
     scores = np.array([[1.0], [0.5], [1.0]])
     found = recorded_importance(recording, heads, scores, score="probability", data="a text")
     assert found.layers == (LayerImportance(recording.examples[0].maps[0].group, 0, (0.5, 0)),)
+
+
+def test_falls_of_a_score_that_can_only_fall_are_not_tested(softmax_weights):
+    recording = recording_of(softmax_weights, "last")
+    heads, scores = [("last", (0,)), ("last", (1,))], np.array([[1.0] * 9, [0.5] * 9, [0.9] * 9])
+    for tested in (True, False):
+        found = recorded_importance(
+            recording, heads, scores, score="likeness", data="9 texts", tested=tested
+        )
+        assert found.layers[0].needed == ((True, True) if tested else ())
+        assert found.layers[0].errors == (0, 0)
 
 
 def test_heads_of_another_model_are_refused(softmax_weights):
