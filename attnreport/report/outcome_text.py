@@ -103,9 +103,8 @@ def _verdict(curve: DeletionCurve, chance: float) -> Verdict:
     """Whether an order tells more than one drawn at random, and what to make of it."""
     name = visible_text(curve.name)
     if curve.draws and 1 / (1 + curve.draws) > _TELLING:
-        return Verdict(
-            name, False, f"was compared with {curve.draws} random orders, too few to tell"
-        )
+        orders = counted(curve.draws, "random order")
+        return Verdict(name, False, f"was compared with {orders}, too few to tell")
     # Phipson and Smyth (2010): (1 + those that do as well) / (1 + draws).
     as_good = round(chance * (1 + curve.draws)) - 1
     often = f"{as_good or 'none'} of {curve.draws} random orders" if curve.draws else ""
