@@ -55,7 +55,8 @@ def save_option(function: _Function) -> _Function:
     return click.option(
         "--save",
         metavar="RECORDING",
-        help="Also keep the recording: a folder, or a gs:// or s3:// address.",
+        help="Also keep the recording: a folder, or a gs:// or s3:// address. One that is there "
+        "is replaced.",
     )(function)
 
 

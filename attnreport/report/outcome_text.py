@@ -113,7 +113,7 @@ def _verdict(curve: DeletionCurve, chance: float) -> Verdict:
     if chance <= _TELLING:
         return Verdict(name, True, f"tells what the model needs: {often} {verb} as well")
     said = (
-        f"does not tell what the model needs: {often} {verb} as well. Do not read it as what the "
-        "model goes by"
+        f"is not shown to tell what the model needs: {often} {verb} as well. Do not read it as "
+        "what the model goes by"
     )
     return Verdict(name, False, said)

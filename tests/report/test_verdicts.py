@@ -9,7 +9,12 @@ from attnreport.report.outcome_text import deletion_text
     [
         (1 / 21, 20, True, "tells what the model needs: none of 20 random orders do as well"),
         (2 / 101, 100, True, "tells what the model needs: 1 of 100 random orders does as well"),
-        (5 / 21, 20, False, "does not tell what the model needs: 4 of 20 random orders do as well"),
+        (
+            5 / 21,
+            20,
+            False,
+            "is not shown to tell what the model needs: 4 of 20 random orders do as well",
+        ),
         (0.001, 0, True, "tells what the model needs: 0.1% of random orders do as well"),
         (1 / 2, 1, False, "was compared with 1 random order, too few to tell"),
     ],

@@ -60,20 +60,17 @@ def _sink_places(rows: MapRows) -> Bool[np.ndarray, " key"]:
 
 
 def _sink(rows: MapRows) -> Candidate | None:
-    return _on_one_key(rows, _sink_places(rows), "goes to the sink {key}")
+    # The row of the sink counts, as it does where sinks are left out of the page.
+    keys = sink_keys(rows.shares, rows.allowed, among=_sink_places(rows))
+    return toward(rows, rows.only(keys), "goes to the sink {key}", level=SINK, keys=keys)
 
 
 def _stripe(rows: MapRows) -> Candidate | None:
-    return _on_one_key(rows, ~_sink_places(rows), "goes to the one key {key}")
-
-
-def _on_one_key(rows: MapRows, among: Bool[np.ndarray, " key"], does: str) -> Candidate | None:
-    """The key of `among` that gets most, whatever the query; a query at it tells nothing."""
-    keys = sink_keys(rows.shares, rows.allowed, among=among)
+    keys = sink_keys(rows.shares, rows.allowed, among=~_sink_places(rows))
     targets = rows.only(keys)
-    if rows.distances is not None:
-        targets = targets & ~np.eye(len(among), dtype=bool)
-    return toward(rows, targets, does, level=SINK, keys=keys)
+    if rows.distances is not None:  # a query at the key itself tells nothing
+        targets = targets & ~np.eye(targets.shape[-1], dtype=bool)
+    return toward(rows, targets, "goes to the one key {key}", level=SINK, keys=keys)
 
 
 def _delimiter(rows: MapRows) -> Candidate | None:
