@@ -21,8 +21,8 @@ def test_each_order_is_judged_against_chance_in_words(visit):
     assert report.text("#outcomes h2") == "Can you trust it?"
     judged = report.page.locator(".verdicts li").all_text_contents()
     assert [" ".join(each.split()) for each in judged] == [
-        "not shown to beat chance most attended to first is not shown to tell what the model needs: 14 of "
-        "19 random orders do as well. Do not read it as what the model goes by.",
+        "not shown to beat chance most attended to first is not shown to tell what the model "
+        "needs: 14 of 19 random orders do as well. Do not read it as what the model goes by.",
         "better than chance highest rollout first tells what the model needs: none of 20 "
         "random orders do as well.",
     ]
