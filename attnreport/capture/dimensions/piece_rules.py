@@ -10,7 +10,7 @@ from attnreport.capture.dimensions.axes import Axes, Rule, distinct, size_of, un
 from attnreport.capture.dimensions.factors import Axis, fresh_axis, unify, whole
 from attnreport.capture.dimensions.own_places import own_places
 from attnreport.capture.program.graph import Node
-from attnreport.capture.program.lineage import is_filled
+from attnreport.capture.program.lineage import is_filled, source
 
 
 def _resized(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
@@ -72,7 +72,7 @@ def _concatenate(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
     if cut and parts[0] and all(part == parts[0] for part in parts):
         axes[joined] = (*fresh_axis(len(parts), cut), *parts[0])
     elif not any(parts):
-        axes[joined] = fresh_axis(len(parts), _made_up_by(inputs, cut))
+        axes[joined] = fresh_axis(len(parts), _made_up_by(node, inputs, cut))
     else:
         axes[joined] = fresh_axis(node.outputs[0].shape[joined], *parts)
     return [tuple(axes)]
@@ -93,7 +93,7 @@ def _cut(inputs: Sequence[Axes], joined: int) -> Axis:
 
 
 def _stack(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
-    cut = _made_up_by(inputs, _cut(inputs, -1))
+    cut = _made_up_by(node, inputs, _cut(inputs, -1))
     for other in inputs[1:]:
         unify_axes(inputs[0], other)
     axes = list(inputs[0])
@@ -102,11 +102,15 @@ def _stack(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
     return [tuple(axes)]
 
 
-def _made_up_by(pieces: Sequence[Axes], axes: Axis) -> Axis:
+def _made_up_by(node: Node, pieces: Sequence[Axes], axes: Axis) -> Axis:
     """Those of some axes that pieces cut out of them are all of, as heads are all features.
 
     The number of a piece tells a part of such an axis.
     """
+    cuts = [source(value).node for value in node.inputs]
+    arrays = {source(each.inputs[0]) for each in cuts if each and each.primitive in _CUTS}
+    if len(arrays) != 1 or not all(each and each.primitive in _CUTS for each in cuts):
+        return ()
     sizes = {size_of(axis) * len(pieces) for axis in pieces[0]}
     return tuple(each for each in axes if each.size in sizes)
 
@@ -181,3 +185,4 @@ PIECE_RULES |= dict.fromkeys(
     _resized,
 )
 PIECE_RULES |= dict.fromkeys(["dynamic_update_slice", "scatter", "scatter-add"], _updated)
+_CUTS = frozenset(["slice", "split"])
