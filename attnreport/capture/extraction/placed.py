@@ -12,6 +12,7 @@ from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.roles.contractions import Contraction
 
 Lettered = tuple[str, tuple[int, ...]]
+_Axes = list[list[tuple[str | None, int]]]
 
 
 def placed(
@@ -31,11 +32,11 @@ def placed(
         return None
     side = node.inputs.index(use.weights)
     axes = dimensions.of(use.weights)
-    mine = [[(letters[id(factor)], factor.size) for factor in axis] for axis in axes]
+    mine: _Axes = [[(letters[id(factor)], factor.size) for factor in axis] for axis in axes]
     known = [letter for axis in mine for letter, _ in axis]
     if None in known or len(set(known)) < len(known):
         return None
-    theirs = [
+    theirs: _Axes = [
         [(chr(65 + place), size)] if size > 1 else [] for place, size in enumerate(use.values.shape)
     ]
     for pairs in (batch_axes(node), contracted_axes(node)):
@@ -47,6 +48,6 @@ def placed(
     return _lettered(theirs), _lettered(kept)
 
 
-def _lettered(axes: list[list[tuple[str | None, int]]]) -> Lettered:
+def _lettered(axes: _Axes) -> Lettered:
     found = [each for axis in axes for each in axis]
     return "".join(str(letter) for letter, _ in found), tuple(size for _, size in found)
