@@ -128,9 +128,9 @@ def test_attention_that_does_not_run_gives_nothing():
         (
             nnx.Linear(FEATURES, 3, rngs=nnx.Rngs(0)),
             numbers(2, FEATURES),
-            r"in `Linear`: weights that.*Nothing in it is normalized.*Recording\.from_arrays",
+            r"in `Linear`: weights that.*Nothing in it is divided by a sum.*Recording\.from_arrays",
         ),
-        (jax.nn.softmax, numbers(2, 5), "A softmax comes nearest to attention, but it could not"),
+        (jax.nn.softmax, numbers(2, 5), "A softmax comes nearest to attention, but it was not"),
         (
             nnx.MultiHeadAttention(HEADS, FEATURES, decode=False, rngs=nnx.Rngs(0)),
             numbers(2, 1, FEATURES),

@@ -144,7 +144,7 @@ def test_layers_of_a_loop_are_an_axis():
 def test_a_program_without_attention_is_said():
     plan = plan_attention(jnp.sin, X)
     assert plan.attentions == ()
-    assert "0 of 0 kept, 0 B\nNothing in it is normalized" in str(plan)
+    assert "0 of 0 kept, 0 B\nNothing in it is divided by a sum" in str(plan)
 
 
 def test_random_numbers_are_told():

@@ -33,6 +33,33 @@ def test_what_was_read_right_is_proved():
     assert _doubt("it", captured) == ""
 
 
+def _criss_cross(p, x):
+    """Each place of a picture looks at its row and its column (Huang et al. 2019)."""
+    q, k, v = (x @ each for each in p)
+    column, row = jnp.einsum("bhwc,bgwc->bhwg", q, k), jnp.einsum("bhwc,bhvc->bhwv", q, k)
+    w = jax.nn.softmax(jnp.concatenate([column, row], -1))
+    result = jnp.einsum("bhwg,bgwc->bhwc", w[..., :3], v)
+    return result + jnp.einsum("bhwv,bhvc->bhwc", w[..., 3:], v)
+
+
+def test_rows_and_columns_that_look_at_each_other_are_proved_by_their_places():
+    p, x = [numbers(6, 6, seed=n) for n in range(3)], numbers(2, 3, 4, 6)
+    q, k, v = (np.float64(x) @ each for each in p)
+    scores = np.einsum("bhwc,bgwc->bhwg", q, k), np.einsum("bhwc,bhvc->bhwv", q, k)
+    shares = np.exp(np.concatenate(scores, -1))
+    shares /= shares.sum(-1, keepdims=True)
+    expected = [shares[..., :3].swapaxes(1, 2), shares[..., 3:]]
+    output, attention = with_attention(_criss_cross)(p, x)
+    result = np.einsum("bhwg,bgwc->bhwc", shares[..., :3], v)
+    result += np.einsum("bhwv,bhvc->bhwc", shares[..., 3:], v)
+    assert abs(output - result).max() < 1e-4
+    for captured, each in zip(attention.values(), expected, strict=True):
+        rows = each.reshape(-1, 1, *each.shape[-2:])
+        assert abs(captured.weights.reshape(rows.shape) - rows).max() < 1e-5
+        assert captured.proof.product_error < 1e-5
+        assert _doubt("it", captured) == ""
+
+
 def test_rows_are_measured_in_float32_and_rows_of_zeros_are_left_out():
     rows = jnp.array([[0.5, 0.5], [0, 0], [0.25, 0.5]], jnp.bfloat16)[None, None]
     found = proof(rows, jnp.float32(0))

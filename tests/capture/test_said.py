@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+from attnreport.capture.recognition.nearest import nearest
 from attnreport.capture.recognition.recurrences import recurrences
 from tests.capture.recognizing import analysis_of, graph_of
 
@@ -52,7 +53,45 @@ def test_what_is_closed_over_is_to_be_an_argument():
         "what is attended to."
     )
     (said,) = _said(lambda x, p: jax.nn.softmax(x @ p), X, P[0])
-    assert said.sentence.endswith("over the axis it is normalized over.")
+    assert said.sentence.endswith("over the axis that they are normalized over.")
+
+
+def _mean_of_neighbors(adjacency, x, p):
+    return jax.nn.relu((adjacency @ x) / adjacency.sum(1, keepdims=True) @ p)
+
+
+def _mean_where_masked(mask, x, p):
+    return jnp.sum(jnp.tanh(x @ p) * mask[..., None], 1) / jnp.clip(mask.sum(1)[:, None], 1e-9)
+
+
+def _shares_of_words(counts, _, p):
+    return jnp.tanh(counts / counts.sum(-1, keepdims=True) @ p[:5])
+
+
+def _log_probabilities(_, x, p):
+    return jax.nn.log_softmax(x @ p).max(-1)
+
+
+@pytest.mark.parametrize(
+    ("fn", "x", "what"),
+    [
+        (_mean_of_neighbors, X[0], "a division by a sum"),
+        (_mean_where_masked, np.ones((5, 5, 8), np.float32), "a division by a sum"),
+        (_shares_of_words, X, "a division by a sum"),
+        (_log_probabilities, X, "the logarithm of a sum"),
+    ],
+)
+def test_what_is_divided_by_a_sum_is_not_said_to_be_divided_by_none(fn, x, what):
+    analysis = analysis_of(fn, np.ones((5, 5), np.float32), x, P[0])
+    assert analysis.sites() == [] == analysis.said()
+    said = nearest(analysis)
+    assert said.startswith(f"What came nearest is {what}")
+    assert said.endswith("makes no weights of scores that then average values.")
+
+
+def test_a_layer_divides_by_no_sum():
+    said = nearest(analysis_of(lambda x, p: jax.nn.standardize(x @ p), X, P[0]))
+    assert said.startswith("Nothing in it is divided by a sum, and no two computed values")
 
 
 def test_scores_that_nothing_normalizes_are_said_and_layers_are_not():

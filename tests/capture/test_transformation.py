@@ -204,7 +204,7 @@ def test_nothing_is_an_empty_attention():
     assert len(attention) == 0
     assert attention.failure == ""
     (note,) = attention.notes
-    assert note.startswith("Nothing in it is normalized")
+    assert note.startswith("Nothing in it is divided by a sum")
 
 
 def test_a_name_that_there_is_not_is_said_with_those_that_there_are():

@@ -136,7 +136,7 @@ def test_a_model_without_attention_is_a_table_too(invoke, models):
     result = invoke("plan", "own_models:numbers")
     assert result.exit_code == 0, result.output
     assert "0 of 0 kept" in result.stdout
-    assert "Nothing in it is normalized" in result.stdout
+    assert "Nothing in it is divided by a sum" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -174,13 +174,12 @@ def repeated_along(dimensions: Dimensions, value: Value) -> set[int]:
     repeated: set[int] = set()
     for each in copies(value):
         node = each.node
-        if node is None or node.primitive != "broadcast_in_dim":
+        if node is None or node.primitive not in ("broadcast_in_dim", "tile"):
             continue
         sizes = node.inputs[0].shape
+        places = node.params.get("broadcast_dimensions", range(len(sizes)))
         kept = {
-            place
-            for place, size in zip(node.params["broadcast_dimensions"], sizes, strict=True)
-            if size == each.shape[place]
+            place for place, size in zip(places, sizes, strict=True) if size == each.shape[place]
         }
         for place, axis in enumerate(dimensions.of(each)):
             if place not in kept:

@@ -10,7 +10,7 @@ from attnreport.capture.dimensions.axes import Axes, Rule, distinct, size_of, un
 from attnreport.capture.dimensions.factors import Axis, fresh_axis, unify, whole
 from attnreport.capture.dimensions.own_places import own_places
 from attnreport.capture.program.graph import Node
-from attnreport.capture.program.lineage import is_filled
+from attnreport.capture.program.lineage import is_filled, source
 
 
 def _resized(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
@@ -71,6 +71,8 @@ def _concatenate(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
     parts = [whole(each[joined]) for each in inputs]
     if cut and parts[0] and all(part == parts[0] for part in parts):
         axes[joined] = (*fresh_axis(len(parts), cut), *parts[0])
+    elif not any(parts):
+        axes[joined] = fresh_axis(len(parts), _made_up_by(node, inputs, cut))
     else:
         axes[joined] = fresh_axis(node.outputs[0].shape[joined], *parts)
     return [tuple(axes)]
@@ -91,12 +93,26 @@ def _cut(inputs: Sequence[Axes], joined: int) -> Axis:
 
 
 def _stack(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
+    cut = _made_up_by(node, inputs, _cut(inputs, -1))
     for other in inputs[1:]:
         unify_axes(inputs[0], other)
     axes = list(inputs[0])
     place = node.params["axis"]
-    axes.insert(place, fresh_axis(node.outputs[0].shape[place]))
+    axes.insert(place, fresh_axis(node.outputs[0].shape[place], cut))
     return [tuple(axes)]
+
+
+def _made_up_by(node: Node, pieces: Sequence[Axes], axes: Axis) -> Axis:
+    """Those of some axes that pieces cut out of them are all of, as heads are all features.
+
+    The number of a piece tells a part of such an axis.
+    """
+    cuts = [source(value).node for value in node.inputs]
+    arrays = {source(each.inputs[0]) for each in cuts if each and each.primitive in _CUTS}
+    if len(arrays) != 1 or not all(each and each.primitive in _CUTS for each in cuts):
+        return ()
+    sizes = {size_of(axis) * len(pieces) for axis in pieces[0]}
+    return tuple(each for each in axes if each.size in sizes)
 
 
 def _unstack(node: Node, inputs: Sequence[Axes]) -> list[Axes]:
@@ -169,3 +185,4 @@ PIECE_RULES |= dict.fromkeys(
     _resized,
 )
 PIECE_RULES |= dict.fromkeys(["dynamic_update_slice", "scatter", "scatter-add"], _updated)
+_CUTS = frozenset(["slice", "split"])

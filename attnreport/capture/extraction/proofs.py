@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from attnreport.capture.dimensions.dimensions import Dimensions
 from attnreport.capture.dimensions.factors import Factor, ancestry, canonical
+from attnreport.capture.extraction.placed import placed
 from attnreport.capture.program.graph import Value
 from attnreport.capture.program.lineage import Numbers, is_drawn
 from attnreport.capture.roles.normalizers import is_mask, unmasked
@@ -94,6 +95,9 @@ def product_of(dimensions: Dimensions, site: Site) -> Product | None:
     operand = {
         id(factor): _letter(factor, own, letters) for factor in _factors(dimensions, use.weights)
     }
+    told = placed(dimensions, use, operand)
+    if told is not None:
+        return Product(("".join(letters[id(f)] for f in own), _sizes(own)), *told)
     values = _factors(dimensions, use.values)
     for number, factor in enumerate(values):
         operand.setdefault(id(factor), chr(65 + number))

@@ -29,7 +29,16 @@ def moved_from(value: Value) -> Value | None:
         return None
     if node.primitive in MOVES:
         return node.inputs[node.outputs.index(value)]
+    if node.primitive == "tile":
+        return _repeated(node)
     return _times_ones(node) if node.primitive in ("mul", "dot_general") else None
+
+
+def _repeated(node: Node) -> Value | None:
+    """What `tile` repeats along axes of length one alone, as a broadcast does; else None."""
+    (before,) = node.inputs
+    along = zip(before.shape, node.params["reps"], strict=True)
+    return before if all(size == 1 or times == 1 for size, times in along) else None
 
 
 def _times_ones(node: Node) -> Value | None:

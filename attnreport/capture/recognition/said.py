@@ -190,8 +190,9 @@ def unused(
         yield say(
             "softmax",
             node,
-            "A softmax comes nearest to attention, but it could not be followed to a product with "
-            "values computed from the inputs that sums over the axis it is normalized over."
+            "A softmax comes nearest to attention, but it was not found to be one: weights are "
+            "made of computed scores, and average values that are computed from the inputs and "
+            "have features of their own, over the axis that they are normalized over."
             f"{advice}",
         )
 

@@ -241,8 +241,11 @@ def _with_guessed_head(
         return roles, ()
     tokens = origins_of(factor for factor, role in roles.items() if role != "batch")
     origins = {factor: origins_of([factor]) for factor in batches}
-    # What the program made itself, by stacking one array for each head, comes from nowhere.
-    own = [each for each in batches if not origins[each] or not origins[each] <= tokens]
+    # What the program made itself, by stacking one array for each head, comes from nowhere. Whole
+    # numbers, such as lengths, count what examples have, so they tell of no head.
+    mine = set().union(*origins.values())
+    counts = {each for each in mine if isinstance(each, Value) and not each.is_float}
+    own = [each for each in batches if not origins[each] or not origins[each] <= tokens | counts]
     if own and len(own) < len(batches):
         return {**roles, **dict.fromkeys(own, "head")}, ()
     if query is not None or not scores.of_tokens or scores.form == "additive":

@@ -142,11 +142,14 @@ def _before(traced: _Traced) -> Iterator[_Traced]:
 def _looked_up(node: Node, traced: _Traced) -> _Traced:
     """What entries were looked up in; its entries are the keys if it was looked up for keys.
 
-    Where to look is told for each pair of query and key, as neighbors are, and tells nothing.
+    Where to look is told for each pair of query and key, as neighbors are, and tells nothing. Pages
+    of keys are looked up in a cache for each example, and not for each query.
     """
     operands, result = _local(node, 0)
     numbers = node.params["dimension_numbers"]
     by_index = not traced.keys <= set(numbers.offset_dims)
+    if by_index and not traced.keys.isdisjoint(numbers.offset_dims):
+        return _Traced(node.inputs[0], frozenset(), tuple(frozenset() for _ in traced.asking))
     keys = frozenset(numbers.collapsed_slice_dims) if by_index else frozenset()
     asking = tuple(_above(operands[0], result, each) for each in traced.asking)
     kept = _above(operands[0], result, traced.keys)

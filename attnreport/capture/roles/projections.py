@@ -142,8 +142,10 @@ def with_data_in_common(
     if common[0] == common[1]:
         return projection
     matrix, data = (projection.product.operands[each] for each in _sides(projection))
-    # Two sequences that share one matrix have it in common, not their activations.
-    tied = is_parameter(matrix) and rank(matrix) < rank(data)
+    # Two sequences that share one matrix have it in common, not their activations. One of them may
+    # be a single vector for each example.
+    others = [each for each in other.product.operands if not numbers.same(each, matrix)]
+    tied = is_parameter(matrix) and rank(matrix) < max(map(rank, [data, *others]))
     across = common[projection.side] and not tied
     return dataclasses.replace(
         projection, across=across, per_head=not across and projection.per_head

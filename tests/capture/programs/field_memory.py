@@ -132,3 +132,54 @@ def hopfield(draw: Draw) -> Case:
         return states
 
     return Case(fn, (draw(6, 4), draw(3, 4)), reference)
+
+
+def _paged(draw: Draw, tokens: int) -> Case:
+    """Keys and values lie in pages of two, and a table has the pages of each example."""
+    table = np.array([[4, 1, 6], [2, 5, 0], [3, 3, 1]], np.int32)
+    lengths = np.array([6, 3, 4], np.int32)
+
+    def fn(q, key_pages, value_pages, table, lengths):
+        k, v = (pages[table].reshape(3, 6, 2, 4) for pages in (key_pages, value_pages))
+        filled = jnp.arange(6) < lengths[:, None, None]
+        if tokens == 1:
+            s = jnp.einsum("bhd,bshd->bhs", q[:, 0], k) / 2
+            w = jax.nn.softmax(jnp.where(filled, s, -jnp.inf))
+            return jnp.einsum("bhs,bshd->bhd", w, v)[:, None]
+        s = jnp.einsum("bthd,bshd->bhts", q, k) / 2
+        w = jax.nn.softmax(jnp.where(filled[:, None], s, -jnp.inf))
+        return jnp.einsum("bhts,bshd->bthd", w, v)
+
+    def reference(note, q, key_pages, value_pages, table, lengths):
+        k, v = (
+            pages[table].reshape(3, 6, 2, 4).swapaxes(1, 2) for pages in (key_pages, value_pages)
+        )
+        filled = (np.arange(6) < lengths[:, None])[:, None, None]
+        return ref.attend(note, q.swapaxes(1, 2), k, v, kind="cross", mask=filled).swapaxes(1, 2)
+
+    args = (draw(3, tokens, 2, 4), draw(7, 2, 2, 4), draw(7, 2, 2, 4), table, lengths)
+    return Case(fn, args, reference, unused="places of pages that are not yet filled")
+
+
+@program("vLLM: one token each looks at pages of a cache, looked up in a table of its own.")
+def paged_cache(draw: Draw) -> Case:
+    return _paged(draw, 1)
+
+
+@program("The same with several tokens of each prompt at once.")
+def paged_cache_of_several_tokens(draw: Draw) -> Case:
+    return _paged(draw, 4)
+
+
+@program("Key-value memories: one matrix makes features of the question, of keys and of values.")
+def one_matrix_for_all(draw: Draw) -> Case:
+    def fn(a, question, keys, values):
+        w = jax.nn.softmax(jnp.sum((question @ a)[:, None] * (keys @ a), -1))
+        return jnp.sum(w[:, :, None] * (values @ a), axis=1)
+
+    def reference(note, a, question, keys, values):
+        w = ref.softmax(np.einsum("bf,bsf->bs", question @ a, keys @ a))
+        w = note(w[:, None, None], "cross")
+        return ref.mix(w, (values @ a)[:, None])[:, 0, 0]
+
+    return Case(fn, (draw.weight(5, 5), draw(3, 5), draw(3, 6, 5), draw(3, 6, 5)), reference)

@@ -171,6 +171,33 @@ def map_over_heads(draw: Draw) -> Case:
     return Case(fn, (x, p), reference)
 
 
+def _cut_out(draw: Draw, heads) -> Case:
+    """Heads are cut out of the features of one example after the other."""
+
+    def fn(p, x):
+        def one(x):
+            q, k, v = (heads(x @ p[n]) for n in "qkv")
+            return jnp.concatenate(list(jax.nn.softmax(q @ k.mT / 2) @ v), -1)
+
+        return lax.map(one, x)
+
+    def reference(note, p, x):
+        qkv = [ref.split(x @ p[n], 2) for n in "qkv"]
+        return ref.merge(ref.attend(note, *qkv, scale=0.5))
+
+    return Case(fn, (draw.weights("q k v", 8, 8), draw(3, 5, 8)), reference)
+
+
+@program("lax.map over examples, heads stacked that were split off.")
+def split_and_stacked(draw: Draw) -> Case:
+    return _cut_out(draw, lambda y: jnp.stack(jnp.split(y, 2, axis=-1)))
+
+
+@program("The same with slices that are put behind each other along a new axis.")
+def sliced_and_joined(draw: Draw) -> Case:
+    return _cut_out(draw, lambda y: jnp.concatenate([y[None, :, :4], y[None, :, 4:]]))
+
+
 @program("A scan over heads adds up their projected outputs.")
 def scan_over_heads(draw: Draw) -> Case:
     x, p, o = draw(2, 5, 8), draw.weights("q k v", 3, 8, 4), draw(3, 4, 8, scale=0.3)

@@ -117,6 +117,19 @@ def gated_multiple_instance(draw: Draw) -> Case:
     return Case(fn, (p, draw(7, 5)), reference)
 
 
+@program("A learned query that is repeated for each example by `tile`, multiplied as a matrix.")
+def tiled_query(draw: Draw) -> Case:
+    def fn(x, p):
+        query = jnp.expand_dims(jnp.tile(p["query"], (x.shape[0], 1)), 1)
+        s = jnp.squeeze(query @ jnp.tanh(x @ p["hidden"]).mT, 1)
+        return jnp.squeeze(jax.nn.softmax(s)[:, None] @ x, 1)
+
+    def reference(note, x, p):
+        return _pool(note, (np.tanh(x @ p["hidden"]) @ p["query"])[:, None], x)[:, 0]
+
+    return Case(fn, (draw(3, 6, 5), {"query": draw(5), "hidden": draw.weight(5, 5)}), reference)
+
+
 @program("Pooling by multi-head attention with learned seeds (set transformer).")
 def learned_seeds(draw: Draw) -> Case:
     p = draw.weights("q k v", 6, 2, 3) | {"o": draw(2, 3, 6, scale=0.4), "seeds": draw(3, 6)}
