@@ -180,12 +180,13 @@ def _alignment(pairs: Sequence[StackPair]) -> Iterator[str]:
         which = f"{len(differing)} of {len(examples)} examples"
         yield f"In {which} some positions are only in A or only in B."
     else:
-        axes: dict[Axis, tuple[str, AlignedAxis]] = {}
+        axes: dict[tuple[Axis, bytes, bytes], tuple[str, AlignedAxis]] = {}
         for pair in other:
             compared = pair.maps[0]
             named = ("", "") if pair.first.is_self else ("Queries: ", "Keys: ")
             for name, axis in zip(named, (compared.query, compared.key), strict=True):
-                axes.setdefault(axis.axis, (name, axis))
+                has = ((axis.first >= 0).tobytes(), (axis.second >= 0).tobytes())
+                axes.setdefault((axis.axis, *has), (name, axis))
         for name, axis in axes.values():
             yield name + _paired(axis.axis, axis.first >= 0, axis.second >= 0)
     yield (

@@ -49,7 +49,8 @@ def stack_pairs(comparison: Comparison) -> list[StackPair]:
     pairs = []
     for number, example in enumerate(comparison.examples):
         firsts = [each.first for each in example.maps]
-        for label, places in stack_places(firsts):
+        # Layers over the same positions of both are apart where each side lacks others of them.
+        for label, places in stack_places(firsts, [_gaps(each) for each in example.maps]):
             maps = tuple(example.maps[place] for place in places)
             layers = [each.layer for each in maps]
             first, second = (
@@ -77,6 +78,12 @@ def absent(compared: ComparedMap) -> tuple[dict[str, list[int]], dict[str, list[
     first = {name: np.flatnonzero(axis.first < 0).tolist() for name, axis in axes.items()}
     second = {name: np.flatnonzero(axis.second < 0).tolist() for name, axis in axes.items()}
     return first, second
+
+
+def _gaps(compared: ComparedMap) -> tuple[bytes, ...]:
+    """What each side lacks, to be held against that of another layer."""
+    sides = (compared.query.first, compared.query.second, compared.key.first, compared.key.second)
+    return tuple((each < 0).tobytes() for each in sides)
 
 
 def same_positions(pair: StackPair) -> bool:

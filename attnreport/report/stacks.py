@@ -1,7 +1,7 @@
 """Groups the maps of a recording into stacks: layers that share their positions and a picture."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from attnreport.recording import AttentionMap, Axis, GridAxis, Kind, Recording, layer_numbers
 from attnreport.recording.layers import with_numbers
@@ -86,14 +86,23 @@ def _stacks_of_maps(example: int, maps: tuple[AttentionMap, ...]) -> Iterator[St
         yield Stack(example, label, with_numbers(own, [numbers[place] for place in places]))
 
 
-def stack_places(maps: Sequence[AttentionMap]) -> list[tuple[str, list[int]]]:
-    """For each stack of an example its label, and which of the example's maps are in it."""
-    together: dict[tuple[str, str, Axis, Axis], list[int]] = {}
+def stack_places(
+    maps: Sequence[AttentionMap], apart: Sequence[Hashable] | None = None
+) -> list[tuple[str, list[int]]]:
+    """For each stack of an example its label, and which of the example's maps are in it.
+
+    Args:
+        maps: The maps of the example.
+        apart: For each map something in which those of one stack are equal, too.
+    """
+    together: dict[tuple[Hashable, ...], list[int]] = {}
     for place, attention in enumerate(maps):
-        key = (attention.group, attention.kind, attention.query, attention.key)
+        own = None if apart is None else apart[place]
+        key = (attention.group, attention.kind, attention.query, attention.key, own)
         together.setdefault(key, []).append(place)
     found: dict[str, list[int]] = {}
-    for (group, *_), places in together.items():
+    for places in together.values():
+        group = maps[places[0]].group
         # A group whose layers see different lengths needs one picture per length.
         label, count = group, 2
         while label in found:

@@ -8,7 +8,7 @@ import pytest
 
 from attnreport._errors import InvalidAttentionError, ReportError, UnknownNameError
 from attnreport.analysis import compare
-from attnreport.recording import GridAxis, Recording, Source
+from attnreport.recording import AttentionMap, Example, GridAxis, Recording, Source, TokenAxis
 from attnreport.report import render_comparison
 from attnreport.report.palette import LIGHT_CHANGE, hex_to_rgb
 from tests.report.compared_recordings import (
@@ -230,3 +230,37 @@ def test_damage_does_not_pass_for_weights():
     broken = Recording((dataclasses.replace(pair[1].examples[0], maps=maps),))
     with pytest.raises(InvalidAttentionError):
         render_comparison(pair[0], broken)
+
+
+def test_layers_that_lack_other_positions_stand_apart():
+    words = {name: TokenAxis(tuple(name)) for name in ("abc", "ac")}
+    random = np.random.default_rng(0)
+
+    def layers(*names):
+        maps = [
+            AttentionMap(
+                f"l{n}",
+                random.dirichlet(np.ones(len(name)), (1, len(name))).astype(np.float32),
+                words[name],
+                words[name],
+                group="encoder",
+            )
+            for n, name in enumerate(names)
+        ]
+        return Recording((Example("one", tuple(maps)),))
+
+    page = page_of(layers("abc", "ac"), layers("ac", "abc"))
+    stacks = page.manifest()["stacks"]
+    assert [each["group"] for each in stacks[:2]] == ["encoder", "encoder (2)"]
+    assert [each["layerNumbers"] for each in stacks[:2]] == [[0], [1]]
+    # Position 1 is the "b", which layer 0 has in A only and layer 1 in B only.
+    assert [each["absent"]["key"] for each in stacks] == [[], [1], [1], []]
+    section = page.by_id("recordings").text
+    assert "only in A: “b”" in section
+    assert "only in B: “b”" in section
+
+
+def test_texts_that_have_nothing_in_common_are_refused():
+    one, other = (sentence(tokens, seed=1) for tokens in (("a", "b"), ("c", "d", "e")))
+    with pytest.raises(InvalidAttentionError, match="Nothing of the two recordings"):
+        render_comparison(one, other)

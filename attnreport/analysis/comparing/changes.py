@@ -16,6 +16,8 @@ from attnreport.recording import AttentionMap, Axis
 
 # So many positions are named in a sentence; more are counted.
 _MOST_NAMES = 3
+# Rows that are the same but for the rounding of float32 are not further apart.
+_ROUNDING = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,10 +75,33 @@ def change_findings(example: ComparedExample, maps: Sequence[ComparedMap]) -> li
     cell = most_changed_cell(maps)
     if cell is None:
         return []
-    if max(float(np.nanmax(each.distances)) for each in maps if _has_distance(each)) == 0:
+    if all(_same_weights(each) for each in maps):
         return [Finding("0 heads", "changed: every head gives the same weights in A and B")]
-    found = [_most_changed(maps, cell), _spread(maps), _query(maps, cell), _only_in_one(maps)]
+    if max(float(np.nanmax(each.distances)) for each in maps if _has_distance(each)) < _ROUNDING:
+        found = [_same_shares(maps), _only_in_one(maps)]
+    else:
+        found = [_most_changed(maps, cell), _spread(maps), _query(maps, cell), _only_in_one(maps)]
     return [finding for finding in found if finding]
+
+
+def _same_weights(compared: ComparedMap) -> bool:
+    """Whether both give the same, also to what only one of them has."""
+    return np.array_equal(compared.first.array(), compared.second.array())
+
+
+def _same_shares(maps: Sequence[ComparedMap]) -> Finding:
+    """That the distance is 0, which rescales rows, and how far the weights themselves are apart."""
+    most = max(
+        float(np.abs(np.where(both_may(each, head), each.second.head(head) - before, 0)).max())
+        for each in maps
+        for head, before in enumerate(each.first.array())
+    )
+    apart = f"differ there by up to {most:.3f}" if most > 0 else "are the same there, too"
+    return Finding(
+        "0 heads",
+        "changed over what both have: every head gives the same shares there in A and B",
+        detail=f"The weights themselves {apart}.",
+    )
 
 
 def _by_head(compared: ComparedMap) -> Iterator[tuple[int, float]]:
@@ -97,7 +122,10 @@ def _most_changed(maps: Sequence[ComparedMap], cell: ChangedCell) -> Finding:
     )
     key = int(np.argmax(np.abs(after - before)))
     name = quoted_label(changed.key.axis, key)
-    text = f"looked at {name} with {_percent(before[key])} in A, {_percent(after[key])} in B"
+    if _gives_shares(maps):
+        text = f"looked at {name} with {_percent(before[key])} in A, {_percent(after[key])} in B"
+    else:
+        text = f"gave {name} a strength of {before[key]:.3g} in A, {after[key]:.3g} in B"
     distance = f"{changed.distances[cell.head]:.2f}"
     value, detail = distance, "Mean over its rows."
     if sum(each.first.heads for each in maps) > 1:
@@ -117,6 +145,15 @@ def _mean_row(
     weights = attention.head(head)
     mean = weights[changed.query.shared].mean(axis=0, dtype=np.float64)
     return np.where(changed.key.shared, mean, 0)
+
+
+def _gives_shares(maps: Sequence[ComparedMap]) -> bool:
+    """Whether weights are shares of what a row gives, and not strengths."""
+    return all(
+        side.normalized and side.kind not in ("gate", "activation")
+        for each in maps
+        for side in (each.first, each.second)
+    )
 
 
 def _percent(share: float) -> str:
@@ -150,7 +187,8 @@ def _query(maps: Sequence[ComparedMap], cell: ChangedCell) -> Finding | None:
     if np.isnan(means).all():
         return None
     query = int(np.nanargmax(means))
-    text = "is the position whose attention changed most over all heads"
+    what = "attention" if _gives_shares(maps) else "strengths"
+    text = f"is the position whose {what} changed most over all heads"
     changed = maps[cell.map].first
     head = (changed.group, cell.map, cell.head)
     return Finding(
@@ -172,7 +210,8 @@ def _only_in_one(maps: Sequence[ComparedMap]) -> Finding | None:
     if not told:
         return None
     (letter, share, names), *others = sorted(told, key=lambda each: -each[1])
-    text = f"of the attention in {letter} goes to what only {letter} has, {names}"
+    what = "attention" if _gives_shares(maps) else "strength"
+    text = f"of the {what} in {letter} goes to what only {letter} has, {names}"
     detail = "".join(f"In {x} {part:.0%} go to {what}. " for x, part, what in others)
     return Finding(f"{share:.0%}", text, detail=f"{detail}Mean over heads and rows of both.")
 
@@ -184,12 +223,13 @@ def only_in_one(axis: AlignedAxis) -> tuple[Int[np.ndarray, " a"], Int[np.ndarra
 
 
 def _share_of(maps: Sequence[ComparedMap], side: int, keys: Int[np.ndarray, " key"]) -> float:
-    """What some keys get, as a mean over all heads and the rows that both have."""
-    shares = [
-        (each.first, each.second)[side].array()[:, each.query.shared][:, :, keys].sum(axis=-1)
-        for each in maps
-    ]
-    return float(np.mean([share.mean(dtype=np.float64) for share in shares]))
+    """What some keys get of all, as a mean over all heads and the rows that both have."""
+    rows = [(each.first, each.second)[side].array()[:, each.query.shared] for each in maps]
+    part = np.mean([each[:, :, keys].sum(axis=-1).mean(dtype=np.float64) for each in rows])
+    if _gives_shares(maps):
+        return float(part)
+    whole = np.mean([each.sum(axis=-1).mean(dtype=np.float64) for each in rows])
+    return float(part / whole) if whole > 0 else 0.0
 
 
 def _named(axis: Axis, places: Int[np.ndarray, " place"]) -> str:

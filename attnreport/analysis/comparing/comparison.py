@@ -9,7 +9,7 @@ from jaxtyping import Float
 from attnreport._errors import InvalidAttentionError
 from attnreport.analysis.comparing.aligning import AlignedAxis, aligned_axes, aligned_maps
 from attnreport.analysis.comparing.divergence import changed_heads
-from attnreport.analysis.comparing.matching import MapPair, match_maps
+from attnreport.analysis.comparing.matching import MapPair, match_maps, unlike
 from attnreport.recording import AttentionMap, Example, Recording
 
 
@@ -168,11 +168,19 @@ def _compared(one: Example, other: Example, notes: dict[str, None]) -> Iterator[
     for name in matched.missing:
         notes[f"Map {name!r} is only in the second recording."] = None
     for pair in matched.pairs:
+        reason = unlike(pair, "in the first", "in the second")
+        if reason is not None:
+            notes[f"Map {pair.map.name!r} {reason}."] = None
+            continue
         maps = aligned_maps(pair.map, pair.baseline)
         query = aligned_axes(pair.map.query, pair.baseline.query)
         key = aligned_axes(pair.map.key, pair.baseline.key)
         if maps is None or query is None or key is None:
             notes[_obstacle(pair)] = None
+            continue
+        lacking = [name for name, axis in (("query", query), ("key", key)) if not axis.shared.any()]
+        if lacking:
+            notes[f"Map {pair.map.name!r} has no {lacking[0]} that is in both."] = None
             continue
         distances = np.full(maps[0].heads, np.nan)
         for change in changed_heads([maps[0]], [maps[1]]):
@@ -182,9 +190,6 @@ def _compared(one: Example, other: Example, notes: dict[str, None]) -> Iterator[
 
 def _obstacle(pair: MapPair) -> str:
     here, there = pair.map, pair.baseline
-    if here.heads != there.heads:
-        heads = f"{here.heads} heads in the first and {there.heads} in the second"
-        return f"Map {here.name!r} has {heads}."
     return (
         f"The positions of map {here.name!r} are {_sizes(here)} in the first and {_sizes(there)} "
         "in the second, and cannot be told to be the same."

@@ -90,11 +90,10 @@ def match_maps(example: Example, baseline: Example) -> MatchedMaps:
 
 def obstacle(pair: MapPair) -> str | None:
     """Why the rows of a map cannot be held against those of its counterpart; None if they can."""
+    reason = unlike(pair, "here", "in the baseline")
+    if reason is not None:
+        return reason
     here, there = pair.map, pair.baseline
-    if here.kind != there.kind:
-        return f"is {here.kind} attention here and {there.kind} attention in the baseline"
-    if here.heads != there.heads:
-        return f"has {_heads(here.heads)} here and {there.heads} in the baseline"
     sizes = [(len(each.query), len(each.key)) for each in (here, there)]
     if sizes[0] != sizes[1]:
         (queries, keys), (before, among) = sizes
@@ -106,6 +105,22 @@ def obstacle(pair: MapPair) -> str | None:
         change = _axis_change(getattr(here, name), getattr(there, name))
         if change:
             return f"has another {name}: {change}"
+    return None
+
+
+def unlike(pair: MapPair, place: str, other: str) -> str | None:
+    """Why the heads of a map are not those of its counterpart, on whatever text; None if they are.
+
+    Args:
+        pair: The map and its counterpart.
+        place: Where the map is, as it stands in the sentence.
+        other: Where its counterpart is.
+    """
+    here, there = pair.map, pair.baseline
+    if here.kind != there.kind:
+        return f"is {here.kind} attention {place} and {there.kind} attention {other}"
+    if here.heads != there.heads:
+        return f"has {_heads(here.heads)} {place} and {there.heads} {other}"
     return None
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from attnreport.analysis import change_findings, compare, most_changed_cell, row_distances
+from attnreport.recording import AttentionMap, Example, Kind, Recording, TokenAxis
 from tests.report.compared_recordings import (
     BEFORE,
     BOTH,
@@ -144,3 +145,66 @@ def test_one_head_is_not_called_the_most_changed_of_all():
     found = change_findings(example, example.maps)
     assert found[0].value == f"{float(example.maps[0].distances[0]):.2f}"
     assert "most" not in found[0].text
+
+
+# --- What rescaled rows do not show, and strengths ----------------------------------------------
+
+
+def one_map(tokens, weights, *, kind: Kind = "self", normalized=True):
+    axis = TokenAxis(tuple(tokens))
+    weights = np.asarray(weights, np.float32)[np.newaxis]
+    attention = AttentionMap("layer", weights, axis, axis, kind=kind, normalized=normalized)
+    return Recording((Example("one", (attention,)),))
+
+
+def said(first, second):
+    (example,) = compare(first, second).examples
+    return change_findings(example, example.maps)
+
+
+def test_a_new_word_that_takes_half_of_every_row_is_not_called_no_change():
+    shares, new = said(
+        one_map("ac", [[0.75, 0.25], [0.5, 0.5]]),
+        one_map("abc", [[0.375, 0.5, 0.125], [0.2, 0.6, 0.2], [0.25, 0.5, 0.25]]),
+    )
+    assert shares.value == "0 heads"
+    assert "the same shares" in shares.text
+    # 0.75 fell to 0.375, which is the largest fall.
+    assert "by up to 0.375" in shares.detail
+    assert (new.value, "“b”" in new.text) == ("50%", True)
+
+
+def test_gates_that_open_alike_do_not_give_the_same_weights():
+    gates = [one_map("ab", np.full((2, 2), w), kind="gate", normalized=False) for w in (0.2, 0.8)]
+    (found,) = said(*gates)
+    assert "the same shares" in found.text
+    assert "by up to 0.600" in found.detail
+
+
+def test_rows_apart_by_rounding_alone_have_the_same_shares():
+    one = np.array([[0.7, 0.2, 0.1]] * 3)
+    longer = np.insert(one / 3, 1, 2 / 3, axis=1)
+    shares, new = said(one_map("acd", one), one_map("abcd", longer[[0, 0, 1, 2]]))
+    assert "the same shares" in shares.text
+    assert new.value == "67%"
+
+
+@pytest.mark.parametrize("kind", ["gate", "activation"])
+def test_strengths_are_no_percents(kind):
+    changed, spread_or_query, *_ = said(
+        one_map("ab", [[1, 1], [1, 1]], kind=kind, normalized=False),
+        one_map("ab", [[1, 7], [1, 7]], kind=kind, normalized=False),
+    )
+    assert "gave “b” a strength of 1 in A, 7 in B" in changed.text
+    assert "%" not in changed.text
+    assert "strengths changed most" in spread_or_query.text
+
+
+def test_what_only_one_has_gets_a_share_of_all_strength():
+    *_, new = said(
+        one_map("ac", [[1, 3], [3, 1]], normalized=False),
+        one_map("abc", [[3, 4, 1], [9, 9, 9], [1, 4, 3]], normalized=False),
+    )
+    # Rows of A and C give 8 each, of which B gets 4.
+    assert new.value == "50%"
+    assert "of the strength in B" in new.text

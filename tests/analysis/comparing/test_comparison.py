@@ -159,8 +159,10 @@ def test_nothing_in_common_is_an_error():
         compare(recording(self_map(CAT)), recording(picture))
 
 
-def test_rows_that_share_nothing_have_no_distance():
-    found = compare(recording(self_map(("x", "y"))), recording(self_map(("u", "v"))))
+def test_rows_that_look_nowhere_have_no_distance():
+    gate = dataclasses.replace(self_map(CAT), kind="gate", normalized=False)
+    closed = dataclasses.replace(gate, weights=gate.array() * 0)
+    found = compare(recording(gate), recording(closed))
     assert all(math.isnan(each) for each in found.examples[0].maps[0].distances)
     assert found.heads() == []
 
@@ -178,3 +180,29 @@ def test_queries_and_keys_of_two_texts_and_rows_that_wrote_are_not_aligned():
     assert aligned.weights.shape == baseline.weights.shape == (1, 4, 4)
     # What lacks nothing stays as it is.
     assert baseline is maps[1]
+
+
+def test_texts_that_share_no_position_are_refused():
+    one, other = (recording(self_map(tuple(tokens))) for tokens in ("ab", "cde"))
+    with pytest.raises(InvalidAttentionError, match="'layer' has no query that is in both"):
+        compare(one, other)
+
+
+def test_queries_in_common_are_not_enough():
+    weights = np.full((1, 2, 2), 0.5, np.float32)
+    one, other = (
+        recording(AttentionMap("cross", weights, text(("a", "b")), text(keys), kind="cross"))
+        for keys in (("c", "d"), ("e", "f"))
+    )
+    with pytest.raises(InvalidAttentionError, match="'cross' has no key that is in both"):
+        compare(one, other)
+
+
+def test_a_gate_of_the_same_name_is_no_counterpart():
+    attention = self_map(CAT)
+    gate = dataclasses.replace(attention, name="x", kind="gate", normalized=False)
+    one = recording(attention, dataclasses.replace(attention, name="x"))
+    found = compare(one, recording(attention, gate))
+    assert [each.first.name for each in found.examples[0].maps] == ["layer"]
+    (note,) = found.notes
+    assert note == "Map 'x' is self attention in the first and gate attention in the second."
