@@ -3,7 +3,7 @@
 import { atlasNow } from "./atlas.js";
 import { stackAt } from "./manifest.js";
 import { mapNamed } from "./maps.js";
-import { maskNow } from "./masks.js";
+import { noneIn } from "./none.js";
 import {
   NO_CHANGE,
   STEPS_OF_CHANGE,
@@ -16,6 +16,7 @@ import { photoNow } from "./photos.js";
 import { shadeOf } from "./scales.js";
 import { differenceNow, headNow } from "./weights.js";
 
+/** @typedef {import("./none.js").Cells} Cells */
 /** @typedef {import("./palette.js").Mode} Mode */
 /** @typedef {import("./types").Scale} Scale */
 
@@ -76,24 +77,6 @@ function headPicture([stackIndex, layer, headIndex, scaleName, ceiling, hidingTe
   return none ? hatched(cells, hatchPixels(mode), none) : cells;
 }
 
-/** @typedef {(row: number) => (column: number) => boolean} Cells which cells, row by row */
-
-/**
- * The cells in which a head has no weight; null if it has one in all.
- * @param {import("./difference.js").AnyHead} head
- * @param {import("./types").Place} place
- * @param {number} hiding
- * @returns {Cells | null}
- */
-function noneIn(head, { stack, layer, head: index }, hiding) {
-  const allowed = maskNow(stack, layer, index);
-  if (!allowed && !hiding) return null;
-  return (query) => {
-    const empty = head.isEmpty(query, hiding);
-    return (key) => empty || head.hides(key, hiding) || (allowed !== null && !allowed(query, key));
-  };
-}
-
 /**
  * What a second head gives more or less than a first one, where both have weights.
  * @param {string[]} address
@@ -121,15 +104,8 @@ function differencePicture(address) {
       return colors[NO_CHANGE + Math.sign(change) * steps];
     };
   });
-  const nones = [
-    noneIn(difference.first, first, hiding),
-    noneIn(difference.second, second, hiding),
-  ].filter((each) => each !== null);
-  if (!nones.length) return cells;
-  return hatched(cells, hatchPixels(mode), (query) => {
-    const rows = nones.map((none) => none(query));
-    return (key) => rows.some((isNone) => isNone(key));
-  });
+  const none = difference.none(hiding);
+  return none ? hatched(cells, hatchPixels(mode), none) : cells;
 }
 
 /**

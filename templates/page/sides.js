@@ -99,8 +99,9 @@ function ofDifference(signals) {
   const { first, second, change } = sides;
   const hiding = Number(signals.hiding);
   const own = () => differenceNow(first, second)?.largest(hiding) ?? 1;
-  // Without what is left out, rows are rescaled, and may differ more than the weights do.
-  const largest = (hiding ? null : stackAt(first.stack).change?.largest) ?? own();
+  const { change: changes, spans } = stackAt(first.stack);
+  // Rows that are rescaled without what is left out, and words, may differ more than pieces do.
+  const largest = (hiding || spans ? null : changes?.largest) ?? own();
   const ceiling = largest || 1;
   return {
     ...signals,

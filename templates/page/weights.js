@@ -4,6 +4,7 @@ import { readBlock } from "./blocks.js";
 import { Difference } from "./difference.js";
 import { BYTES, Head, WordHead } from "./head.js";
 import { baseOf, flatIndex, headCount, headsOf, keyAxis, stackAt } from "./manifest.js";
+import { noneIn, noneInEither } from "./none.js";
 
 const CACHE_BYTES = 200e6;
 
@@ -82,9 +83,11 @@ const differences = new WeakMap();
 export function differenceNow(first, second) {
   const [one, other] = [first, second].map((each) => headNow(each.stack, each.layer, each.head));
   if (!one || !other) return null;
+  /** @param {number} hiding */
+  const none = (hiding) => noneInEither(noneIn(one, first, hiding), noneIn(other, second, hiding));
   const known = differences.get(one) ?? new WeakMap();
   differences.set(one, known);
-  const difference = known.get(other) ?? new Difference(one, other);
+  const difference = known.get(other) ?? new Difference(one, other, none);
   known.set(other, difference);
   return difference;
 }

@@ -23,6 +23,7 @@ from attnreport.report import render_comparison, render_report
 from tests.recording.byte_level import byte_level
 from tests.report.compared_recordings import (
     two_checkpoints,
+    two_in_pieces,
     two_scripts,
     two_texts,
     two_translators,
@@ -270,6 +271,7 @@ REPORTS: dict[str, Callable[[], str]] = {
     "scored-u8": lambda: render_report(scored_recording(), precision="u8"),
     "hostile-scored": lambda: render_report(hostile_scored()),
     "two-texts": lambda: render_comparison(*two_texts()),
+    "two-words": lambda: render_comparison(*two_in_pieces()),
     "two-checkpoints": lambda: render_comparison(*two_checkpoints()),
     "two-translators": lambda: render_comparison(*two_translators()),
     "two-hostile": lambda: render_comparison(hostile_recording(), hostile_recording(seed=1)),

@@ -155,6 +155,47 @@ def test_a_head_that_did_not_change_has_the_color_of_the_page(visit):
     assert not np.isnan(other - one).all()
 
 
+def rescaled(weights):
+    """A head without its special tokens, whose rows give all they have to the others."""
+    kept = weights.copy()
+    kept[:, [0, len(BOTH) - 1]] = np.nan
+    return kept / np.nansum(kept, axis=1, keepdims=True)
+
+
+def test_the_scale_of_what_is_left_ends_at_what_both_have(visit):
+    report = visit("two-texts")
+    most = []
+    for layer, head in distances():
+        report.choose(layer=layer, head=head, hidden=True)
+        one, other = (rescaled(each) for each in both(layer, head))
+        ceiling = report.page.evaluate("attnreport.view('difference').signal('ceiling')")
+        assert ceiling == pytest.approx(np.nanmax(np.abs(other - one)), rel=1e-4)
+        lone = [np.nanmax(np.where(np.isnan(one + other), each, 0)) for each in (one, other)]
+        most.append(max(lone) > ceiling)
+    # What only one has would have been larger.
+    assert any(most)
+
+
+@pytest.mark.parametrize("query", [q for q in IN_BEFORE if q in IN_AFTER])
+def test_by_row_the_largest_change_that_both_have_has_the_last_color(visit, query):
+    report = visit("two-texts")
+    report.choose(layer=0, head=1, q=5, k=5, scale="row")
+    one, other = both(0, 1)
+    change = (other - one)[query]
+    key = int(np.nanargmax(np.abs(change)))
+    (color,) = report.cell_colors([(query, key)], "difference")
+    assert near(color, hex_to_rgb(LIGHT_CHANGE[-1 if change[key] > 0 else 0]), within=6)
+
+
+def test_the_scale_of_words_ends_at_the_largest_change_of_a_word(visit):
+    report = visit("two-words")
+    report.choose(scale="linear", words=False)
+    ends = "attnreport.view('difference').signal('legendLabels')"
+    assert report.page.evaluate(ends) == ["−0.3", "0", "+0.3"]
+    report.choose(words=True)
+    assert report.page.evaluate(ends) == ["−0.6", "0", "+0.6"]
+
+
 @pytest.mark.parametrize("chart", ["first", "second"])
 def test_both_sides_are_drawn_with_the_same_colors(visit, chart):
     report = visit("two-texts")

@@ -49,6 +49,16 @@ def two_checkpoints() -> tuple[Recording, Recording]:
     return sentence(BEFORE, seed=1, causal=True), sentence(BEFORE, seed=2, causal=True)
 
 
+def two_in_pieces() -> tuple[Recording, Recording]:
+    """A word in two pieces, each of which is looked at less by 0.3 in the second."""
+    axis = TokenAxis(("the", "un", "##able", "cat"))
+    rows = ((0.1, 0.4, 0.4, 0.1), (0.4, 0.1, 0.1, 0.4))
+    one, other = (
+        AttentionMap("layer", np.array([[row] * 4], np.float32), axis, axis) for row in rows
+    )
+    return Recording((Example("pieces", (one,)),)), Recording((Example("pieces", (other,)),))
+
+
 def two_scripts() -> tuple[Recording, Recording]:
     """A text that runs from right to left, with a word more in the second."""
     return (
