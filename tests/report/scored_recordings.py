@@ -70,7 +70,8 @@ def rounded_recording() -> Recording:
     assert scoring is not None
     bias = np.where(np.tri(len(axis), dtype=bool), 0, -1e9).astype(np.float32)[np.newaxis]
     scoring = dataclasses.replace(scoring, bias=bias)
-    logits = scoring.scale * scoring.query @ scoring.key.swapaxes(-1, -2) + bias
+    query, key = (np.asarray(each) for each in (scoring.query, scoring.key))
+    logits = (scoring.scale or 0) * query @ key.swapaxes(-1, -2) + bias
     masked = dataclasses.replace(masked, weights=softmax(logits), scoring=scoring)
     return Recording((Example("rounded", (rounded, masked)),))
 
