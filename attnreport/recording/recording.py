@@ -236,8 +236,8 @@ class Recording:
         merged, and the first wins.
 
         Raises:
-            InvalidAttentionError: The recordings have different numbers of examples, or two
-                layers of a group have the same number.
+            InvalidAttentionError: The recordings have different numbers of examples, two layers
+                of a group have the same number, or an example wrote different tokens.
         """
         counts = [len(recording.examples) for recording in recordings]
         if len(set(counts)) != 1:
@@ -333,6 +333,7 @@ def _require_rows_of_steps(example: Example) -> None:
 def _joined(examples: Sequence[Example]) -> Example:
     """One example with the maps of several recordings of it."""
     scores: dict[str, float] = {}
+    _require_one_generation(examples)
     for example in reversed(examples):
         scores.update(example.scores)
     return Example(
@@ -345,6 +346,18 @@ def _joined(examples: Sequence[Example]) -> Example:
         picture=next((each.picture for each in examples if each.picture is not None), None),
         generation=next((e.generation for e in examples if e.generation is not None), None),
     )
+
+
+def _require_one_generation(examples: Sequence[Example]) -> None:
+    """Raises if recordings of an example say that different tokens were written."""
+    texts = {each.generation.tokens: None for each in examples if each.generation is not None}
+    if len(texts) > 1:
+        one, other, *_ = texts
+        raise InvalidAttentionError(
+            f"Example {examples[0].name!r} wrote {' '.join(one)[:60]!r} in one recording and "
+            f"{' '.join(other)[:60]!r} in another, so rows of one would be those of other tokens. "
+            "Join recordings of the same generation only."
+        )
 
 
 def _said_of_all(recordings: Sequence[Recording]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from attnreport._errors import InvalidAttentionError
 from attnreport.recording.arrays import as_numpy
 
@@ -23,13 +25,14 @@ class Scoring:
             program applies it to them.
         key: Those of the keys, `[head, key, feature]`; heads that share keys have the same.
         scale: What their product was multiplied by, $s$; 1 where the vectors were scaled before.
-            None where logits are not the product times a number, as with a soft cap: they are then
-            those of the map.
+            None where logits are not the product times a number, as with a soft cap, or where
+            no row tells the number: the logits are then those of the map.
         bias: What was added, $b$, in units of the logits, `[head, query, key]` with one head if it
             is the same for all; None where nothing was.
 
     Raises:
-        InvalidAttentionError: An array has not three axes, or the scale is not finite.
+        InvalidAttentionError: An array has not three axes, or a query, a key or the scale is not
+            finite.
     """
 
     query: "Weights"
@@ -50,6 +53,11 @@ class Scoring:
                     f"The {name} of a scoring has shape {held.shape}. Give it with three axes: "
                     "[head, query, key] for a bias, and [head, position, feature] for queries and "
                     "keys."
+                )
+            if not lazy and name != "bias" and not np.isfinite(held.astype(np.float64)).all():
+                raise InvalidAttentionError(
+                    f"The {name} of a scoring has a number that is NaN or infinite. Give finite "
+                    "vectors, or no scoring."
                 )
         if self.scale is not None:
             object.__setattr__(self, "scale", float(self.scale))

@@ -18,9 +18,10 @@ from attnreport.recording.attention_map import AttentionMap
 from attnreport.recording.axes import Axis, TokenAxis
 from attnreport.recording.checks import Check, Checks
 from attnreport.recording.generation import Generation
-from attnreport.recording.labels import SPECIAL_TOKENS, Labels, axes_per_example, plain_text
+from attnreport.recording.labels import Labels, axes_per_example, plain_text
 from attnreport.recording.layers import layer_numbers, with_numbers
 from attnreport.recording.recording import Example, Recording
+from attnreport.recording.step_signs import ReadText, StepSigns
 from attnreport.recording.validation import ROW_SUM_TOLERANCE
 
 Weights = Float[np.ndarray, "head query key"]
@@ -40,7 +41,9 @@ def stitch_steps(
     prompt and of single steps, over keys of which some may not have been written yet. They become
     one map over prompt and output in which each row looks at itself and those before it, as one
     pass over the whole text would give it. Cross-attention has a row for each token that was read,
-    and keeps its keys. What has no steps, such as an encoder, stays as it is.
+    and keeps its keys. What has no steps, such as an encoder, stays as it is: a single map that is
+    not causal, whose queries have labels of their own, or whose rows end where no text does, unless
+    `layers` names it.
 
     The row of the last token of the prompt wrote the first token of the output, the row of that one
     the second, and so on (`AttentionMap.first_step`); the last token of the output has a row only
@@ -58,13 +61,20 @@ def stitch_steps(
 
     Raises:
         InvalidAttentionError: The pieces do not fit together or do not fit the tokens; or a row
-            looks at a key that is written after it, as in a cache that turns around or is padded on
-            the left.
+            looks at a key that is written after it, as in a cache that turns around; or a single
+            example has more rows than tokens, as if it is padded on the left.
     """
     prompts, generations = _per_example(recording, prompt, generation)
+    texts = [ReadText.of(*both) for both in zip(prompts, generations, strict=True)]
+    steps = StepSigns(
+        frozenset(end for text in texts for end in (text.least, len(text.tokens))),
+        frozenset(name for names in layers or () for name in names),
+        alone=len(texts) == 1,
+    )
+    columns = zip(recording.examples, prompts, generations, texts, strict=True)
     examples = tuple(
-        _stitched_example(example, before, written, layers)
-        for example, before, written in zip(recording.examples, prompts, generations, strict=True)
+        _stitched_example(example, before, written, text, layers, steps)
+        for example, before, written, text in columns
     )
     return dataclasses.replace(recording, examples=examples)
 
@@ -95,68 +105,25 @@ def _per_example(
     return [axis for axis in axes if isinstance(axis, TokenAxis)], generations
 
 
-@dataclasses.dataclass(frozen=True)
-class _Text:
-    """Prompt and output of one example.
-
-    Attributes:
-        tokens: All tokens.
-        special: Positions of markers.
-        prompt: How many tokens the prompt has.
-    """
-
-    tokens: tuple[str, ...]
-    special: tuple[int, ...]
-    prompt: int
-
-    @classmethod
-    def of(cls, prompt: TokenAxis | None, written: Generation) -> "_Text":
-        before = () if prompt is None else prompt.tokens
-        special = () if prompt is None else prompt.special
-        markers = (
-            len(before) + place
-            for place, token in enumerate(written.tokens)
-            if token in SPECIAL_TOKENS
-        )
-        return cls((*before, *written.tokens), (*special, *markers), len(before))
-
-    @property
-    def first_step(self) -> int:
-        """The row that wrote the first token, if the rows begin with the text."""
-        return max(self.prompt - 1, 0)
-
-    @property
-    def least(self) -> int:
-        """Fewest rows that can have written it."""
-        return len(self.tokens) - min(self.prompt, 1)
-
-    def fits(self, first: int, end: int) -> bool:
-        """Whether the rows of the tokens from `first` to before `end` can have written it."""
-        return self.prompt > 0 and first <= self.first_step and self.least <= end
-
-    def axis(self, first: int, end: int) -> TokenAxis:
-        """Some of its positions."""
-        special = tuple(place - first for place in self.special if first <= place < end)
-        return TokenAxis(self.tokens[first:end], special)
-
-
 def _stitched_example(
     example: Example,
     prompt: TokenAxis | None,
     written: Generation,
+    text: ReadText,
     layers: Sequence[Sequence[str]] | None,
+    steps: StepSigns,
 ) -> Example:
-    text = _Text.of(prompt, written)
     numbers = dict(zip(map(id, example.maps), layer_numbers(example.maps), strict=True))
     pieces = _pieces_of(example, layers)
-    maps = [_stitched_map(each, text, example.name) for each in pieces]
+    maps = [_stitched_map(each, text, example.name, steps) for each in pieces]
     if all(attention.first_step is None for attention in maps):
         raise InvalidAttentionError(
             f"No map of example {example.name!r} looks like the steps of a generation of "
             f"{len(text.tokens)} tokens, {text.prompt} of them a prompt: rows that look at "
             "themselves and those before, or cross-attention with a row per token. It has "
             f"{', '.join(map(_described, example.maps[:4]))}. If the names of pieces do not tell "
-            "which belong together, say it with `layers`."
+            "which belong together, or a map has other labels or more rows than the text, say it "
+            "with `layers`."
         )
     return dataclasses.replace(
         example,
@@ -188,7 +155,9 @@ def _pieces_of(
     return list(together.values())
 
 
-def _stitched_map(pieces: Sequence[AttentionMap], text: _Text, example: str) -> AttentionMap:
+def _stitched_map(
+    pieces: Sequence[AttentionMap], text: ReadText, example: str, steps: StepSigns
+) -> AttentionMap:
     """One map of the pieces of a layer; the only piece itself if it has no steps."""
     first = pieces[0]
     place = f"The attention {_base_name(first)!r} of example {example!r}"
@@ -205,9 +174,15 @@ def _stitched_map(pieces: Sequence[AttentionMap], text: _Text, example: str) -> 
     before = _rows_before(weights, allowed & (weights > tolerance))
     rows = weights.shape[1]
     if before is not None and text.fits(before, before + rows):
+        if steps.leave(pieces, text, before):
+            return first
+        steps.require_no_more(place, text, before + rows)
         return _causal(pieces, weights, allowed, text, before)
     across = first.kind == "cross" and all(len(each.key) == keys for each in pieces)
     if across and rows >= text.least:
+        if steps.leave(pieces, text, 0):
+            return first
+        steps.require_no_more(place, text, rows)
         return _across(pieces, weights, allowed, text)
     if len(pieces) > 1 and before is not None:
         raise _misfit(place, text, before, before + rows)
@@ -224,7 +199,7 @@ def _stitched_map(pieces: Sequence[AttentionMap], text: _Text, example: str) -> 
 
 
 def _causal(
-    pieces: Sequence[AttentionMap], weights: Weights, allowed: Allowed, text: _Text, before: int
+    pieces: Sequence[AttentionMap], weights: Weights, allowed: Allowed, text: ReadText, before: int
 ) -> AttentionMap:
     """Self-attention: rows from number `before` on, over all tokens up to the last row."""
     end = min(before + weights.shape[1], len(text.tokens))
@@ -243,7 +218,7 @@ def _causal(
     return dataclasses.replace(found, kind="self", group=group)
 
 
-def _misfit(place: str, text: _Text, first: int, end: int) -> InvalidAttentionError:
+def _misfit(place: str, text: ReadText, first: int, end: int) -> InvalidAttentionError:
     return InvalidAttentionError(
         f"{place} has rows for the tokens {first} to {end - 1}, but the text has {text.prompt} "
         f"tokens of the prompt and {len(text.tokens) - text.prompt} that were written. Each token "
@@ -253,7 +228,7 @@ def _misfit(place: str, text: _Text, first: int, end: int) -> InvalidAttentionEr
 
 
 def _across(
-    pieces: Sequence[AttentionMap], weights: Weights, allowed: Allowed, text: _Text
+    pieces: Sequence[AttentionMap], weights: Weights, allowed: Allowed, text: ReadText
 ) -> AttentionMap:
     """Cross-attention: a row for each token that was read."""
     end = min(weights.shape[1], len(text.tokens))

@@ -17,7 +17,8 @@ def generation_entry(generation: Generation | None) -> dict[str, Any] | None:
         "drawn": list(visible_labels(axis)),
         "read": list(display_labels(axis)),
         "special": [i for i, each in enumerate(generation.tokens) if each in SPECIAL_TOKENS],
-        "probabilities": [round(each, 6) for each in generation.probabilities],
+        # Rare tokens keep their digits.
+        "probabilities": [float(f"{each:.6g}") for each in generation.probabilities],
         "entropies": [round(each, 6) for each in generation.entropies],
     }
 

@@ -74,14 +74,16 @@ def pack_scorings(stack: Stack, number: int, form: Format) -> PackedScorings:
                 "scale": scoring.scale,
                 "extra": extra,
                 "format": form,
+                "precision": attention.precision,
             }
         )
         for head in range(attention.heads):
             planes = [scoring.query[head], scoring.key[head]]
             if extra == "logits" and attention.logits is not None:
-                planes.append(_finite(attention.logits[head]))
+                planes.append(_finite(attention.logits[head], form))
             if extra == "bias" and scoring.bias is not None:
-                planes.append(_finite(scoring.bias[min(head, scoring.bias.shape[0] - 1)]))
+                bias = scoring.bias[min(head, scoring.bias.shape[0] - 1)]
+                planes.append(_finite(bias, form))
             blocks.append(Block(f"{name}-{head}", pack_floats(planes, form)))
     return PackedScorings(entries, tuple(blocks))
 
@@ -96,9 +98,10 @@ def _extra(attention: AttentionMap) -> str:
     return "" if scoring.bias is None else "bias"
 
 
-def _finite(values: np.ndarray) -> np.ndarray:
-    """The values in a range that half precision has; masks say where minus infinity stands."""
-    return np.clip(np.nan_to_num(np.asarray(values, np.float32)), -6e4, 6e4)
+def _finite(values: np.ndarray, form: Format) -> np.ndarray:
+    """The values in the range that the format has; masks say where minus infinity stands."""
+    most = 6e4 if form == "float16" else float(np.finfo(np.float32).max)
+    return np.clip(np.nan_to_num(np.asarray(values, np.float64)), -most, most)
 
 
 def _count(stacks: Sequence[Stack]) -> int:

@@ -17,6 +17,11 @@ const MOST_PRODUCTS = 4;
 /** So much may a recomputed weight miss the captured one: rounding, more of it in half precision. */
 const EXACT = 2e-4;
 const HALF = 1e-2;
+/** A step of the number formats that models round in, as a share of the number. */
+const STEPS = /** @type {Record<string, number>} */ ({ bfloat16: 2 ** -7, float16: 2 ** -10 });
+/** A bias as low as this is a mask; in half precision it may have been lower. */
+const MASKING = -1e4;
+const LOWEST_HALF = -6e4;
 
 /** Logits of one row, and what a softmax makes of them. */
 class Row {
@@ -122,7 +127,7 @@ function logitStep(row, k) {
       " = ",
       bold(row.logit(k)),
       small(
-        "As captured. The program does more with the product than multiply it by a number, such as to cap it or to add a bias, so the logit cannot be worked out from query and key alone.",
+        "As captured. The program does more with the product than multiply it by a number, such as to cap it or to add a bias; or no row has two products that tell the number. So the logit cannot be worked out from query and key alone.",
       ),
     ]);
   }
@@ -132,16 +137,25 @@ function logitStep(row, k) {
     : scale === 1
       ? `No factor here: a model that divides by √${features} did so to query or key before.`
       : "";
-  const added = bias ? ` + ${text(bias(row.q, k))}` : "";
+  const bound = bias ? bias(row.q, k) : 0;
+  if (row.vectors.half && bound <= LOWEST_HALF) {
+    return step("logit", [
+      variable("l"),
+      " is ",
+      element("b", {}, "masked"),
+      small("A bias of −60000 or less is added to it, so low that the weight is 0."),
+    ]);
+  }
+  const added = bias ? ` + ${text(bound)}` : "";
+  const what =
+    bound <= MASKING ? "a bias so low that it masks the pair" : "a bias that the program adds";
   const factor = scale === 1 ? "" : `${text(scale)} × `;
   const worked = factor || added ? ` = ${factor}${text(row.product(k))}${added} = ` : " = q · k = ";
   return step("logit", [
     variable("l"),
     worked.replace("+ −", "− "),
     bold(row.logit(k)),
-    ...(why || bias
-      ? [small(bias ? `${why} The last number is a bias that the program adds.`.trim() : why)]
-      : []),
+    ...(why || bias ? [small(bias ? `${why} The last number is ${what}.`.trim() : why)] : []),
   ]);
 }
 
@@ -193,6 +207,15 @@ function captured(row, head, k) {
     const difference = Math.abs(found - recorded);
     const off = difference === 0 ? "the same" : `${difference.toExponential(0)} away`;
     return step("captured", [shown, ` in the program itself: ${off}.`], "met");
+  }
+  const format = row.vectors.precision;
+  // A rounded logit is off by a share of its size, and so by that factor is its exponential.
+  const largest = Math.max(Math.abs(row.logit(k)), Math.abs(row.largest));
+  const rounding = (STEPS[format] ?? 0) * (1 + largest) * Math.max(found, recorded);
+  if (Math.abs(found - recorded) <= rounding + head.errorBound(row.q, k, 0)) {
+    const off = `${Math.abs(found - recorded).toExponential(0)} away`;
+    const why = `As much as rounding makes: the program computed it in ${format}.`;
+    return step("captured", [shown, ` in the program itself: ${off}.`, small(why)], "met");
   }
   if (near(found * whole)) {
     const share = `The captured row sums to ${weightText(whole)}: the rest went where no key is, such as to a sink, so each weight is that share of the softmax.`;

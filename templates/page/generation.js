@@ -71,11 +71,13 @@ function strongestKeys(weights, q, hiding) {
 
 /** @param {number} share */
 const percent = (share) =>
-  share >= 0.9995 && share < 1
-    ? "over 99.9%"
-    : share > 0.0995 && share < 0.9995
-      ? `${Math.round(100 * share)}%`
-      : `${small(100 * share)}%`;
+  share > 0 && share < 1e-6
+    ? "under 0.0001%"
+    : share >= 0.9995 && share < 1
+      ? "over 99.9%"
+      : share > 0.0995 && share < 0.9995
+        ? `${Math.round(100 * share)}%`
+        : `${small(100 * share)}%`;
 
 /** @param {number} value */
 const small = (value) => (value === 0 ? "0" : Number(value.toPrecision(value >= 99 ? 4 : 2)));

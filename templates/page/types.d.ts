@@ -129,6 +129,8 @@ export interface Scoring {
   /** What follows them in the block, a number per pair. */
   extra: "" | "bias" | "logits";
   format: "float32" | "float16";
+  /** Number format that the weights were computed in. */
+  precision: string;
 }
 
 /** How a stack differs from the one that it is compared with. */

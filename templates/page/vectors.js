@@ -11,6 +11,7 @@ import { baseOf, keyAxis, stackAt } from "./manifest.js";
  * @property {(k: number) => Float32Array} key
  * @property {((q: number, k: number) => number) | null} bias
  * @property {((q: number, k: number) => number) | null} logits
+ * @property {string} precision number format that the weights were computed in
  * @property {boolean} half whether they are stored in half precision
  */
 
@@ -42,7 +43,7 @@ export function loadVectors(stackIndex, layer, head) {
  * @param {import("./types").Scoring} scoring
  * @returns {Promise<Vectors>}
  */
-async function decode(id, stack, { features, scale, extra, format }) {
+async function decode(id, stack, { features, scale, extra, format, precision }) {
   const [queries, keys] = [stack.query.labels.length, keyAxis(stack).labels.length];
   const pairs = extra ? queries * keys : 0;
   const count = features * (queries + keys) + pairs;
@@ -59,6 +60,7 @@ async function decode(id, stack, { features, scale, extra, format }) {
     key: rows(features * queries),
     bias: extra === "bias" ? pair : null,
     logits: extra === "logits" ? pair : null,
+    precision,
     half,
   };
 }

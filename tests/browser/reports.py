@@ -33,6 +33,7 @@ from tests.report.generated_recordings import (
     hostile_generation,
     pieces_recording,
     translation_recording,
+    unlikely_recording,
 )
 from tests.report.picture_recordings import picture_recording
 from tests.report.recordings import (
@@ -47,7 +48,7 @@ from tests.report.recordings import (
     translator_recording,
     two_choices_of_layers_recording,
 )
-from tests.report.scored_recordings import hostile_scored, scored_recording
+from tests.report.scored_recordings import hostile_scored, rounded_recording, scored_recording
 
 LONG = 100
 MANY = 7
@@ -265,9 +266,11 @@ REPORTS: dict[str, Callable[[], str]] = {
     "caption": lambda: render_report(caption_recording()),
     "generated": lambda: render_report(generated_recording()),
     "pieces": lambda: render_report(pieces_recording()),
+    "unlikely": lambda: render_report(unlikely_recording()),
     "hostile-generation": lambda: render_report(hostile_generation()),
     "translation": lambda: render_report(translation_recording()),
     "scored": lambda: render_report(scored_recording()),
+    "rounded": lambda: render_report(rounded_recording()),
     "scored-u8": lambda: render_report(scored_recording(), precision="u8"),
     "hostile-scored": lambda: render_report(hostile_scored()),
     "two-texts": lambda: render_comparison(*two_texts()),

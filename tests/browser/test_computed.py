@@ -7,7 +7,7 @@ import pytest
 
 from tests.browser.damage import flip
 from tests.browser.test_hostile import check_inert
-from tests.report.scored_recordings import FEATURES, TOKENS, scored_recording
+from tests.report.scored_recordings import FEATURES, TOKENS, rounded_recording, scored_recording
 
 PHONE = {"width": 390, "height": 844}
 STACKS = {"plain": 0, "bias": 1, "causal": 2, "cap": 3, "sink": 4, "none": 5}
@@ -162,6 +162,26 @@ def test_rounded_weights_are_compared_within_their_bound(visit):
     weight = MAPS["plain"].head(0)[Q, K]
     assert results(report)["softmax"] == pytest.approx(weight, rel=5.1e-3)
     assert results(report)["captured"] == pytest.approx(weight, abs=4e-3)
+
+
+def test_rounding_of_the_program_is_not_called_a_difference(visit):
+    exact = MAPS["plain"].head(0)
+    rounded = rounded_recording().examples[0].maps[0].head(0)
+    q, k = np.unravel_index(np.abs(rounded - exact).argmax(), exact.shape)
+    assert abs(rounded - exact)[q, k] > 2e-4
+    report = visit("rounded", f"#L0H0q{q}k{k}")
+    unfold(report)
+    assert "As much as rounding makes" in steps(report)["captured"]
+    assert "bfloat16" in steps(report)["captured"]
+    assert report.page.locator("#computing .met").count() == 1
+
+
+def test_a_bias_that_masks_is_called_a_mask(visit):
+    report = visit("rounded", "#g1L0H0q2k5")
+    unfold(report)
+    said = steps(report)["logit"]
+    assert "− 1000000000" in said
+    assert "a bias so low that it masks the pair" in said
 
 
 def test_it_opens_by_keyboard(visit):

@@ -266,3 +266,9 @@ def test_hostile_tokens_are_text(visit):
 def test_it_fits_on_a_phone(visit, name):
     report = visit(name, viewport=PHONE, is_mobile=True, has_touch=True)
     assert report.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_was_hardly_possible_is_not_called_impossible(visit):
+    report = visit("unlikely")
+    set_slider(report, 0)
+    assert report.text("#step-facts") == "probability under 0.0001%"

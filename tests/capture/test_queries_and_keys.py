@@ -223,3 +223,16 @@ def test_why_there_are_none_is_said():
     _, found = with_attention(lambda x: model(x, x), want=("weights", "queries"))(X)
     (attention,) = found.values()
     assert any("no products of queries and keys" in note for note in attention.about.notes)
+
+
+def test_a_scale_that_no_row_tells_is_not_stated():
+    """Each row has one key, so any factor gives the same weights."""
+
+    def attend(p, x):
+        q, k, v = (jnp.einsum("btm,mhd->bthd", x, p[name]) for name in "qkv")
+        mask = jnp.eye(TOKENS, dtype=bool)
+        return jax.nn.dot_product_attention(q, k, v, mask=mask[None, None], scale=0.25)
+
+    for example in captured(attend, weights(), X).examples:
+        assert example.maps[0].scoring.scale is None
+        assert example.maps[0].logits is not None

@@ -1,5 +1,6 @@
 """What a model wrote token by token: its probabilities and entropies against plain sums."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -94,3 +95,14 @@ def test_joined_recordings_keep_the_generation():
     joined = Recording.join_groups([one, two]).examples[0]
     assert joined.generation is written
     assert [each.first_step for each in joined.maps] == [None, 1]
+
+
+def test_recordings_of_other_texts_are_not_joined(tiny_recording):
+    one, two = (
+        Recording(
+            (dataclasses.replace(tiny_recording.examples[0], generation=Generation((text,))),)
+        )
+        for text in "uv"
+    )
+    with pytest.raises(AttnReportError, match="wrote 'u' in one recording and 'v' in another"):
+        Recording.join_groups([one, two])

@@ -46,6 +46,8 @@ def test_vectors_of_each_head_and_position_fit():
         ),
         (lambda: Scoring(vectors(3)[0], vectors(4)), r"three axes"),
         (lambda: Scoring(vectors(3), vectors(4), float("nan")), "scale of a scoring is nan"),
+        (lambda: Scoring(vectors(3) * np.nan, vectors(4)), "query of a scoring .* NaN"),
+        (lambda: Scoring(vectors(3), vectors(4) * np.inf), "key of a scoring .* infinite"),
         (lambda: Scoring(np.ones((2, 3, 5), int), vectors(4)), "query are of type int64"),
     ],
 )

@@ -138,10 +138,42 @@ def test_cross_attention_keeps_its_keys_and_encoders_stay_as_they_are():
 def test_rows_may_stand_for_the_tokens_that_they_write():
     across = np.random.default_rng(3).dirichlet(np.ones(7), (1, 5)).astype(np.float32)
     attention = AttentionMap("looks", across, numbered(5), numbered(7), kind="cross")
-    recording = Recording((Example("a", (attention,)),))
-    (cross,) = stitch_steps(recording, [], Generation(WRITTEN)).examples[0].maps
+    recording = Recording((Example("a", (attention,)), Example("b", (attention,))))
+    longest = Generation((*WRITTEN, "x", "y"))
+    (cross,) = stitch_steps(recording, [], [Generation(WRITTEN), longest]).examples[0].maps
     assert (cross.query.labels, cross.first_step) == (WRITTEN, 0)
     np.testing.assert_array_equal(cross.array(), across[:, :3])
+
+
+def beside_steps(attention: AttentionMap, **options) -> AttentionMap:
+    """What becomes of a map that stands beside a decoder's."""
+    recording = Recording((Example("a", (attention, piece("loop", teacher_forced(0)))),))
+    return stitch_steps(recording, PROMPT, Generation(WRITTEN), **options).examples[0].maps[0]
+
+
+def test_single_maps_that_are_not_of_the_decoder_stay_as_they_are():
+    even = np.full((1, 8, 3), 1 / 3, np.float32)
+    resampler = piece("resampler", even, kind="cross")
+    own = TokenAxis(tuple("abcdefg"))
+    encoder = AttentionMap("text encoder", teacher_forced(1, 7), own, own)
+    five = TokenAxis(tuple("abcde"))
+    short = AttentionMap("short encoder", teacher_forced(1), five, five)
+    for attention in (resampler, encoder, short):
+        assert beside_steps(attention) is attention
+    named = beside_steps(short, layers=[["short encoder"]])
+    assert named.query.labels == (*PROMPT, *WRITTEN[:-1])
+
+
+@pytest.mark.parametrize("kind", ["self", "cross"])
+def test_rows_of_padding_on_the_left_are_refused(kind):
+    """Two rows of padding look at themselves, so that the text seems to begin with them."""
+    whole = teacher_forced(0, READ + 2)
+    maps = tuple(
+        piece(f"a (call {n + 1})", whole[:, rows], kind=kind)
+        for n, rows in enumerate((slice(0, 5), slice(5, 6), slice(6, 7)))
+    )
+    message = "rows for 7 tokens, and the text has 6.*cannot be told"
+    refused(Recording((Example("a", maps),)), message)
 
 
 def test_names_say_which_pieces_belong_together_where_calls_do_not():

@@ -43,6 +43,11 @@ def generated_recording() -> Recording:
     return steps_recording(PROMPT, Generation(WRITTEN, PROBABILITIES, ENTROPIES))
 
 
+def unlikely_recording() -> Recording:
+    """A decoder that gave hardly anything to the token that it wrote first."""
+    return steps_recording(PROMPT, Generation(WRITTEN, (4e-7, *PROBABILITIES[1:])))
+
+
 def pieces_recording() -> Recording:
     """Tokens that are pieces of words, of which nothing but their attention is known."""
     return steps_recording(("▁un", "believ", "able"), Generation(("▁cat", "s", "▁sle", "ep")))

@@ -57,6 +57,25 @@ def scored_recording() -> Recording:
     return Recording((Example("scored", (maps[0], other, *maps[1:], plain)),))
 
 
+def rounded_recording() -> Recording:
+    """A head that was computed in bfloat16, and one with a mask that is added as a bias."""
+    axis = TokenAxis(TOKENS)
+    exact = scored_map("rounded", axis)
+    # The upper half of the bits of a float32 are a bfloat16.
+    bits = exact.array().view(np.uint32) + 0x8000
+    weights = (bits & 0xFFFF0000).astype(np.uint32).view(np.float32)
+    rounded = dataclasses.replace(exact, weights=weights, precision="bfloat16", normalized=False)
+    masked = scored_map("masked", axis, group="masked")
+    scoring = masked.scoring
+    assert scoring is not None
+    bias = np.where(np.tri(len(axis), dtype=bool), 0, -1e9).astype(np.float32)[np.newaxis]
+    scoring = dataclasses.replace(scoring, bias=bias)
+    query, key = (np.asarray(each) for each in (scoring.query, scoring.key))
+    logits = (scoring.scale or 0) * query @ key.swapaxes(-1, -2) + bias
+    masked = dataclasses.replace(masked, weights=softmax(logits), scoring=scoring)
+    return Recording((Example("rounded", (rounded, masked)),))
+
+
 def hostile_scored() -> Recording:
     """Tokens that break pages, with queries and keys."""
     return Recording((Example("x", (scored_map("map", TokenAxis(tuple(HOSTILE))),)),))

@@ -99,3 +99,8 @@ def test_probabilities_are_rounded_for_the_page_only():
     third = Generation(("a",), (1 / 3,))
     assert generation_entry(third)["probabilities"] == [0.333333]
     assert np.isclose(third.probabilities[0], 1 / 3, rtol=1e-15)
+
+
+def test_probabilities_of_rare_tokens_keep_their_digits():
+    entry = generation_entry(Generation(("a", "b"), (4e-7, 1 / 3)))
+    assert entry["probabilities"] == [4e-7, 0.333333]

@@ -79,6 +79,18 @@ def test_minus_infinity_fits_into_half_precision():
     assert np.isfinite(decoded(packed.blocks[0].text, "float16")).all()
 
 
+def test_a_bias_that_masks_keeps_its_number_where_the_format_has_it():
+    attention = scored_recording().examples[0].maps[2]
+    bias = np.array(attention.scoring.bias)
+    bias[0, 0, 1] = -1e9
+    scoring = dataclasses.replace(attention.scoring, bias=bias)
+    stack = stacks_of(scored_recording())[1]
+    changed = dataclasses.replace(stack, maps=(dataclasses.replace(attention, scoring=scoring),))
+    for form, lowest in (("float32", -1e9), ("float16", -6e4)):
+        packed = pack_scorings(changed, 0, form)
+        assert decoded(packed.blocks[0].text, form).min() == pytest.approx(lowest, rel=1e-3)
+
+
 def test_reports_without_them_have_nothing_of_it():
     page = render_report(self_recording())
     assert scoring_format(stacks_of(self_recording())) is None

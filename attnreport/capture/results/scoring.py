@@ -19,7 +19,7 @@ class CallScoring:
         queries: `[batch, head, query, feature]`.
         keys: `[batch, head, key, feature]`.
         scale: What their product was multiplied by, up to a number for each row, which a softmax
-            does not notice; None where logits are not that.
+            does not notice; None where logits are not that, or no row has two products to tell.
         bias: What was added, `[batch, head, query, key]`; None if nothing was.
         logits: The logits, where there is no scale.
     """
@@ -41,7 +41,9 @@ class CallScoring:
 
 
 def scoring_of(others: Mapping[str, Any], precision: str) -> CallScoring | None:
-    """What a call's weights were computed from; None if its queries, keys or logits are missing.
+    """What a call's weights were computed from; None without its queries, keys or logits.
+
+    Vectors that are not finite explain nothing, so they count as missing.
 
     Args:
         others: `queries`, `keys`, `logits`, `mask` and `bias` of one layer, as far as they are
@@ -53,6 +55,8 @@ def scoring_of(others: Mapping[str, Any], precision: str) -> CallScoring | None:
         return None
     if keys.shape[-2] != logits.shape[-1] or queries.shape[-2] != logits.shape[-2]:
         return None
+    if not all(np.isfinite(_exact(each)).all() for each in (queries, keys)):
+        return None
     bias = others.get("bias")
     product = np.einsum("bhqf,bhkf->bhqk", *(_exact(each) for each in (queries, keys)))
     added = _exact(logits) - (0 if bias is None else _exact(bias))
@@ -63,7 +67,9 @@ def scoring_of(others: Mapping[str, Any], precision: str) -> CallScoring | None:
     # programs take off before the exponential.
     found, expected = _apart(product, seen), _apart(added, seen)
     square = float((found * found).sum())
-    scale = float((found * expected).sum()) / square if square else 1.0
+    if not square:
+        return CallScoring(queries, keys, None, None, logits)
+    scale = float((found * expected).sum()) / square
     largest = max(np.abs(expected).max(), np.abs(scale * found).max(), 1.0)
     error = np.abs(scale * found - expected).max() / largest
     if error > _TOLERANCE.get(precision, _NARROW_TOLERANCE):
