@@ -205,6 +205,6 @@ FAMILY = {
     "patches": Member(PatchAttention, IMAGE, mask="none"),
     "windows": windows(),
     "shifted windows": windows(shift=(1, 1)),
-    "latents": Member(three_latents, ONE, kind="cross"),
+    "latents": Member(three_latents, ONE, kind="pooling"),
 }
 # fmt: on
