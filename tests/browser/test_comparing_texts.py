@@ -117,13 +117,16 @@ def test_nothing_runs_over_its_edge(visit, name, options):
         assert report.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def visible_sides(report):
+    return [side for side in SIDES if report.page.locator(f"#side-{side}").is_visible()]
+
+
 def test_a_phone_shows_one_of_the_three_and_switches(visit):
     report = visit("two-texts", viewport=PHONE)
-    visible = lambda: [each for each in SIDES if report.page.locator(f"#side-{each}").is_visible()]  # noqa: E731
-    assert visible() == ["difference"]
+    assert visible_sides(report) == ["difference"]
     report.page.locator(".views label", has_text="A").first.click()
     report.settle()
-    assert visible() == ["first"]
+    assert visible_sides(report) == ["first"]
     report.until("attnreport.view('first') !== null")
     report.settle()
     report.hover_cell(2, 2, "first")

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -191,8 +192,9 @@ def test_models_that_have_nothing_in_common_are_refused():
 def test_a_page_over_its_budget_and_an_unknown_precision_are_refused():
     with pytest.raises(ReportError, match="the budget is"):
         render_comparison(*two_texts(), budget_mb=1e-6)
+    unknown: Any = "u4"
     with pytest.raises(UnknownNameError, match="'u4'"):
-        render_comparison(*two_texts(), precision="u4")  # type: ignore[arg-type]
+        render_comparison(*two_texts(), precision=unknown)
 
 
 def test_words_are_whole_only_where_both_have_the_same_pieces():

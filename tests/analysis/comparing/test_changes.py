@@ -19,6 +19,11 @@ from tests.report.compared_recordings import (
 )
 
 
+def entropy(row):
+    """Bits of a row that sums to one."""
+    return -sum(w * math.log2(w) for w in row if w > 0)
+
+
 def slow_distance(one, other):
     """Jensen-Shannon distance of two rows over what both have, key by key."""
     both = [k for k in range(len(one)) if not (math.isnan(one[k]) or math.isnan(other[k]))]
@@ -28,7 +33,6 @@ def slow_distance(one, other):
     if sum(p) == 0 or sum(q) == 0:
         return math.nan
     p, q = ([w / sum(row) for w in row] for row in (p, q))
-    entropy = lambda row: -sum(w * math.log2(w) for w in row if w > 0)  # noqa: E731
     middle = [(a + b) / 2 for a, b in zip(p, q, strict=True)]
     return math.sqrt(max(0, entropy(middle) - (entropy(p) + entropy(q)) / 2))
 
