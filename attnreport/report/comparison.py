@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from attnreport._errors import UnknownNameError
 from attnreport.analysis import compare
 from attnreport.recording import Recording
 from attnreport.report.assets import build_assets
 from attnreport.report.comparison_context import build_comparison_context
 from attnreport.report.comparison_data import build_comparison_data, shown_recording
 from attnreport.report.environment import template_environment
-from attnreport.report.packing import DEFAULT_BUDGET_MB, ENCODINGS, Encoding, choose_encoding
+from attnreport.report.packing import DEFAULT_BUDGET_MB, Encoding, choose_encoding
 from attnreport.report.report import package_version
 from attnreport.report.specs import COMPARISON_CHARTS, compiled
 from attnreport.report.stack_pairs import stack_pairs
@@ -43,14 +42,10 @@ def render_comparison(
         UnknownNameError: No precision has that name.
         InvalidAttentionError: Nothing of the two can be compared, or a weight cannot be attention.
     """
-    if precision is not None and precision not in ENCODINGS:
-        raise UnknownNameError(
-            f"No precision is called {precision!r}. Known: {', '.join(ENCODINGS)}."
-        )
     found = compare(first, second)
     pairs = stack_pairs(found)
-    encoding = precision or choose_encoding(
-        2 * sum(pair.first.weights for pair in pairs), budget_mb=budget_mb
+    encoding = choose_encoding(
+        2 * sum(pair.first.weights for pair in pairs), wanted=precision, budget_mb=budget_mb
     )
     shown = shown_recording(found)
     opened = max(range(len(pairs)), key=lambda number: pairs[number].most_changed)

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from attnreport._errors import ReportError
+from attnreport._errors import ReportError, UnknownNameError
 
 Encoding = Literal["float32", "u16", "u8"]
 
@@ -65,12 +65,19 @@ ENCODINGS: dict[Encoding, EncodingFacts] = {
 }
 
 
-def choose_encoding(weights: int, *, budget_mb: float = DEFAULT_BUDGET_MB) -> Encoding:
-    """The most exact encoding in which so many weights make a file within the budget.
+def choose_encoding(
+    weights: int, *, wanted: Encoding | None = None, budget_mb: float = DEFAULT_BUDGET_MB
+) -> Encoding:
+    """The encoding that is wanted, or the most exact one in which so many weights fit the budget.
 
     Raises:
+        UnknownNameError: There is no such encoding.
         ReportError: Not even the smallest encoding fits.
     """
+    if wanted is not None:
+        if wanted in ENCODINGS:
+            return wanted
+        raise UnknownNameError(f"No precision is called {wanted!r}. Known: {', '.join(ENCODINGS)}.")
     scale = budget_mb / DEFAULT_BUDGET_MB
     for encoding, most in _LADDER:
         if weights <= most * scale:

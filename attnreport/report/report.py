@@ -3,12 +3,11 @@
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from attnreport._errors import UnknownNameError
 from attnreport.recording import Recording
 from attnreport.report.assets import build_assets
 from attnreport.report.build import build_context
 from attnreport.report.environment import template_environment
-from attnreport.report.packing import DEFAULT_BUDGET_MB, ENCODINGS, Encoding, choose_encoding
+from attnreport.report.packing import DEFAULT_BUDGET_MB, Encoding, choose_encoding
 from attnreport.report.page_data import build_page_data
 from attnreport.report.specs import charts_for, compiled
 from attnreport.report.stacks import Stack, stacks_of
@@ -39,13 +38,9 @@ def render_report(
         UnknownNameError: No precision has that name.
         InvalidAttentionError: A weight cannot be attention.
     """
-    if precision is not None and precision not in ENCODINGS:
-        raise UnknownNameError(
-            f"No precision is called {precision!r}. Known: {', '.join(ENCODINGS)}."
-        )
     stacks = stacks_of(recording)
-    encoding = precision or choose_encoding(
-        sum(stack.weights for stack in stacks), budget_mb=budget_mb
+    encoding = choose_encoding(
+        sum(stack.weights for stack in stacks), wanted=precision, budget_mb=budget_mb
     )
     first = _first_stack(stacks)
     data = build_page_data(recording, stacks, encoding, first=first)
